@@ -1,1 +1,170 @@
+"""Async serial-port I/O on AnyIO: the public names, and nothing else.
 
+Every name is loaded from its home when it is first used, so that
+``from anyserial import open_serial_port`` costs no more than opening a port needs.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from anyserial._version import __version__
+
+if TYPE_CHECKING:
+    from anyserial._open import SerialConnectable, open_serial_port
+    from anyserial.backend import AsyncSerialBackend, SerialBackend
+    from anyserial.capabilities import (
+        Capability,
+        CommEvent,
+        ControlLines,
+        LineCounters,
+        ModemLines,
+        PortStatistics,
+        SerialCapabilities,
+    )
+    from anyserial.config import (
+        ByteSize,
+        FlowControl,
+        LineErrors,
+        Parity,
+        RS485Config,
+        SerialConfig,
+        StopBits,
+        UnsupportedPolicy,
+    )
+    from anyserial.discovery import (
+        DiscoveryBackend,
+        PortEvent,
+        PortInfo,
+        canonical_port_name,
+        find_serial_port,
+        list_serial_ports,
+        watch_serial_ports,
+    )
+    from anyserial.exceptions import (
+        ConfigurationError,
+        LineError,
+        PortBusyError,
+        PortNotFoundError,
+        PortPermissionError,
+        SerialCancelledError,
+        SerialClosedError,
+        SerialDisconnectedError,
+        SerialError,
+        UnsupportedAsyncBackendError,
+        UnsupportedConfigurationError,
+        UnsupportedFeatureError,
+        UnsupportedPlatformError,
+    )
+    from anyserial.stream import BytesLike, SerialPort, SerialStreamAttribute
+
+__all__ = (
+    "AsyncSerialBackend",
+    "ByteSize",
+    "BytesLike",
+    "Capability",
+    "CommEvent",
+    "ConfigurationError",
+    "ControlLines",
+    "DiscoveryBackend",
+    "FlowControl",
+    "LineCounters",
+    "LineError",
+    "LineErrors",
+    "ModemLines",
+    "Parity",
+    "PortBusyError",
+    "PortEvent",
+    "PortInfo",
+    "PortNotFoundError",
+    "PortPermissionError",
+    "PortStatistics",
+    "RS485Config",
+    "SerialBackend",
+    "SerialCancelledError",
+    "SerialCapabilities",
+    "SerialClosedError",
+    "SerialConfig",
+    "SerialConnectable",
+    "SerialDisconnectedError",
+    "SerialError",
+    "SerialPort",
+    "SerialStreamAttribute",
+    "StopBits",
+    "UnsupportedAsyncBackendError",
+    "UnsupportedConfigurationError",
+    "UnsupportedFeatureError",
+    "UnsupportedPlatformError",
+    "UnsupportedPolicy",
+    "__version__",
+    "canonical_port_name",
+    "find_serial_port",
+    "list_serial_ports",
+    "open_serial_port",
+    "watch_serial_ports",
+)
+
+_HOMES = {
+    "_open": ("SerialConnectable", "open_serial_port"),
+    "backend": ("AsyncSerialBackend", "SerialBackend"),
+    "capabilities": (
+        "Capability",
+        "CommEvent",
+        "ControlLines",
+        "LineCounters",
+        "ModemLines",
+        "PortStatistics",
+        "SerialCapabilities",
+    ),
+    "config": (
+        "ByteSize",
+        "FlowControl",
+        "LineErrors",
+        "Parity",
+        "RS485Config",
+        "SerialConfig",
+        "StopBits",
+        "UnsupportedPolicy",
+    ),
+    "discovery": (
+        "DiscoveryBackend",
+        "PortEvent",
+        "PortInfo",
+        "canonical_port_name",
+        "find_serial_port",
+        "list_serial_ports",
+        "watch_serial_ports",
+    ),
+    "exceptions": (
+        "ConfigurationError",
+        "LineError",
+        "PortBusyError",
+        "PortNotFoundError",
+        "PortPermissionError",
+        "SerialCancelledError",
+        "SerialClosedError",
+        "SerialDisconnectedError",
+        "SerialError",
+        "UnsupportedAsyncBackendError",
+        "UnsupportedConfigurationError",
+        "UnsupportedFeatureError",
+        "UnsupportedPlatformError",
+    ),
+    "stream": ("BytesLike", "SerialPort", "SerialStreamAttribute"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module  # noqa: PLC0415  # not part of this module's face
+
+    home = _HOME_OF.get(name)
+    if home is not None:
+        value = getattr(import_module(f"anyserial.{home}"), name)
+        globals()[name] = value
+        return value
+    if name in _HOMES:
+        return import_module(f"anyserial.{name}")
+    raise AttributeError(f"module 'anyserial' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "backend", "capabilities", "config", "discovery", "exceptions", "stream", "sync", "testing"]

@@ -1,0 +1,116 @@
+"""What a platform, a driver and an open port can do, and the states of the modem lines.
+
+Plain values only: who finds them out is the backend.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum, unique
+
+__all__ = (
+    "Capability",
+    "CommEvent",
+    "ControlLines",
+    "LineCounters",
+    "ModemLines",
+    "PortStatistics",
+    "SerialCapabilities",
+)
+
+
+@unique
+class Capability(StrEnum):
+    """Whether a mechanism is there.
+
+    SUPPORTED means that the platform has it, UNKNOWN that only the driver can tell
+    (the call itself is the test), UNSUPPORTED that a call would be refused.
+    """
+
+    SUPPORTED = "supported"
+    UNSUPPORTED = "unsupported"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SerialCapabilities:
+    """What one backend can do on this platform, refined on an open port where a harmless query can tell."""
+
+    platform: str
+    backend: str
+    custom_baudrate: Capability
+    mark_space_parity: Capability
+    one_point_five_stop_bits: Capability
+    xon_xoff: Capability
+    rts_cts: Capability
+    dtr_dsr: Capability
+    modem_lines: Capability
+    break_signal: Capability
+    exclusive_access: Capability
+    low_latency: Capability
+    rs485: Capability
+    input_waiting: Capability
+    output_waiting: Capability
+    port_discovery: Capability
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModemLines:
+    """The modem lines that the far end drives; True is asserted."""
+
+    cts: bool
+    dsr: bool
+    ri: bool
+    cd: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlLines:
+    """The lines that this end drives; True is asserted."""
+
+    rts: bool
+    dtr: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommEvent:
+    """What changed on the line since the last look, as flags."""
+
+    cts_changed: bool = False
+    dsr_changed: bool = False
+    rlsd_changed: bool = False
+    ring: bool = False
+    error: bool = False
+    break_received: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineCounters:
+    """The driver's totals since it took the port (Linux TIOCGICOUNT, ``struct serial_icounter_struct``).
+
+    The modem-line fields count changes, the others characters or events. Which of
+    them a driver really counts differs: see the capabilities page.
+    """
+
+    cts: int
+    dsr: int
+    ri: int
+    cd: int
+    rx: int
+    tx: int
+    frame: int
+    overrun: int
+    parity: int
+    brk: int
+    buf_overrun: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortStatistics:
+    """What went through one open port: a snapshot.
+
+    Attributes:
+        bytes_sent: Bytes that the kernel took, those of a cancelled send included.
+        bytes_received: Bytes handed to callers.
+    """
+
+    bytes_sent: int
+    bytes_received: int

@@ -1,0 +1,133 @@
+"""The exception hierarchy.
+
+Only classes live here; which errno becomes which class stands in `_errno`.
+Every exception is a `SerialError` and an `OSError`: it carries ``errno``,
+``strerror`` and ``filename`` (the port's path), and keeps them when pickled.
+"""
+
+from typing import TYPE_CHECKING, Any, override
+
+import anyio
+
+if TYPE_CHECKING:
+    from anyserial._errno import ErrorContext
+
+__all__ = (
+    "ConfigurationError",
+    "LineError",
+    "PortBusyError",
+    "PortNotFoundError",
+    "PortPermissionError",
+    "SerialCancelledError",
+    "SerialClosedError",
+    "SerialDisconnectedError",
+    "SerialError",
+    "UnsupportedAsyncBackendError",
+    "UnsupportedConfigurationError",
+    "UnsupportedFeatureError",
+    "UnsupportedPlatformError",
+    "errno_to_exception",
+)
+
+
+class SerialError(OSError):
+    """Base of everything anyserial raises about a port.
+
+    Attributes:
+        errno: The operating system's error number, or None where none is behind it.
+        strerror: What went wrong, in words.
+        filename: The port's path, or None.
+    """
+
+    @override
+    def __str__(self) -> str:
+        if self.errno is None and self.filename is not None:
+            return f"{self.strerror}: {self.filename!r}"
+        return super().__str__()
+
+
+class ConfigurationError(SerialError, ValueError):
+    """A setting is not a valid value; the message names the field, the value and what is accepted."""
+
+
+class UnsupportedConfigurationError(SerialError, ValueError):
+    """The driver refuses a value that is valid in itself; the settings from before stay in force."""
+
+
+class UnsupportedFeatureError(SerialError, NotImplementedError):
+    """This platform, driver or backend has no such mechanism."""
+
+
+class UnsupportedPlatformError(SerialError, NotImplementedError):
+    """anyserial has no driver for this operating system."""
+
+
+class PortNotFoundError(SerialError, FileNotFoundError):
+    """There is no port at this path."""
+
+
+class PortPermissionError(SerialError, PermissionError):
+    """This user may not open the port; the message says who may."""
+
+
+class PortBusyError(SerialError):
+    """Somebody else holds the port exclusively."""
+
+
+class SerialClosedError(SerialError, anyio.ClosedResourceError):
+    """The port was closed on this side."""
+
+
+class SerialDisconnectedError(SerialError, anyio.BrokenResourceError):
+    """The device is gone: unplugged, or its far end hung up.
+
+    Every method raises this until the port is closed.
+    """
+
+
+class SerialCancelledError(SerialError):
+    """A blocking call was interrupted by `cancel_receive` or `cancel_send`; the port stays usable."""
+
+
+class UnsupportedAsyncBackendError(SerialError, RuntimeError):
+    """The running event loop is none that anyserial can wait on."""
+
+
+class LineError(SerialError):
+    """The line damaged what was received: a parity, framing or overrun error, or a break.
+
+    Attributes:
+        kind: ``"parity_or_framing"``, ``"break"`` or ``"overrun"``. A tty marks
+            parity and framing errors alike, so they cannot be told apart.
+        byte: The damaged byte (0..255) as the UART read it; 0 for a break; None for an overrun.
+    """
+
+    kind: str
+    byte: int | None
+
+    def __init__(self, *args: Any, kind: str = "parity_or_framing", byte: int | None = None) -> None:
+        super().__init__(*args)
+        self.kind = kind
+        self.byte = byte
+
+
+def errno_to_exception(exc: OSError, *, context: "ErrorContext", path: str | None = None) -> SerialError:
+    """Return the SerialError that *exc* means in *context*.
+
+    Args:
+        exc: The error of a system call.
+        context: What was being done: ``"open"``, ``"lock"``, ``"ioctl"`` (EINVAL and
+            ENOTTY mean an unsupported feature), ``"io"`` or ``"configure"`` (EINVAL
+            means a refused value).
+        path: The port's path; `exc`'s own filename if None.
+
+    Returns:
+        The exception, with ``__cause__`` set to *exc*, to be raised by the caller.
+        A SerialError comes back as it is.
+
+    Raises:
+        ValueError: *context* is none of those.
+    """
+    from anyserial._errno import translate  # noqa: PLC0415  # the table is not needed to define the classes
+
+    return translate(exc, context=context, path=path)
