@@ -1,1 +1,1 @@
-
+"""Blocking ports: the implementation behind ``anyserial.sync``."""

@@ -1,1 +1,1 @@
-
+"""Mock ports and fault plans: the implementation behind ``anyserial.testing``."""

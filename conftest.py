@@ -1,0 +1,75 @@
+"""What every test of the workspace shares: the three runtimes, and a check that nothing is left behind.
+
+Fixtures that need a port or a part belong in the conftest of the tests that use them.
+"""
+
+import gc
+import os
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import uvloop
+
+RUNTIMES = (
+    pytest.param(("asyncio", {"use_uvloop": False}), id="asyncio"),
+    pytest.param(("asyncio", {"use_uvloop": True}), id="uvloop"),
+    pytest.param(("trio", dict[str, bool]()), id="trio"),
+)
+# Idle threads kept for the next call, by their names: trio's cache, and anyserial's off-loop helper.
+KEPT_THREADS = ("Trio thread", "anyserial")
+THREAD_GRACE = 2.0  # seconds that a thread which is already stopping may take
+
+
+@pytest.fixture(params=RUNTIMES)
+def anyio_backend(request: pytest.FixtureRequest) -> Any:
+    """Run every async test three times: asyncio, uvloop, trio."""
+    return request.param
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm_uvloop() -> None:
+    """Let libuv open the pair of pipes that it keeps for the life of the process."""
+    uvloop.new_event_loop().close()
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """Fail a test after which a descriptor is open or a thread running that was not before it."""
+    descriptors, threads = _descriptors(), set(threading.enumerate())
+    yield
+    left = _new(descriptors)
+    if left:
+        gc.collect()  # what only a reference cycle holds is no leak; its ResourceWarning is an error as it is
+        left = _new(descriptors)
+    assert not left, f"descriptors left open: {left}"
+    deadline = time.monotonic() + THREAD_GRACE
+    for thread in set(threading.enumerate()) - threads:
+        if not thread.name.startswith(KEPT_THREADS):
+            thread.join(max(0.0, deadline - time.monotonic()))
+            assert not thread.is_alive(), f"thread left running: {thread}"
+
+
+def _descriptors() -> dict[int, tuple[int, int]]:
+    """What each open descriptor refers to, by device and inode."""
+    found: dict[int, tuple[int, int]] = {}
+    for name in os.listdir("/dev/fd"):
+        try:
+            status = os.fstat(int(name))
+        except OSError:
+            continue  # the listing's own descriptor, closed by now
+        found[int(name)] = status.st_dev, status.st_ino
+    return found
+
+
+def _new(before: dict[int, tuple[int, int]]) -> list[str]:
+    return [_named(number) for number, identity in _descriptors().items() if before.get(number) != identity]
+
+
+def _named(number: int) -> str:
+    try:
+        return f"{number} ({os.readlink(f'/proc/self/fd/{number}')})"
+    except OSError:
+        return str(number)

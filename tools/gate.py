@@ -1,0 +1,190 @@
+"""The gate behind ``tools/check`` and ``.ci/run``: its steps, in order, each one timed.
+
+A new check becomes a row of STEPS, and nothing else needs to know. What a check does belongs
+in a command or a tool of its own; here it is only called. The README's own commands come last,
+read from the README, so that they are tried as written and the run ends with pytest's summary.
+"""
+
+import argparse
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+UV = os.environ.get("UV", "uv")
+PACKAGES = tuple(sorted(path.parent.name for path in ROOT.glob("packages/*/pyproject.toml")))
+SOURCES = tuple(f"packages/{package}/src" for package in PACKAGES)
+# The tests see the interpreter's own warnings and checks, and so does every process they start.
+# uv hands these to the command it runs, not to pip and the builds before it.
+STRICT = "PYTHONDEVMODE=1\nPYTHONWARNINGS=error\n"
+
+type Command = Sequence[str]
+
+
+class Step(NamedTuple):
+    """One row of the gate: what to ask for it by, what it proves, and the commands."""
+
+    name: str
+    proves: str
+    commands: Callable[[], Iterator[Command]]
+
+
+class GateError(Exception):
+    """A step cannot be run at all; the message says what is missing."""
+
+
+def _python(*arguments: str) -> Command:
+    return (sys.executable, *arguments)
+
+
+def _lock() -> Iterator[Command]:
+    yield (UV, "lock", "--check")
+    yield (UV, "pip", "check")
+
+
+def _versions() -> Iterator[Command]:
+    yield _python("tools/set_version.py", "--check")
+
+
+def _format() -> Iterator[Command]:
+    yield ("ruff", "format", "--check", ".")
+
+
+def _lint() -> Iterator[Command]:
+    yield ("ruff", "check", ".")
+
+
+def _docs() -> Iterator[Command]:
+    yield _python("tools/check_docs.py")
+
+
+def _mypy() -> Iterator[Command]:
+    for platform in ("linux", "darwin", "freebsd"):
+        yield ("mypy", "--platform", platform, *SOURCES)
+    # Test modules of two packages may share a name, so that each folder is a run of its own.
+    folders = [
+        *ROOT.glob("packages/*/tests"),
+        *sorted(path for path in ROOT.glob("tests-integration/*") if path.is_dir()),
+    ]
+    singles = [*ROOT.glob("conftest.py"), *ROOT.glob("tests-integration/*.py")]
+    folders += [ROOT / name for name in ("benchmarks", "examples", "tools")]
+    for folder in folders:
+        if any(folder.rglob("*.py")):
+            yield ("mypy", str(folder.relative_to(ROOT)))
+    if singles:
+        yield ("mypy", *(str(path.relative_to(ROOT)) for path in singles))
+
+
+def _pyright() -> Iterator[Command]:
+    yield ("pyright",)
+    yield ("pyright", "--pythonplatform", "Darwin", *SOURCES)
+    # pyright has no name for the BSDs; under "All" it takes no branch on sys.platform for dead.
+    yield ("pyright", "--pythonplatform", "All", *SOURCES)
+
+
+def _isolation() -> Iterator[Command]:
+    for package in PACKAGES:
+        # A venv with this package, its dependencies and its dev group, and no other part.
+        isolated = (UV, "run", "--locked", "--quiet", "--isolated", "--exact", "--package", package)
+        yield (*isolated, "python", "tools/isolated_tests.py", package)
+
+
+def _benchmarks() -> Iterator[Command]:
+    if (ROOT / "benchmarks" / "__main__.py").exists():
+        yield (UV, "run", "--locked", "--group", "peers", "python", "-m", "benchmarks", "--quick")
+
+
+def _demo() -> Iterator[Command]:
+    yield ("bash", "-euxc", _readme_command("anyserial demo"))
+
+
+def _tests() -> Iterator[Command]:
+    yield ("bash", "-euxc", _readme_command("pytest"))
+
+
+STEPS = (
+    Step("lock", "uv.lock fits pyproject.toml; what is installed fits together", _lock),
+    Step("versions", "one version everywhere, siblings pinned exactly", _versions),
+    Step("format", "ruff format has nothing to change", _format),
+    Step("lint", "ruff's rules hold", _lint),
+    Step("docs", "links in Markdown lead somewhere, code blocks name a language", _docs),
+    Step("mypy", "strict, for Linux, macOS and FreeBSD", _mypy),
+    Step("pyright", "strict, for Linux, macOS and every platform at once", _pyright),
+    Step("isolation", "each package's tests pass with no other part installed", _isolation),
+    Step("benchmarks", "no instruction count has grown (the quick mode)", _benchmarks),
+    Step("demo", "the README's demo command, as written", _demo),
+    Step("tests", "the README's test command, as written, under -X dev -W error", _tests),
+)
+
+
+def _readme_command(ending: str) -> str:
+    """The one-line shell block of README.md whose command ends in ``ending``."""
+    blocks = (ROOT / "README.md").read_text().split("```sh\n")[1:]
+    commands = [block.partition("```")[0].strip() for block in blocks]
+    found = [command for command in commands if "uv" in command and command.endswith(ending)]
+    if len(found) != 1:
+        raise GateError(
+            f"README.md must have exactly one sh block that brings uv and ends in {ending!r}; found {found}"
+        )
+    return found[0]
+
+
+def _run(step: Step, environment: dict[str, str]) -> None:
+    ran = False
+    for command in step.commands():
+        ran = True
+        print(f"    $ {shlex.join(command)}", flush=True)
+        done = subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, check=False)
+        if done.returncode:
+            raise GateError(f"exit status {done.returncode} from: {shlex.join(command)}")
+    if not ran:
+        print("    nothing here for it yet", flush=True)
+
+
+def _select(names: Sequence[str]) -> Sequence[Step]:
+    known = {step.name for step in STEPS}
+    if unknown := [name for name in names if name not in known]:
+        raise GateError(f"no such step: {', '.join(unknown)}; there are {', '.join(step.name for step in STEPS)}")
+    return [step for step in STEPS if not names or step.name in names]
+
+
+def main() -> int:
+    """Run the steps asked for; 1 at the first that fails."""
+    parser = argparse.ArgumentParser(prog="tools/check", description="The checks that a change must pass.")
+    parser.add_argument("steps", nargs="*", help="only these steps; all of them if none is named")
+    parser.add_argument("--list", action="store_true", help="say what the steps are")
+    arguments = parser.parse_args()
+    if arguments.list:
+        for step in STEPS:
+            print(f"{step.name:12}{step.proves}")
+        return 0
+    environment = {**os.environ, "UV": UV}
+    durations: list[str] = []
+    with tempfile.NamedTemporaryFile("w", prefix="anyserial-gate-", suffix=".env") as strict:
+        strict.write(STRICT)
+        strict.flush()
+        try:
+            for number, step in enumerate(selected := _select(arguments.steps), 1):
+                if step is selected[-1] and durations:
+                    # Before the last step, so that what ends the run is that step's own summary.
+                    print("==> so far: " + ", ".join(durations), flush=True)
+                print(f"==> {number}/{len(selected)} {step.name}: {step.proves}", flush=True)
+                start = time.monotonic()
+                _run(step, {**environment, "UV_ENV_FILE": strict.name} if step.name == "tests" else environment)
+                durations.append(f"{step.name} {time.monotonic() - start:.1f} s")
+                if step is not selected[-1]:
+                    print(f"<== {durations[-1]}", flush=True)
+        except GateError as exc:
+            print(f"tools/check: FAILED: {exc}", file=sys.stderr, flush=True)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
