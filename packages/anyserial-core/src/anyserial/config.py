@@ -95,9 +95,9 @@ type StopBitsLike = StopBits | Literal[1, 2, "1", "1.5", "2"] | float
 type _PolicyLike = UnsupportedPolicy | Literal["raise", "warn", "ignore"]
 type _LineErrorsLike = LineErrors | Literal["ignore", "discard", "raise"]
 
-_BYTE_SIZES: dict[object, ByteSize] = {size.value: size for size in ByteSize} | {int(size): size for size in ByteSize}
+_BYTE_SIZES = {spelling: size for size in ByteSize for spelling in (size.value, int(size))}
 _PARITIES = {parity.value: parity for parity in Parity} | {parity.name[0].lower(): parity for parity in Parity}
-_STOP_BITS: dict[object, StopBits] = {bits.value: bits for bits in StopBits} | {float(bits): bits for bits in StopBits}
+_STOP_BITS = {spelling: bits for bits in StopBits for spelling in (bits.value, float(bits))}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, init=False)

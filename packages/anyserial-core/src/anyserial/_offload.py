@@ -1,0 +1,186 @@
+"""Calls that may block, on daemon threads of anyserial's own.
+
+AnyIO's worker threads would not do: they are no daemons, so one stuck in a close
+holds up the exit of the process, and an abandoned one keeps its limiter token, so
+that forty stuck closes starve the application. Here a stuck call costs its thread
+and nothing else.
+
+Threads are kept for reuse only while somebody holds the pool (`hold`), which every
+open port does; without a holder a thread ends as soon as its queue is empty.
+"""
+
+import os
+import threading
+from collections import deque
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, cast
+
+from anyserial import _readiness
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+__all__ = ("hold", "release", "run", "submit")
+
+IDLE_SECONDS = 5.0  # how long a thread without work waits for more while the pool is held
+
+
+class _Pool:
+    """The queue, and who waits on it."""
+
+    def __init__(self) -> None:
+        self.condition = threading.Condition(threading.Lock())
+        self.jobs: deque[Callable[[], object]] = deque()
+        self.idle = 0
+        self.holders = 0
+
+    def put(self, job: "Callable[[], object]") -> None:
+        with self.condition:
+            self.jobs.append(job)
+            if self.idle >= len(self.jobs):
+                self.condition.notify()
+                return
+        try:
+            threading.Thread(target=self.work, name="anyserial-worker", daemon=True).start()
+        except RuntimeError:
+            # No more threads (the interpreter is shutting down): here, then, or it never happens.
+            with self.condition:
+                if job not in self.jobs:
+                    return
+                self.jobs.remove(job)
+            job()
+
+    def work(self) -> None:
+        condition = self.condition
+        while True:
+            with condition:
+                while not self.jobs:
+                    if not self.holders:
+                        return
+                    self.idle += 1
+                    woken = condition.wait(IDLE_SECONDS)
+                    self.idle -= 1
+                    if not woken and not self.jobs:
+                        return
+                job = self.jobs.popleft()
+            job()
+            del job  # or a waiting thread keeps what it ran, and a forgotten port is never collected
+
+
+_pool = _Pool()
+
+
+def _forget_threads() -> None:
+    global _pool  # noqa: PLW0603  # the parent's threads do not exist in a forked child
+    _pool = _Pool()
+
+
+os.register_at_fork(after_in_child=_forget_threads)
+
+
+def hold() -> None:
+    """Keep idle threads for reuse until `release`."""
+    with _pool.condition:
+        _pool.holders += 1
+
+
+def release() -> None:
+    """Take back one `hold`; with the last, idle threads end."""
+    with _pool.condition:
+        # A child after fork starts from zero, whatever its ports held in the parent.
+        _pool.holders = max(_pool.holders - 1, 0)
+        if not _pool.holders:
+            _pool.condition.notify_all()
+
+
+@contextmanager
+def held() -> "Generator[None]":
+    """Keep idle threads for the length of a block."""
+    hold()
+    try:
+        yield
+    finally:
+        release()
+
+
+def submit(job: "Callable[[], object]") -> None:
+    """Have *job* called on a thread, soon; it must not raise."""
+    _pool.put(job)
+
+
+class _Call[T]:
+    """One call: run by a worker, awaited or abandoned by a task."""
+
+    def __init__(
+        self,
+        function: "Callable[[], T]",
+        notify: "Callable[[], None]",
+        abandoned: "Callable[[T | None], object] | None",
+    ) -> None:
+        self._function: Callable[[], T] | None = function
+        self._notify = notify
+        self._abandoned = abandoned
+        self._lock = threading.Lock()
+        self._is_abandoned = False
+        self._done = False
+        self._result: T | None = None
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        function, self._function = self._function, None
+        assert function is not None  # noqa: S101  # a call runs once
+        try:
+            self._result = function()
+        except BaseException as exc:  # noqa: BLE001  # carried to the task that waits
+            self._error = exc
+        del function
+        with self._lock:
+            self._done = True
+            is_abandoned = self._is_abandoned
+        if is_abandoned:
+            self._clean_up()
+        else:
+            self._notify()
+
+    def abandon(self) -> None:
+        """Give up waiting; what came already is cleaned up on a thread too."""
+        with self._lock:
+            self._is_abandoned = True
+            done = self._done
+        if done:
+            submit(self._clean_up)
+
+    def _clean_up(self) -> None:
+        if self._abandoned is not None:
+            self._abandoned(self._result)
+
+    def take(self) -> T:
+        error, self._error = self._error, None
+        if error is None:
+            return cast("T", self._result)
+        try:
+            raise error
+        finally:
+            del error  # a traceback refers to this frame, which would refer to the error
+
+
+async def run[T](function: "Callable[[], T]", *, abandoned: "Callable[[T | None], object] | None" = None) -> T:
+    """Call *function* on a thread and return what it returns.
+
+    Args:
+        function: What to call; its exceptions come through.
+        abandoned: Called once, on a thread, when the call is over and its task was
+            cancelled meanwhile: with the result, or None if there is none.
+
+    Cancellation: raises at once; the call goes on by itself, and *abandoned* sees its
+    end. Whether to begin at all in a cancelled task is the caller's to check.
+    """
+    signal = _readiness.signal()
+    call = _Call(function, signal.notify, abandoned)
+    submit(call.run)
+    try:
+        await signal.wait()
+    except BaseException:
+        call.abandon()
+        raise
+    return call.take()

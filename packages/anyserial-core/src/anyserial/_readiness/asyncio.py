@@ -1,0 +1,227 @@
+"""Waiting in asyncio and uvloop: a registration that stays.
+
+Theory of operation. A per-call ``wait_readable`` registers and unregisters the
+descriptor around every read: two ``epoll_ctl`` and a handful of allocations. Here
+the reader stays registered from one receive to the next, and the read is made in the
+readiness callback itself, so that the task wakes with its data. Nothing is read
+ahead: when the callback fires and nobody waits, the registration is dropped (a level-
+triggered loop would spin otherwise) and `attempt_first` tells the next receive that
+data is there. Thereafter receives succeed at once and no registration is needed,
+until one finds nothing and registers again. A steady request/response exchange so
+makes no ``epoll_ctl`` at all.
+
+A task may be cancelled after the callback has read for it and before it wakes. The
+future keeps the data; `reclaim` hands it back, and the port puts it in
+front of the next receive.
+
+The loop's callbacks hold the waiter weakly, so that a registration does not keep a
+forgotten port alive.
+"""
+
+import asyncio
+import threading
+import weakref
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.lowlevel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ("AsyncioSignal", "AsyncioWaiter", "has_readers")
+
+
+def has_readers() -> bool:
+    """Return whether the running loop can watch descriptors itself (a proactor loop cannot)."""
+    loop = asyncio.get_running_loop()
+    return getattr(type(loop), "add_reader", None) is not asyncio.AbstractEventLoop.add_reader
+
+
+class AsyncioSignal:
+    """A future, set from another thread."""
+
+    __slots__ = ("_future", "_loop")
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._future = self._loop.create_future()
+
+    def notify(self) -> None:
+        """Wake the task, from any thread."""
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self._loop.call_soon_threadsafe(_settle, self._future)
+
+    async def wait(self) -> None:
+        """Return once `notify` has been called."""
+        await self._future
+
+
+def _settle(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+class _Direction:
+    """Reading or writing: one registration, and the attempt of the task that waits for it."""
+
+    __slots__ = (
+        "__weakref__",
+        "_add",
+        "_argument",
+        "_attempt",
+        "_fd",
+        "_future",
+        "_on_idle",
+        "_registered",
+        "_remove",
+        "attempt_first",
+        "loop",
+    )
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        add: "Callable[..., None]",
+        remove: "Callable[[int], bool]",
+        fd: int,
+        on_idle: "Callable[[], None]",
+    ) -> None:
+        self.loop = loop
+        self.attempt_first = True
+        self._add = add
+        self._remove = remove
+        self._fd = fd
+        self._on_idle = on_idle
+        self._registered = False
+        self._future: asyncio.Future[Any] | None = None
+        self._attempt: Callable[[Any], Any] | None = None
+        self._argument: Any = None
+
+    def wait(self, attempt: "Callable[[Any], Any]", argument: Any) -> "asyncio.Future[Any]":
+        """Return a future of what *attempt* gives once it gives something."""
+        self._future = future = self.loop.create_future()
+        self._attempt = attempt
+        self._argument = argument
+        self.attempt_first = False
+        if not self._registered:
+            self._add(self._fd, self._fire, weakref.ref(self), self._remove, self._fd)
+            self._registered = True
+        return future
+
+    @staticmethod
+    def _fire(reference: "weakref.ref[_Direction]", remove: "Callable[[int], bool]", fd: int) -> None:
+        """Make the attempt of the task that waits. The loop's callback."""
+        self = reference()
+        if self is None:
+            remove(fd)
+            return
+        attempt = self._attempt
+        if attempt is None:
+            self._registered = False
+            self.attempt_first = True
+            remove(fd)
+            self._on_idle()
+            return
+        future = self._future
+        if future is None or future.done():
+            return  # cancelled; its task has not run yet
+        try:
+            result = attempt(self._argument)
+        except BaseException as exc:  # noqa: BLE001  # it belongs to the task that waits
+            self._attempt = None
+            future.set_exception(exc)
+        else:
+            if result is not None:
+                self._attempt = None
+                future.set_result(result)
+
+    def reclaim(self) -> Any:
+        """End a wait whose task was cancelled; return what the attempt had given."""
+        future, self._future = self._future, None
+        self._attempt = self._argument = None
+        if future is None or not future.done() or future.cancelled():
+            return None
+        return future.result()
+
+    def forget(self) -> None:
+        """Drop the registration without touching the event loop, which is closed."""
+        self._registered = False
+
+    def interrupt(self) -> None:
+        """Drop the registration and wake the task that waits."""
+        if self._registered:
+            self._registered = False
+            self._remove(self._fd)
+        if self._attempt is not None:
+            self._attempt = self._argument = None
+            if self._future is not None and not self._future.done():
+                self._future.set_exception(anyio.ClosedResourceError())
+
+
+class AsyncioWaiter(_Direction):
+    """The `Waiter` of one port in one asyncio or uvloop event loop: its reading, and on demand its writing."""
+
+    __slots__ = ("_output", "checkpoint", "checkpoint_if_cancelled")
+
+    def __init__(self, fd: int, on_idle: "Callable[[], None]") -> None:
+        loop = asyncio.get_running_loop()
+        super().__init__(loop, loop.add_reader, loop.remove_reader, fd, on_idle)
+        self._output: _Direction | None = None
+        backend = anyio.lowlevel.current_token().backend_class
+        self.checkpoint = backend.checkpoint
+        self.checkpoint_if_cancelled = backend.checkpoint_if_cancelled
+
+    read = _Direction.wait
+
+    def write(self, attempt: "Callable[[Any], Any]", argument: Any) -> "asyncio.Future[Any]":
+        """See `Waiter.write`."""
+        if self._output is None:
+            loop = self.loop
+            self._output = _Direction(loop, loop.add_writer, loop.remove_writer, self._fd, _ignore)
+        return self._output.wait(attempt, argument)
+
+    def is_current(self) -> bool:
+        """Return whether the caller runs in this event loop."""
+        try:
+            return asyncio.get_running_loop() is self.loop
+        except RuntimeError:
+            return False
+
+    def reclaim_write(self) -> Any:
+        """See `Waiter.reclaim_write`."""
+        return None if self._output is None else self._output.reclaim()
+
+    def detach(self) -> threading.Event | None:
+        """See `Waiter.detach`."""
+        loop = self.loop
+        if loop.is_closed():
+            self.forget()  # its selector is gone, and the registrations with it
+            if self._output is not None:
+                self._output.forget()
+            return None
+        if self.is_current() or not loop.is_running():
+            self._interrupt_both()
+            return None
+        # Even with nothing registered: the other thread may be in the middle of an attempt.
+        done = threading.Event()
+
+        def detach() -> None:
+            self._interrupt_both()
+            done.set()
+
+        try:
+            loop.call_soon_threadsafe(detach)
+        except RuntimeError:  # closed since
+            return None
+        return done
+
+    def _interrupt_both(self) -> None:
+        self.interrupt()
+        if self._output is not None:
+            self._output.interrupt()
+
+
+def _ignore() -> None:
+    """Take no notice: a descriptor that stays writable says nothing."""
