@@ -1,1 +1,25 @@
-"""The termios driver behind ``anyserial.open_serial_port`` on Linux, macOS and the BSDs."""
+"""The termios driver behind ``anyserial.open_serial_port`` on Linux, macOS and the BSDs.
+
+Only the way to a backend stands here, and importing it loads nothing but itself.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from anyserial.backend import SerialBackend
+
+__all__ = ("create_backend",)
+
+
+def create_backend() -> "SerialBackend":
+    """Return a backend for this platform, with no port open yet.
+
+    Raises:
+        UnsupportedPlatformError: There is no termios on this platform.
+    """
+    from anyserial_posix._platform import current_platform  # noqa: PLC0415  # first the platform, then termios
+
+    platform = current_platform()
+    from anyserial_posix._backend import PosixBackend  # noqa: PLC0415
+
+    return PosixBackend(platform)

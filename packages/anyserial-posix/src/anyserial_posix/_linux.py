@@ -1,0 +1,240 @@
+"""Linux: the kernel's own numbers, per architecture (asm/termbits.h, asm/ioctls.h, linux/serial.h).
+
+Tables only. Each number is compared with the kernel's headers by tools/check_abi.py.
+"""
+
+from anyserial.capabilities import Capability, SerialCapabilities
+
+from anyserial_posix._baudrate import GENERIC_CODES, POWERPC_CODES, SPARC_CODES
+from anyserial_posix._ioctl import Ioctls, ModemBits
+from anyserial_posix._tables import Layout, Platform
+from anyserial_posix._termios import Flags
+
+__all__ = ("CAPABILITIES", "FAMILIES", "family_of", "platform")
+
+CAPABILITIES = SerialCapabilities(
+    platform="linux",
+    backend="posix",
+    custom_baudrate=Capability.SUPPORTED,
+    mark_space_parity=Capability.SUPPORTED,
+    one_point_five_stop_bits=Capability.UNKNOWN,
+    xon_xoff=Capability.SUPPORTED,
+    rts_cts=Capability.SUPPORTED,
+    dtr_dsr=Capability.UNSUPPORTED,
+    modem_lines=Capability.SUPPORTED,
+    break_signal=Capability.SUPPORTED,
+    exclusive_access=Capability.SUPPORTED,
+    low_latency=Capability.UNKNOWN,
+    rs485=Capability.UNKNOWN,
+    input_waiting=Capability.SUPPORTED,
+    output_waiting=Capability.SUPPORTED,
+    port_discovery=Capability.SUPPORTED,
+)
+
+_GENERIC_FLAGS = Flags(
+    inpck=0x10,
+    parmrk=0x8,
+    ixon=0x400,
+    ixoff=0x1000,
+    csize=0x30,
+    cs5=0x00,
+    cs6=0x10,
+    cs7=0x20,
+    cs8=0x30,
+    cstopb=0x40,
+    cread=0x80,
+    parenb=0x100,
+    parodd=0x200,
+    hupcl=0x400,
+    clocal=0x800,
+    crtscts=0x80000000,
+    cmspar=0x40000000,
+    cbaud=0x100F,
+    cibaud=0x100F0000,
+    bother=0x1000,
+    vmin=6,
+    vtime=5,
+    vstart=8,
+    vstop=9,
+)
+_GENERIC_IOCTLS = Ioctls(
+    tcgets=0x802C542A,
+    tcsets=0x402C542B,
+    fionread=0x541B,
+    tiocoutq=0x5411,
+    tiocexcl=0x540C,
+    tiocnxcl=0x540D,
+    tiocmget=0x5415,
+    tiocmset=0x5418,
+    tiocmbis=0x5416,
+    tiocmbic=0x5417,
+    tiocsbrk=0x5427,
+    tioccbrk=0x5428,
+    tiocgexcl=0x80045440,
+    tiocgicount=0x545D,
+    tiocsergetlsr=0x5459,
+    tiocgserial=0x541E,
+    tiocsserial=0x541F,
+    tiocgrs485=0x542E,
+    tiocsrs485=0x542F,
+)
+_MIPS_IOCTLS = Ioctls(
+    tcgets=0x4030542A,
+    tcsets=0x8030542B,
+    fionread=0x467F,
+    tiocoutq=0x7472,
+    tiocexcl=0x740D,
+    tiocnxcl=0x740E,
+    tiocmget=0x741D,
+    tiocmset=0x741A,
+    tiocmbis=0x741B,
+    tiocmbic=0x741C,
+    tiocsbrk=0x5427,
+    tioccbrk=0x5428,
+    tiocgexcl=0x40045440,
+    tiocgicount=0x5492,
+    tiocsergetlsr=0x548E,
+    tiocgserial=0x5484,
+    tiocsserial=0x5485,
+    tiocgrs485=0x4020542E,
+    tiocsrs485=0xC020542F,
+)
+_POWERPC_FLAGS = _GENERIC_FLAGS._replace(
+    ixon=0x200,
+    ixoff=0x400,
+    csize=0x300,
+    cs6=0x100,
+    cs7=0x200,
+    cs8=0x300,
+    cstopb=0x400,
+    cread=0x800,
+    parenb=0x1000,
+    parodd=0x2000,
+    hupcl=0x4000,
+    clocal=0x8000,
+    cbaud=0xFF,
+    cibaud=0xFF0000,
+    bother=0x1F,
+    vmin=5,
+    vtime=7,
+    vstart=13,
+    vstop=14,
+)
+_POWERPC_IOCTLS = Ioctls(
+    # No TCGETS2 there: its struct termios holds the speeds itself.
+    tcgets=0x402C7413,
+    tcsets=0x802C7414,
+    fionread=0x4004667F,
+    tiocoutq=0x40047473,
+    tiocexcl=0x540C,
+    tiocnxcl=0x540D,
+    tiocmget=0x5415,
+    tiocmset=0x5418,
+    tiocmbis=0x5416,
+    tiocmbic=0x5417,
+    tiocsbrk=0x5427,
+    tioccbrk=0x5428,
+    tiocgexcl=0x40045440,
+    tiocgicount=0x545D,
+    tiocsergetlsr=0x5459,
+    tiocgserial=0x541E,
+    tiocsserial=0x541F,
+    tiocgrs485=0x542E,
+    tiocsrs485=0x542F,
+)
+_SPARC_IOCTLS = Ioctls(
+    tcgets=0x402C540C,
+    tcsets=0x802C540D,
+    fionread=0x4004667F,
+    tiocoutq=0x40047473,
+    tiocexcl=0x2000740D,
+    tiocnxcl=0x2000740E,
+    tiocmget=0x4004746A,
+    tiocmset=0x8004746D,
+    tiocmbis=0x8004746C,
+    tiocmbic=0x8004746B,
+    tiocsbrk=0x2000747B,
+    tioccbrk=0x2000747A,
+    tiocgexcl=0x40045440,
+    tiocgicount=0x545D,
+    tiocsergetlsr=0x5459,
+    tiocgserial=0x541E,
+    tiocsserial=0x541F,
+    tiocgrs485=0x40205441,
+    tiocsrs485=0xC0205442,
+)
+
+# UNIX98 and BSD pty slaves (Documentation/admin-guide/devices.txt).
+_PTY_MAJORS = frozenset({3, *range(136, 144)})
+
+FAMILIES = {
+    "generic": Platform(
+        name="linux",
+        flags=_GENERIC_FLAGS,
+        ioctls=_GENERIC_IOCTLS,
+        modem=ModemBits(),
+        layout=Layout("=4IB19s2I", line="before"),
+        capabilities=CAPABILITIES,
+        pty_majors=_PTY_MAJORS,
+        rate_codes=GENERIC_CODES,
+    ),
+    "mips": Platform(
+        name="linux",
+        flags=_GENERIC_FLAGS._replace(vmin=4),
+        ioctls=_MIPS_IOCTLS,
+        modem=ModemBits(cts=0x40, cd=0x100, ri=0x200, dsr=0x400),
+        layout=Layout("=4IB23s2I", line="before"),
+        capabilities=CAPABILITIES,
+        pty_majors=_PTY_MAJORS,
+        rate_codes=GENERIC_CODES,
+    ),
+    "powerpc": Platform(
+        name="linux",
+        flags=_POWERPC_FLAGS,
+        ioctls=_POWERPC_IOCTLS,
+        modem=ModemBits(),
+        layout=Layout("=4I19sB2I", line="after"),
+        capabilities=CAPABILITIES,
+        pty_majors=_PTY_MAJORS,
+        rate_codes=POWERPC_CODES,
+    ),
+    "sparc": Platform(
+        name="linux",
+        flags=_GENERIC_FLAGS._replace(vmin=4),
+        ioctls=_SPARC_IOCTLS,
+        modem=ModemBits(),
+        layout=Layout("=4IB19s2I", line="before"),
+        capabilities=CAPABILITIES,
+        pty_majors=_PTY_MAJORS,
+        rate_codes=SPARC_CODES,
+    ),
+}
+
+# By the start of `os.uname().machine`. Architectures that are not here (alpha, parisc, sh,
+# xtensa) have numbers of their own, which nothing here has checked.
+_MACHINES = (
+    ("mips", "mips"),
+    ("ppc", "powerpc"),
+    ("sparc", "sparc"),
+    ("x86_64", "generic"),
+    ("i386", "generic"),
+    ("i486", "generic"),
+    ("i586", "generic"),
+    ("i686", "generic"),
+    ("arm", "generic"),
+    ("aarch64", "generic"),
+    ("riscv", "generic"),
+    ("s390", "generic"),
+    ("loongarch", "generic"),
+)
+
+
+def family_of(machine: str) -> str | None:
+    """Return the name of the table for a machine (``os.uname().machine``), None if there is none."""
+    return next((family for start, family in _MACHINES if machine.startswith(start)), None)
+
+
+def platform(machine: str) -> Platform | None:
+    """Return the tables for a machine, None if there are none."""
+    family = family_of(machine)
+    return None if family is None else FAMILIES[family]

@@ -1,0 +1,58 @@
+"""What happens to a setting that is not to be had: `SerialConfig.unsupported_policy`."""
+
+import errno
+import warnings
+from typing import TYPE_CHECKING
+
+from anyserial.config import UnsupportedPolicy
+from anyserial.exceptions import UnsupportedConfigurationError, UnsupportedFeatureError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from anyserial.config import SerialConfig
+
+__all__ = ("lacks_feature", "refuses_values")
+
+
+def refuses_values(config: "SerialConfig", found: "Sequence[str]", path: str, cause: OSError | None = None) -> None:
+    """Deal with values that the platform or the driver does not take.
+
+    Args:
+        config: Whose policy decides.
+        found: What is wrong with each of them; nothing happens if empty.
+        path: The port's path.
+        cause: The driver's own error, if there was one.
+
+    Raises:
+        UnsupportedConfigurationError: The policy is RAISE.
+    """
+    if found and config.unsupported_policy is not UnsupportedPolicy.IGNORE:
+        message = f"the serial driver does not take {', '.join(found)}"
+        if config.unsupported_policy is UnsupportedPolicy.WARN:
+            _warn(message, path)
+        else:
+            raise UnsupportedConfigurationError(errno.EINVAL, _with_hint(message), path) from cause
+
+
+def lacks_feature(config: "SerialConfig", feature: str, path: str, cause: OSError | None = None) -> None:
+    """Deal with a mechanism that the platform or the driver does not have.
+
+    Raises:
+        UnsupportedFeatureError: The policy is RAISE.
+    """
+    if config.unsupported_policy is UnsupportedPolicy.WARN:
+        _warn(f"the serial driver does not have {feature}", path)
+    elif config.unsupported_policy is UnsupportedPolicy.RAISE:
+        number = errno.ENOTSUP if cause is None else cause.errno
+        message = _with_hint(f"the serial driver does not have {feature}")
+        raise UnsupportedFeatureError(number, message, path) from cause
+
+
+def _with_hint(message: str) -> str:
+    return f"{message}; unsupported_policy='raise' refuses that, 'warn' and 'ignore' go on without"
+
+
+def _warn(message: str, path: str) -> None:
+    # The caller's own frame is on another thread, so no stack level points to it.
+    warnings.warn(f"{path}: {message}; going on without", RuntimeWarning, stacklevel=2)

@@ -1,0 +1,67 @@
+"""What an open port can do, found out by queries that change nothing."""
+
+import errno
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, Literal
+
+from anyserial.capabilities import Capability
+
+from anyserial_posix import _ioctl
+from anyserial_posix._ioctl import get_struct
+
+if TYPE_CHECKING:
+    from anyserial.capabilities import SerialCapabilities
+
+    from anyserial_posix._syscalls import Syscalls
+    from anyserial_posix._tables import Platform
+
+__all__ = ("NO_MECHANISM", "refine")
+
+# What drivers answer to a request that they do not have.
+NO_MECHANISM: Final = frozenset({errno.ENOTTY, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
+
+
+def refine(platform: "Platform", system: "Syscalls", fd: int, device: int) -> "SerialCapabilities":
+    """Return the platform's capabilities with what the open port's driver says about them.
+
+    Args:
+        platform: The tables.
+        system: The system calls.
+        fd: The open port.
+        device: The device number of its node.
+    """
+    found = platform.capabilities
+    if os.major(device) in platform.pty_majors:
+        # A pty keeps eight bits and no parity, whatever is asked (drivers/tty/pty.c).
+        return replace(
+            found,
+            mark_space_parity=Capability.UNSUPPORTED,
+            one_point_five_stop_bits=Capability.UNSUPPORTED,
+            modem_lines=Capability.UNSUPPORTED,
+            low_latency=Capability.UNSUPPORTED,
+            rs485=Capability.UNSUPPORTED,
+        )
+    ioctls = platform.ioctls
+    if _answer(system, fd, ioctls.tiocmget, _ioctl.INT_SIZE) is False:
+        found = replace(found, modem_lines=Capability.UNSUPPORTED)
+    # That the structure can be read does not say whether the flag in it has an effect.
+    if _answer(system, fd, ioctls.tiocgserial, _ioctl.SERIAL_STRUCT_SIZE) is False:
+        found = replace(found, low_latency=Capability.UNSUPPORTED)
+    mode = _answer(system, fd, ioctls.tiocgrs485, _ioctl.RS485.size)
+    if mode is False:
+        found = replace(found, rs485=Capability.UNSUPPORTED)
+    elif mode and any(mode):
+        # 8250 answers with zeros where it has no RS-485: only a mode that is set says yes.
+        found = replace(found, rs485=Capability.SUPPORTED)
+    return found
+
+
+def _answer(system: "Syscalls", fd: int, request: int | None, size: int) -> bytes | Literal[False] | None:
+    """Return what a query gives: False if the driver does not have it, None if that is not known."""
+    if request is None:
+        return None
+    try:
+        return get_struct(system, fd, request, size)
+    except OSError as exc:
+        return False if exc.errno in NO_MECHANISM else None

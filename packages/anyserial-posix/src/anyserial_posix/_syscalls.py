@@ -1,0 +1,199 @@
+"""The one door to the operating system: every system call of the driver goes through it.
+
+A test passes its own object and plays a kernel, so what a pty cannot do is tried
+without hardware. Nothing here knows what a call is for. The functions are bound
+as they are, so that the two hot ones (`read`, `write`) cost no Python frame of their own.
+"""
+
+import fcntl
+import os
+import select
+import termios
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ("KERNEL", "Kernel", "Syscalls")
+
+FLUSH_INPUT = termios.TCIFLUSH
+FLUSH_OUTPUT = termios.TCOFLUSH
+
+_POLL_GONE = select.POLLHUP | select.POLLERR
+
+
+class Syscalls(Protocol):
+    """What the driver asks of the operating system; each call raises OSError and nothing else."""
+
+    @property
+    def read(self) -> "Callable[[int, int], bytes]":
+        """``os.read``."""
+        ...
+
+    @property
+    def readv(self) -> "Callable[[int, tuple[memoryview]], int]":
+        """``os.readv``."""
+        ...
+
+    @property
+    def write(self) -> "Callable[[int, bytes | memoryview], int]":
+        """``os.write``."""
+        ...
+
+    def ioctl(self, fd: int, request: int, argument: bytes) -> bytes:
+        """Pass a structure to the driver, and return it as the driver left it."""
+        ...
+
+    def ioctl_value(self, fd: int, request: int, argument: int) -> None:
+        """Pass a number, or none (0), to the driver."""
+        ...
+
+    def open(self, path: str, flags: int) -> int:
+        """``os.open``."""
+        ...
+
+    def close(self, fd: int, /) -> None:
+        """``os.close``."""
+        ...
+
+    def stat(self, path: str) -> os.stat_result:
+        """``os.stat``."""
+        ...
+
+    def flock(self, fd: int, operation: int, /) -> None:
+        """``fcntl.flock``."""
+        ...
+
+    def gone(self, fd: int) -> bool:
+        """Return whether poll(2) reports POLLHUP or POLLERR right now."""
+        ...
+
+    def drain(self, fd: int) -> None:
+        """tcdrain(3)."""
+        ...
+
+    def flush(self, fd: int, queue: int) -> None:
+        """tcflush(3)."""
+        ...
+
+    def get_attributes(self, fd: int) -> list[int | list[bytes | int]]:
+        """``termios.tcgetattr``, for the platforms whose structures are not known here."""
+        ...
+
+    def set_attributes(self, fd: int, attributes: list[int | list[bytes | int]]) -> None:
+        """``termios.tcsetattr`` with TCSANOW."""
+        ...
+
+    def read_file(self, path: str) -> str:
+        """Return a small text file (sysfs, procfs)."""
+        ...
+
+    def write_file(self, path: str, text: str) -> None:
+        """Write a sysfs file."""
+        ...
+
+    def listdir(self, path: str) -> list[str]:
+        """``os.listdir``."""
+        ...
+
+    def readlink(self, path: str) -> str:
+        """``os.readlink``."""
+        ...
+
+    def realpath(self, path: str) -> str:
+        """``os.path.realpath``."""
+        ...
+
+
+class Kernel:
+    """The real operating system."""
+
+    read = staticmethod(os.read)
+    readv = staticmethod(os.readv)
+    write = staticmethod(os.write)
+    close = staticmethod(os.close)
+
+    def flock(self, fd: int, operation: int, /) -> None:
+        """Lock or unlock the open file description."""
+        fcntl.flock(fd, operation)
+
+    def ioctl(self, fd: int, request: int, argument: bytes) -> bytes:
+        """Call with a copy of *argument* and return that."""
+        return fcntl.ioctl(fd, request, argument)
+
+    def ioctl_value(self, fd: int, request: int, argument: int) -> None:
+        """Call with *argument* by value."""
+        fcntl.ioctl(fd, request, argument)
+
+    def open(self, path: str, flags: int) -> int:
+        """Open without making a new tty the controlling one, and without waiting for a carrier."""
+        return os.open(path, flags)
+
+    def stat(self, path: str) -> os.stat_result:
+        """Follow links to the device node."""
+        return os.stat(path)
+
+    def gone(self, fd: int) -> bool:
+        """Ask poll(2), which reports hang-up and error whether they are asked for or not."""
+        poller = select.poll()  # a poll object refuses two threads at once, so each call has its own
+        poller.register(fd, 0)
+        events = poller.poll(0)
+        return bool(events) and bool(events[0][1] & _POLL_GONE)
+
+    def drain(self, fd: int) -> None:
+        """Wait for tcdrain(3)."""
+        try:
+            termios.tcdrain(fd)
+        except termios.error as exc:
+            raise _os_error(exc) from exc
+
+    def flush(self, fd: int, queue: int) -> None:
+        """Discard with tcflush(3)."""
+        try:
+            termios.tcflush(fd, queue)
+        except termios.error as exc:
+            raise _os_error(exc) from exc
+
+    def get_attributes(self, fd: int) -> list[int | list[bytes | int]]:
+        """Read the attributes through the C library."""
+        try:
+            return termios.tcgetattr(fd)
+        except termios.error as exc:
+            raise _os_error(exc) from exc
+
+    def set_attributes(self, fd: int, attributes: list[int | list[bytes | int]]) -> None:
+        """Set the attributes at once, through the C library."""
+        try:
+            termios.tcsetattr(fd, termios.TCSANOW, attributes)
+        except termios.error as exc:
+            raise _os_error(exc) from exc
+
+    def read_file(self, path: str) -> str:
+        """Read a small text file."""
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def write_file(self, path: str, text: str) -> None:
+        """Write a sysfs file."""
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text)
+
+    def listdir(self, path: str) -> list[str]:
+        """Return the names in a directory."""
+        return os.listdir(path)
+
+    def readlink(self, path: str) -> str:
+        """Return where a link points."""
+        return os.readlink(path)
+
+    def realpath(self, path: str) -> str:
+        """Return the path with every link followed, whether it exists or not."""
+        return os.path.realpath(path)
+
+
+def _os_error(error: termios.error) -> OSError:
+    # termios.error is no OSError, though it carries the same two arguments.
+    return OSError(*error.args)
+
+
+KERNEL = Kernel()

@@ -1,0 +1,97 @@
+"""What a platform is to the driver: its numbers, its structure layouts, its capabilities.
+
+`Platform` is the shape of the tables in `_linux`, `_darwin`, `_bsd` and `_generic`, with the few
+calls that differ between them. It looks at nothing and decides nothing.
+"""
+
+import struct
+from typing import TYPE_CHECKING, Literal, override
+
+from anyserial_posix._ioctl import get_struct, set_struct
+from anyserial_posix._termios import Attributes, Flags
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from anyserial.capabilities import SerialCapabilities
+
+    from anyserial_posix._ioctl import Ioctls, ModemBits
+    from anyserial_posix._syscalls import Syscalls
+
+__all__ = ("Layout", "Platform")
+
+
+class Layout:
+    """How struct termios is laid out.
+
+    Args:
+        format: The structure in `struct`'s terms, unaligned.
+        line: Where c_line stands relative to c_cc, or None where there is none.
+    """
+
+    __slots__ = ("line", "struct")
+
+    def __init__(self, format: str, *, line: Literal["before", "after"] | None = None) -> None:  # noqa: A002
+        self.struct = struct.Struct(format)
+        self.line = line
+
+    def unpack(self, raw: bytes) -> Attributes:
+        """Return the attributes in *raw*."""
+        iflag, oflag, cflag, lflag, *rest, ispeed, ospeed = self.struct.unpack(raw)
+        if self.line == "before":
+            line, cc = rest
+        elif self.line == "after":
+            cc, line = rest
+        else:
+            (cc,), line = rest, 0
+        return Attributes(iflag, oflag, cflag, lflag, line, cc, ispeed, ospeed)
+
+    def pack(self, attributes: Attributes) -> bytes:
+        """Return the structure."""
+        iflag, oflag, cflag, lflag, line, cc, ispeed, ospeed = attributes
+        middle: tuple[int | bytes, ...] = (cc,)
+        if self.line == "before":
+            middle = (line, cc)
+        elif self.line == "after":
+            middle = (cc, line)
+        return self.struct.pack(iflag, oflag, cflag, lflag, *middle, ispeed, ospeed)
+
+
+class Platform:
+    """The numbers of one platform, and how its attributes are read and set."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        flags: Flags,
+        ioctls: "Ioctls",
+        modem: "ModemBits",
+        layout: Layout,
+        capabilities: "SerialCapabilities",
+        rate_codes: "Mapping[int, int] | None" = None,
+        pty_majors: frozenset[int] = frozenset(),
+        read_limit: int = 4096,
+    ) -> None:
+        self.name = name
+        self.flags = flags
+        self.ioctls = ioctls
+        self.modem = modem
+        self.layout = layout
+        self.capabilities = capabilities
+        self.rate_codes: Mapping[int, int] = rate_codes or {}
+        self.pty_majors = pty_majors
+        # A read allocates what it is asked for, so it asks for no more than a tty gives at once.
+        self.read_limit = read_limit
+
+    @override
+    def __repr__(self) -> str:
+        return f"<Platform {self.name}>"
+
+    def get_attributes(self, system: "Syscalls", fd: int) -> Attributes:
+        """Read the attributes in force."""
+        return self.layout.unpack(get_struct(system, fd, self.ioctls.tcgets, self.layout.struct.size))
+
+    def set_attributes(self, system: "Syscalls", fd: int, attributes: Attributes) -> None:
+        """Set the attributes at once, neither draining nor flushing anything."""
+        set_struct(system, fd, self.ioctls.tcsets, self.layout.pack(attributes))

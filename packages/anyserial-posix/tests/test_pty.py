@@ -1,0 +1,268 @@
+"""The driver on a real tty: a pty."""
+
+import os
+import select
+import termios
+from typing import TYPE_CHECKING
+
+import anyserial_posix
+import pytest
+from anyserial.capabilities import Capability
+from anyserial.config import ByteSize, FlowControl, Parity, RS485Config, SerialConfig, StopBits, UnsupportedPolicy
+from anyserial.exceptions import (
+    PortBusyError,
+    PortNotFoundError,
+    SerialClosedError,
+    SerialDisconnectedError,
+    SerialError,
+    UnsupportedConfigurationError,
+    UnsupportedFeatureError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from types import SimpleNamespace
+
+    from anyserial.backend import SerialBackend
+
+
+def _readable(fd: int) -> None:
+    """Wait until *fd* can be read: what a pty's other end wrote arrives by a kernel thread."""
+    assert select.select([fd], [], [], 5)[0], "nothing arrived within 5 s"
+
+
+def test_bytes_go_both_ways(port: "SerialBackend", far: "SimpleNamespace") -> None:
+    assert port.read(16) is None
+    assert port.write(b"to the far end\xff\x00\r\n\x11\x13\x03") == 21
+    _readable(far.master)
+    assert os.read(far.master, 64) == b"to the far end\xff\x00\r\n\x11\x13\x03"
+    os.write(far.master, b"\xff\x00\r\n\x11\x13\x03back")
+    _readable(port.fileno())
+    assert port.input_waiting() == 11
+    assert port.read(4) == b"\xff\x00\r\n"
+    buffer = bytearray(16)
+    assert port.read_into(memoryview(buffer)) == 7
+    assert buffer[:7] == b"\x11\x13\x03back"
+    assert port.read_into(memoryview(buffer)) is None
+
+
+def test_a_full_queue_takes_nothing(port: "SerialBackend") -> None:
+    block = bytes(65536)
+    while port.write(block) is not None:
+        pass
+    assert port.write(b"x") is None
+
+
+def test_the_tty_is_raw(port: "SerialBackend") -> None:
+    iflag, oflag, cflag, lflag, _, _, cc = termios.tcgetattr(port.fileno())
+    assert (iflag, oflag, lflag) == (0, 0, 0)
+    assert cflag & termios.CLOCAL
+    assert cflag & termios.CREAD
+    assert cflag & termios.HUPCL
+    assert (cc[termios.VMIN], cc[termios.VTIME]) in ((1, 0), (b"\x01", b"\x00"))
+
+
+def test_the_descriptor_is_not_inherited_and_not_blocking(port: "SerialBackend") -> None:
+    assert not os.get_inheritable(port.fileno())
+    assert not os.get_blocking(port.fileno())
+
+
+@pytest.mark.parametrize("rate", [50, 300, 9600, 31250, 115200, 250000, 4000000, 12345678])
+def test_every_rate_is_set_and_read_back(far: "SimpleNamespace", rate: int) -> None:
+    port = anyserial_posix.create_backend()
+    port.open(far.path, SerialConfig(baudrate=rate))
+    assert port.actual_baudrate == rate
+    port.close()
+
+
+@pytest.mark.parametrize(
+    ("config", "named"),
+    [
+        (SerialConfig(parity=Parity.EVEN), "parity='even'"),
+        (SerialConfig(parity=Parity.MARK), "parity='mark'"),
+        (SerialConfig(byte_size=ByteSize.SEVEN), "byte_size='7'"),
+        (SerialConfig(stop_bits=StopBits.ONE_POINT_FIVE), "stop_bits='1.5'"),
+        (SerialConfig(flow_control=FlowControl(dtr_dsr=True)), "flow_control.dtr_dsr=True"),
+    ],
+)
+@pytest.mark.parametrize("when", ["open", "configure"])
+def test_what_a_pty_does_not_take_goes_by_the_policy(
+    far: "SimpleNamespace", config: SerialConfig, named: str, when: str
+) -> None:
+    port = anyserial_posix.create_backend()
+    before = SerialConfig(baudrate=4800)
+
+    def put(config: SerialConfig) -> None:
+        if when == "open":
+            port.open(far.path, config)
+        else:
+            port.open(far.path, before)
+            port.configure(config)
+
+    with pytest.raises(UnsupportedConfigurationError, match="unsupported_policy") as caught:
+        put(config)
+    assert named in str(caught.value)
+    assert caught.value.filename == far.path
+    assert port.is_open is (when == "configure")
+    if when == "configure":
+        assert port.actual_baudrate == 4800
+        assert termios.tcgetattr(port.fileno())[4] == termios.B4800
+        port.close()
+    with pytest.warns(RuntimeWarning, match="does not take"):
+        put(config.with_changes(unsupported_policy=UnsupportedPolicy.WARN))
+    port.close()
+    put(config.with_changes(unsupported_policy=UnsupportedPolicy.IGNORE))
+    port.close()
+
+
+@pytest.mark.parametrize("config", [SerialConfig(low_latency=True), SerialConfig(rs485=RS485Config())])
+def test_a_mechanism_that_a_pty_lacks_goes_by_the_policy(far: "SimpleNamespace", config: SerialConfig) -> None:
+    port = anyserial_posix.create_backend()
+    with pytest.raises(UnsupportedFeatureError, match="unsupported_policy"):
+        port.open(far.path, config)
+    with pytest.warns(RuntimeWarning, match="does not have"):
+        port.open(far.path, config.with_changes(unsupported_policy=UnsupportedPolicy.WARN))
+    port.close()
+    port.open(far.path, config.with_changes(unsupported_policy=UnsupportedPolicy.IGNORE))
+    port.close()
+
+
+def test_a_pty_is_known_for_what_it_is(port: "SerialBackend") -> None:
+    found = port.capabilities
+    assert found.modem_lines is Capability.UNSUPPORTED
+    assert found.mark_space_parity is Capability.UNSUPPORTED
+    with pytest.raises(UnsupportedFeatureError):
+        port.modem_lines()
+    with pytest.raises(UnsupportedFeatureError):
+        port.line_counters()
+    assert port.transmitter_empty() is None
+
+
+def test_exclusive_keeps_others_out_until_it_is_closed(far: "SimpleNamespace") -> None:
+    first, second = anyserial_posix.create_backend(), anyserial_posix.create_backend()
+    first.open(far.path, SerialConfig(exclusive=True))
+    for config in (SerialConfig(), SerialConfig(exclusive=True)):
+        with pytest.raises(PortBusyError, match=f"pid {os.getpid()}"):
+            second.open(far.path, config)
+        assert not second.is_open
+    first.configure(SerialConfig())
+    second.open(far.path, SerialConfig())
+    second.close()
+    first.configure(SerialConfig(exclusive=True))
+    first.close()
+    second.open(far.path, SerialConfig(exclusive=True))
+    second.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "expected", "message"),
+    [
+        ("/dev/null", SerialError, "not a tty"),
+        ("/", SerialError, "not a tty"),
+        ("/etc/passwd", SerialError, "not a tty"),
+        ("/dev/no-such-port", PortNotFoundError, "no serial port at this path"),
+        ("/etc/passwd/no-such-port", PortNotFoundError, "no serial port at this path"),
+        ("/dev/\0", PortNotFoundError, "null"),
+    ],
+)
+def test_what_is_no_port_is_refused(path: str, expected: type[SerialError], message: str) -> None:
+    port = anyserial_posix.create_backend()
+    with pytest.raises(expected, match=message) as caught:
+        port.open(path, SerialConfig())
+    assert type(caught.value) is expected
+    assert caught.value.filename == path
+    assert not port.is_open
+
+
+def test_a_dangling_link_names_its_target(tmp_path: "Path") -> None:
+    link = tmp_path / "by-id"
+    link.symlink_to("/dev/no-such-port")
+    with pytest.raises(PortNotFoundError, match="link to '/dev/no-such-port'"):
+        anyserial_posix.create_backend().open(str(link), SerialConfig())
+
+
+def test_a_failed_open_leaves_nothing(far: "SimpleNamespace") -> None:
+    before = os.listdir("/proc/self/fd")
+    attributes = termios.tcgetattr(far.slave)
+    with pytest.raises(UnsupportedConfigurationError):
+        anyserial_posix.create_backend().open(far.path, SerialConfig(baudrate=300, parity="E", exclusive=True))
+    assert os.listdir("/proc/self/fd") == before
+    assert termios.tcgetattr(far.slave) == attributes
+    port = anyserial_posix.create_backend()
+    port.open(far.path, SerialConfig(exclusive=True))
+    port.close()
+
+
+def _fileno(port: "SerialBackend") -> int:
+    return port.fileno()
+
+
+_CALLS: list["Callable[[SerialBackend], object]"] = [
+    lambda port: port.read(16),
+    lambda port: port.read_into(memoryview(bytearray(16))),
+    lambda port: port.write(b"x"),
+    lambda port: port.input_waiting(),
+    lambda port: port.output_waiting(),
+    lambda port: port.configure(SerialConfig()),
+    lambda port: port.reset_input_buffer(),
+    lambda port: port.reset_output_buffer(),
+    lambda port: port.set_break(on=True),
+    lambda port: port.modem_lines(),
+    lambda port: port.control_lines(),
+    lambda port: port.set_control_lines(rts=True),
+    lambda port: port.set_control_lines(rts=True, dtr=False),
+    lambda port: port.line_counters(),
+    lambda port: port.transmitter_empty(),
+    lambda port: port.drain(),
+]
+
+
+@pytest.mark.parametrize("call", _CALLS)
+def test_every_call_notices_a_hang_up(
+    port: "SerialBackend", far: "SimpleNamespace", call: "Callable[[SerialBackend], object]"
+) -> None:
+    assert not port.hung_up()
+    far.hang_up()
+    assert port.hung_up()
+    with pytest.raises(SerialDisconnectedError) as caught:
+        call(port)
+    assert caught.value.filename == far.path
+    assert caught.value.errno is not None
+
+
+@pytest.mark.parametrize("call", [*_CALLS, _fileno])
+def test_every_call_on_a_closed_port_says_so(port: "SerialBackend", call: "Callable[[SerialBackend], object]") -> None:
+    port.close()
+    with pytest.raises(SerialClosedError):
+        call(port)
+    port.close()
+
+
+def test_closing_destroys_nothing_that_the_far_end_has_not_read(port: "SerialBackend", far: "SimpleNamespace") -> None:
+    assert port.write(b"last words") == 10
+    port.close()
+    _readable(far.master)
+    assert os.read(far.master, 64) == b"last words"
+
+
+def test_input_is_kept_unless_asked_otherwise(far: "SimpleNamespace") -> None:
+    port = anyserial_posix.create_backend()
+    os.write(far.master, b"early")
+    _readable(far.slave)
+    port.open(far.path, SerialConfig())
+    assert port.read(16) == b"early"
+    port.close()
+    os.write(far.master, b"early")
+    _readable(far.slave)
+    port.open(far.path, SerialConfig(discard_input_on_open=True))
+    assert port.read(16) is None
+    port.close()
+
+
+def test_a_tty_that_somebody_set_to_vmin_0_is_not_taken_for_gone(port: "SerialBackend", far: "SimpleNamespace") -> None:
+    attributes = termios.tcgetattr(far.slave)
+    attributes[6][termios.VMIN] = 0
+    termios.tcsetattr(far.slave, termios.TCSANOW, attributes)
+    assert port.read(16) is None
+    assert port.read_into(memoryview(bytearray(16))) is None
