@@ -1,0 +1,102 @@
+"""What shall go wrong on a mock port: the plan, and nothing that carries it out."""
+
+import threading
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Any, override
+
+from anyserial.exceptions import ConfigurationError
+
+__all__ = ("FaultPlan",)
+
+_COUNTERS = frozenset({"eagain_reads", "eagain_writes", "eintr_reads", "eintr_writes", "parity_errors"})
+_FLAGS = frozenset({"disconnected", "raise_eio_on_read"})
+
+
+@dataclass(slots=True, weakref_slot=True)
+class FaultPlan:
+    """What shall go wrong on one mock port. Live: change it at any time, from any thread.
+
+    Counters run down by one with each fault given; flags stay as they are set. Every
+    value is checked when it is set.
+
+    Attributes:
+        eagain_reads: That many reads find nothing, though bytes are there. The bytes
+            stay readable, so the next readiness event finds them.
+        eagain_writes: That many writes find the queue full.
+        eintr_reads: That many reads are interrupted by a signal; the backend repeats
+            them as PEP 475 asks, so no caller may notice.
+        eintr_writes: The same for writes.
+        short_write_max: Most bytes that one write takes, at least 1; None for no limit.
+        disconnected: The device is gone. Every call gives SerialDisconnectedError,
+            a parked one wakes, opening gives PortNotFoundError, and the far end is hung
+            up as if this side had closed. To plug it in again, set it to False and
+            open both sides anew: a port that was open does not come back.
+        raise_eio_on_read: Every read fails with EIO and without a hang-up, as a failed
+            USB transfer does: a SerialError, after which the port is still usable.
+        parity_errors: The next that many bytes received are damaged: their lowest bit
+            is inverted, and `SerialConfig.line_errors` of the receiving port decides
+            what becomes of them.
+
+    Raises:
+        ConfigurationError: A value is not valid, or there is no such fault.
+    """
+
+    eagain_reads: int = 0
+    eagain_writes: int = 0
+    eintr_reads: int = 0
+    eintr_writes: int = 0
+    short_write_max: int | None = None
+    disconnected: bool = False
+    raise_eio_on_read: bool = False
+    parity_errors: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False, compare=False)
+    _listener: weakref.WeakMethod[Callable[[], None]] | None = field(
+        default=None, init=False, repr=False, compare=False
+    )
+
+    @override
+    def __setattr__(self, name: str, value: Any) -> None:
+        _check(name, value)
+        object.__setattr__(self, name, value)
+        if name == "disconnected" and value:
+            # A fresh plan has no listener yet: its fields are set before.
+            reference = getattr(self, "_listener", None)
+            listener = reference and reference()
+            if listener is not None:
+                listener()
+
+    def take(self, counter: str) -> bool:
+        """Run a counter down by one, for the backend that gives the fault.
+
+        Returns:
+            Whether there was one left.
+        """
+        with self._lock:
+            left: int = getattr(self, counter)
+            if left:
+                object.__setattr__(self, counter, left - 1)
+            return left > 0
+
+    def on_disconnect(self, listener: Callable[[], None]) -> None:
+        """Have a method called, in the setting thread, whenever `disconnected` is set to True.
+
+        Its object is held weakly, so that a port somebody forgot is still found at once.
+        """
+        self._listener = weakref.WeakMethod(listener)
+
+
+def _check(name: str, value: object) -> None:
+    if name in _COUNTERS:
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise ConfigurationError(f"{name} must be an integer, 0 or more (got {value!r})")
+    elif name in _FLAGS:
+        if not isinstance(value, bool):
+            raise ConfigurationError(f"{name} must be True or False (got {value!r})")
+    elif name == "short_write_max":
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            raise ConfigurationError(f"{name} must be an integer, 1 or more, or None (got {value!r})")
+    elif name not in ("_lock", "_listener"):
+        known = ", ".join(item.name for item in fields(FaultPlan) if item.init)
+        raise ConfigurationError(f"FaultPlan has no fault {name!r}; its faults are {known}")

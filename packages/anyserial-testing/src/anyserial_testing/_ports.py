@@ -1,0 +1,66 @@
+"""Pairs of open ports over mock backends, and the way from a port to its fault plan."""
+
+from typing import TYPE_CHECKING, Any
+
+from anyserial.config import SerialConfig
+
+from anyserial_testing._faults import FaultPlan
+from anyserial_testing._mock import MockBackend
+
+if TYPE_CHECKING:
+    from anyserial.stream import SerialPort
+
+__all__ = ("faults_of", "serial_port_pair")
+
+
+def serial_port_pair(
+    *,
+    config_a: SerialConfig | None = None,
+    config_b: SerialConfig | None = None,
+    path_a: str = "/dev/mockA",
+    path_b: str = "/dev/mockB",
+) -> "tuple[SerialPort, SerialPort]":
+    """Return two open ports, joined by a null-modem cable that exists in memory only.
+
+    A plain function: it may be called outside an event loop, in a fixture for
+    instance, and the ports then be used in any. See `MockBackend` for what a mock
+    cannot do. Close both ports, as any port.
+
+    Args:
+        config_a: The first port's settings; the defaults of `SerialConfig` if None.
+        config_b: The second port's settings.
+        path_a: What the first port reports as its path; nothing exists there.
+        path_b: The same for the second port.
+    """
+    # A test that drives a backend by itself does not pay for the stream.
+    from anyserial.stream import SerialPort  # noqa: PLC0415
+
+    config_a = SerialConfig() if config_a is None else config_a
+    config_b = SerialConfig() if config_b is None else config_b
+    backend_a, backend_b = MockBackend.pair(path_a=path_a, path_b=path_b)
+    backend_a.open(path_a, config_a)
+    try:
+        backend_b.open(path_b, config_b)
+        return SerialPort(backend_a, config_a), SerialPort(backend_b, config_b)
+    except BaseException:
+        backend_a.close()
+        backend_b.close()
+        raise
+
+
+def faults_of(port: Any) -> FaultPlan:
+    """Return the live fault plan of a port that runs on a `MockBackend`.
+
+    Args:
+        port: The `SerialPort`, async or blocking, or the backend itself.
+
+    Raises:
+        TypeError: The port runs on something else, which no plan can disturb.
+    """
+    backend = getattr(port, "_backend", port)
+    faults = getattr(backend, "faults", None)
+    if not isinstance(faults, FaultPlan):
+        raise TypeError(
+            f"faults_of needs a port on a MockBackend, as serial_port_pair() gives; {port!r} has no fault plan"
+        )
+    return faults
