@@ -473,5 +473,5 @@ def test_import_is_slim() -> None:
         "print([m for m in ('asyncio', 'ctypes', 'importlib.metadata', 'pytest', 'trio') if m in sys.modules])"
     )
     argv = [sys.executable, "-c", code]
-    shown = subprocess.run(argv, check=True, capture_output=True, text=True)  # noqa: S603  # our own words
+    shown = subprocess.run(argv, check=True, capture_output=True, text=True)  # our own words
     assert shown.stdout.strip() == "[]"
