@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-VERSION = re.compile(r"\d+\.\d+\.\d+(?:(?:a|b|rc)\d+)?(?:\.post\d+)?(?:\.dev\d+)?")
+VERSION = re.compile(r"\d+\.\d+\.\d+(?:(?:a|b|rc)\d+)?(?:\.post\d+)?(?:\.dev\d+)?", re.ASCII)
 PROJECT_VERSION = re.compile(r'^version = "(?P<version>[^"]*)"$', re.MULTILINE)
 LITERAL = re.compile(r"^__version__(?:: [^=]+)? = (?P<quote>[\"'])(?P<version>[^\"']*)(?P=quote)", re.MULTILINE)
 SECTION = re.compile(r"^## \[?(?P<version>[^\]\s]+)\]?", re.MULTILINE)
@@ -131,7 +131,7 @@ def set_version(root: Path, version: str) -> None:
         raise VersionError("uv is needed to rewrite uv.lock: start this with `uv run python tools/set_version.py`")
     for path, text in workspace.rewritten(version).items():
         path.write_text(text)
-    subprocess.run([uv, "lock"], cwd=root, check=True)
+    subprocess.run([uv, "lock", "--python", sys.executable], cwd=root, check=True)
 
 
 def _requirements(project: dict[str, Any]) -> Iterator[str]:

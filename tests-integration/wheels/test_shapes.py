@@ -1,0 +1,117 @@
+"""Each shape of an install: what must work works on a real pty, what is missing says what to install."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+SHAPES: dict[str, tuple[str, ...]] = {
+    "core": ("anyserial-core",),
+    "core+posix": ("anyserial-core", "anyserial-posix"),
+    "core+testing": ("anyserial-core", "anyserial-testing"),
+    "core+sync+posix": ("anyserial-core", "anyserial-posix", "anyserial-sync"),
+    "full": ("anyserial[trio,uvloop]",),
+}
+PARTS = ("anyserial-discovery", "anyserial-posix", "anyserial-sync", "anyserial-testing")
+HOLDS: dict[str, set[str]] = {
+    **{shape: {name for name in names if name in PARTS} for shape, names in SHAPES.items()},
+    "full": set(PARTS),
+}
+
+# A program that works only with a part: which part, the program's arguments, what it prints.
+WORKS = (
+    ("anyserial-posix", ("open_async", "asyncio"), "SerialDisconnectedError\n"),
+    ("anyserial-testing", ("pair",), "pair\n"),
+    ("anyserial-discovery", ("list_ports",), "listed\n"),
+)
+# What a user would write, and the part without which it cannot be had.
+NEEDS = (
+    ("from anyserial.sync import SerialPort", "anyserial-sync"),
+    ("import anyserial.sync", "anyserial-sync"),
+    ("import anyserial; anyserial.sync", "anyserial-sync"),
+    ("from anyserial.testing import serial_port_pair", "anyserial-testing"),
+    ("import anyio; from anyserial import list_serial_ports; anyio.run(list_serial_ports)", "anyserial-discovery"),
+    (
+        "import anyio; from anyserial import open_serial_port; anyio.run(open_serial_port, '/dev/tty')",
+        "anyserial-posix",
+    ),
+)
+NEEDS_BY_MODULE = {"anyserial.sync": "anyserial-sync", "anyserial.testing": "anyserial-testing"}
+
+type MakeEnvironment = Callable[..., Any]
+
+
+def _missing(table: tuple[tuple[str, str], ...]) -> list[tuple[str, str, str]]:
+    return [(shape, code, part) for shape in SHAPES for code, part in table if part not in HOLDS[shape]]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_shape_holds_what_was_asked_for(shape: str, make_environment: MakeEnvironment) -> None:
+    installed = {name for name in make_environment(*SHAPES[shape]).distributions() if name.startswith("anyserial")}
+    assert installed == {"anyserial-core"} | HOLDS[shape] | ({"anyserial"} if shape == "full" else set())
+
+
+@pytest.mark.parametrize(
+    ("shape", "program", "printed"),
+    [(shape, program, printed) for shape in SHAPES for part, program, printed in WORKS if part in HOLDS[shape]],
+)
+def test_what_is_installed_works(
+    shape: str, program: tuple[str, ...], printed: str, make_environment: MakeEnvironment
+) -> None:
+    assert make_environment(*SHAPES[shape]).probe(*program) == printed
+
+
+@pytest.mark.parametrize("runtime", ["asyncio", "uvloop", "trio"])
+def test_the_full_install_works_on_every_runtime(runtime: str, make_environment: MakeEnvironment) -> None:
+    assert make_environment(*SHAPES["full"]).probe("open_async", runtime) == "SerialDisconnectedError\n"
+
+
+@pytest.mark.parametrize("shape", ["core+sync+posix", "full"])
+def test_the_blocking_port_works(shape: str, make_environment: MakeEnvironment) -> None:
+    assert make_environment(*SHAPES[shape]).probe("open_sync") == "TimeoutError\n"
+
+
+@pytest.mark.parametrize(("shape", "code", "part"), _missing(NEEDS))
+def test_what_is_missing_says_what_to_install(
+    shape: str, code: str, part: str, make_environment: MakeEnvironment
+) -> None:
+    done = make_environment(*SHAPES[shape]).run("-c", code)
+    last = done.stderr.rstrip().splitlines()[-1]
+    assert done.returncode == 1
+    assert last.startswith("ImportError: ")
+    assert last.endswith(f"pip install {part}")
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_module_imports_or_says_what_to_install(shape: str, make_environment: MakeEnvironment) -> None:
+    failures: dict[str, str] = json.loads(make_environment(*SHAPES[shape]).probe("import_all"))
+    expected = {module: part for module, part in NEEDS_BY_MODULE.items() if part not in HOLDS[shape]}
+    assert failures.keys() == expected.keys()
+    for module, message in failures.items():
+        assert message.endswith(f"pip install {expected[module]}")
+        assert "\n" not in message
+
+
+def test_the_oldest_dependencies_allowed_work(make_environment: MakeEnvironment) -> None:
+    oldest = ("--resolution", "lowest-direct", "anyio", "trio", "uvloop", "anyserial[trio,uvloop]")
+    environment = make_environment(*oldest)
+    for runtime in ("asyncio", "uvloop", "trio"):
+        assert environment.probe("open_async", runtime) == "SerialDisconnectedError\n"
+    assert environment.probe("open_sync") == "TimeoutError\n"
+
+
+@pytest.mark.parametrize("shape", [shape for shape in SHAPES if shape != "full"])
+def test_the_command_without_its_distribution_says_what_to_install(
+    shape: str, make_environment: MakeEnvironment
+) -> None:
+    done = make_environment(*SHAPES[shape]).run("-m", "anyserial", "--help")
+    assert done.returncode != 0
+    assert done.stderr.rstrip().splitlines()[-1].endswith("pip install anyserial")
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("demo", "--help")])
+def test_the_command_helps(arguments: tuple[str, ...], make_environment: MakeEnvironment) -> None:
+    done = make_environment(*SHAPES["full"]).run("-m", "anyserial", *arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("usage: ")
