@@ -1,0 +1,376 @@
+"""Finding serial ports and hearing of them: PortInfo, and list, find and watch.
+
+This is the public face. How a platform is asked lives in the part
+``anyserial_discovery``, which is loaded, as all of its work is done, off the event
+loop's thread. No platform code may go into this module, and nothing that
+`open_serial_port` needs before a port is asked for.
+"""
+
+import math
+import os
+import sys
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+
+import anyio
+import anyio.lowlevel
+
+from anyserial._offload import run
+from anyserial._parts import load_part
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = (
+    "DiscoveryBackend",
+    "PortEvent",
+    "PortInfo",
+    "PortWatch",
+    "canonical_port_name",
+    "find_serial_port",
+    "list_serial_ports",
+    "watch_serial_ports",
+)
+
+type DiscoveryBackend = Literal["native", "pyudev", "pyserial"]
+"""Who is asked for the ports.
+
+``"native"`` is anyserial's own code for the platform. ``"pyudev"`` (Linux) and
+``"pyserial"`` ask those libraries, which are extras of their own.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortInfo:
+    """What is known of one serial port without opening it.
+
+    Compared by value and hashable. Only `device` is always set; everything else is
+    None where the platform, the bus or the device does not tell.
+
+    Attributes:
+        device: Path of the device node, ``/dev/ttyUSB0``.
+        name: The kernel's name for the port, ``ttyUSB0``.
+        description: A line for people: the product's name, or the kind of port.
+        hwid: The hardware in pySerial's form, for example
+            ``USB VID:PID=0403:6001 SER=A12345 LOCATION=1-1.2``.
+        vid: USB vendor id, 0 to 0xFFFF. None for what is not USB.
+        pid: USB product id, 0 to 0xFFFF. None for what is not USB.
+        serial_number: The serial number that the USB device reports.
+        manufacturer: The manufacturer's name that the USB device reports.
+        product: The product's name that the USB device reports.
+        location: Where it is plugged in: for USB the bus and the chain of hub ports
+            (``1-1.2``), which the ports of one device share; for PCI the slot
+            (``0000:00:10.0``); for a platform UART the device's name; for Bluetooth
+            the address.
+        interface: The name of the USB interface, where the device gives one.
+        driver: The kernel driver, for example ``ftdi_sio``.
+        transport: ``"usb"``, ``"pci"``, ``"platform"`` (a UART of the board),
+            ``"bluetooth"``, ``"gadget"`` (this host is the USB device) or
+            ``"virtual"`` (a console or channel without hardware of its own); on Linux
+            also the kernel's name of any other bus, for example ``"spi"``.
+        interface_number: Number of the USB interface. It tells the ports of one
+            multi-port adapter apart.
+        by_id: Name of the port below ``/dev/serial/by-id``: it stays with the device,
+            wherever that is plugged in. Where no udev runs, the name that udev would
+            give: it identifies the port, but no such file exists. None where the name
+            would not be unique.
+        by_path: The same below ``/dev/serial/by-path``: it stays with the socket,
+            whatever is plugged in there.
+        present: False when the kernel knows the port, but `device` does not exist
+            here, as in a container that was not given the device.
+    """
+
+    device: str
+    name: str | None = None
+    description: str | None = None
+    hwid: str | None = None
+    vid: int | None = None
+    pid: int | None = None
+    serial_number: str | None = None
+    manufacturer: str | None = None
+    product: str | None = None
+    location: str | None = None
+    interface: str | None = None
+    driver: str | None = None
+    transport: str | None = None
+    interface_number: int | None = None
+    by_id: str | None = None
+    by_path: str | None = None
+    present: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortEvent:
+    """A port that came or went.
+
+    Attributes:
+        kind: ``"added"`` or ``"removed"``.
+        port: The port. When it is removed, exactly what was reported when it was added.
+    """
+
+    kind: Literal["added", "removed"]
+    port: PortInfo
+
+
+class _Watcher(Protocol):
+    """What the discovery part hands out; it describes the rules at its top."""
+
+    events: deque[PortEvent]
+
+    def fileno(self) -> int | None: ...
+    def timeout(self) -> float | None: ...
+    def process(self) -> None: ...
+    def close(self) -> None: ...
+
+
+def _part() -> Any:
+    return load_part("anyserial_discovery")
+
+
+async def list_serial_ports(*, backend: DiscoveryBackend = "native") -> list[PortInfo]:
+    """List the serial ports of this host, as they are now.
+
+    No port is opened. Ports that the platform only reserves a name for (a ``ttyS``
+    with no UART behind it) are left out. A device that is unplugged while it is being
+    looked at is left out, too.
+
+    Args:
+        backend: Who is asked.
+
+    Returns:
+        The ports, sorted by name with numbers in numerical order. Empty when there
+        are none.
+
+    Raises:
+        ImportError: The distribution anyserial-discovery, or the library that
+            `backend` names, is not installed. The message says what to install.
+        UnsupportedPlatformError: `backend` does not know this platform.
+        ValueError: There is no such backend.
+
+    Cancellation:
+        May be cancelled at any time; the listing then ends unseen in its thread.
+    """
+    return await run(lambda: _list(backend))
+
+
+def _list(backend: DiscoveryBackend) -> list[PortInfo]:
+    ports: list[PortInfo] = _part().list_ports(backend)
+    return ports
+
+
+async def find_serial_port(
+    *,
+    vid: int | None = None,
+    pid: int | None = None,
+    serial_number: str | None = None,
+    device: str | os.PathLike[str] | None = None,
+    location: str | None = None,
+    interface_number: int | None = None,
+    manufacturer: str | None = None,
+    product: str | None = None,
+    backend: DiscoveryBackend = "native",
+) -> PortInfo | None:
+    """Find the first port that matches everything given.
+
+    Args:
+        vid: USB vendor id, 0 to 0xFFFF.
+        pid: USB product id, 0 to 0xFFFF.
+        serial_number: The USB serial number, exactly.
+        device: Any name of the port: its node, a link to it, its name below
+            ``/dev/serial/by-id`` or ``by-path`` (also where no udev runs and that
+            file does not exist).
+        location: Exactly `PortInfo.location`.
+        interface_number: Number of the USB interface, 0 to 255.
+        manufacturer: Exactly `PortInfo.manufacturer`.
+        product: Exactly `PortInfo.product`.
+        backend: Who is asked.
+
+    Returns:
+        The first match in the order of `list_serial_ports`, or None. Without any
+        filter that is the first port.
+
+    Raises:
+        TypeError: A filter has the wrong type; the message names it.
+        ValueError: A number is out of its range, or there is no such backend.
+        ImportError: As for `list_serial_ports`.
+        UnsupportedPlatformError: As for `list_serial_ports`.
+
+    Cancellation:
+        May be cancelled at any time; the search then ends unseen in its thread.
+    """
+    filters: dict[str, Any] = {
+        "vid": vid,
+        "pid": pid,
+        "serial_number": serial_number,
+        "device": device,
+        "location": location,
+        "interface_number": interface_number,
+        "manufacturer": manufacturer,
+        "product": product,
+    }
+    return await run(lambda: _find(filters, backend))
+
+
+def _find(filters: dict[str, Any], backend: DiscoveryBackend) -> PortInfo | None:
+    port: PortInfo | None = _part().find_port(backend=backend, **filters)
+    return port
+
+
+def watch_serial_ports(*, interval: float = 1.0) -> "PortWatch":
+    """Hear of the ports that are there, and then of every one that comes or goes.
+
+        async with watch_serial_ports() as events:
+            async for event in events:
+                print(event.kind, event.port.device)
+
+    First there is an ``"added"`` for each port present. From then on a port is added
+    as soon as its node exists and this user may open it, which is found without
+    opening it; a port that this user may not open is never reported. A device that
+    is unplugged and plugged in again is removed and added, however quickly it was.
+
+    On Linux the kernel reports changes at once. On macOS and the BSDs, and in a
+    container that the kernel's events do not reach, the ports are listed every
+    `interval` seconds, so that a change is seen that much later.
+
+    No event is ever queued without bound: while the events are not taken, they wait
+    in the kernel, and if its queue overflows, the ports are listed again and what has
+    changed is reported.
+
+    Args:
+        interval: Seconds between two looks where only looking helps, > 0.
+
+    Raises:
+        TypeError: `interval` is not a number.
+        ValueError: `interval` is not above 0, or not finite.
+        ImportError: On entering: the distribution anyserial-discovery is not installed.
+        UnsupportedPlatformError: On entering: this platform is not known.
+    """
+    _check_interval(interval)
+    return PortWatch(interval)
+
+
+def _check_interval(interval: object) -> None:
+    if isinstance(interval, bool) or not isinstance(interval, int | float):
+        raise TypeError(f"interval must be a number of seconds, not {interval!r}")
+    if not math.isfinite(interval) or interval <= 0:
+        raise ValueError(f"interval must be a finite number of seconds above 0, not {interval!r}")
+
+
+class PortWatch:
+    """The events of `watch_serial_ports`: an async context manager and iterator.
+
+    It belongs to the event loop that entered it. One task at a time may wait for an
+    event.
+    """
+
+    __slots__ = ("_closed", "_closing", "_guard", "_interval", "_watcher")
+
+    def __init__(self, interval: float) -> None:
+        self._interval = interval
+        self._watcher: _Watcher | None = None
+        self._closed = False
+        self._closing: anyio.Event | None = None
+        self._guard = anyio.ResourceGuard("waiting for port events")
+
+    async def __aenter__(self) -> Self:
+        """Start watching.
+
+        Raises:
+            RuntimeError: It was entered before.
+        """
+        if self._watcher is not None or self._closed:
+            raise RuntimeError("a watch can be entered only once: call watch_serial_ports() again")
+        self._closing = anyio.Event()
+        self._watcher = await run(lambda: _watch(self._interval), abandoned=_close_watcher)
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: "TracebackType | None"
+    ) -> None:
+        """Stop watching: `aclose`."""
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Stop watching.
+
+        A task that waits for an event gets `anyio.ClosedResourceError`. Closing twice
+        does nothing.
+
+        Cancellation:
+            Everything is released before the first await.
+        """
+        self._closed = True
+        watcher, self._watcher = self._watcher, None
+        if watcher is not None:
+            if (fd := watcher.fileno()) is not None:
+                anyio.notify_closing(fd)
+            if self._closing is not None:
+                self._closing.set()
+            watcher.close()
+        await anyio.lowlevel.checkpoint()
+
+    def __aiter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    async def __anext__(self) -> PortEvent:
+        """Wait for the next event.
+
+        Raises:
+            anyio.ClosedResourceError: The watch was closed, or not entered.
+            anyio.BusyResourceError: Another task is waiting.
+
+        Cancellation:
+            No event is lost: the next call returns it.
+        """
+        with self._guard:
+            await anyio.lowlevel.checkpoint()
+            while True:
+                watcher = self._watcher
+                if watcher is None:
+                    raise anyio.ClosedResourceError
+                if watcher.events:
+                    return watcher.events.popleft()
+                await self._wait(watcher)
+                # What is found goes to `events`, so that cancelling here loses none of it.
+                await run(watcher.process)
+
+    async def _wait(self, watcher: _Watcher) -> None:
+        fd, timeout = watcher.fileno(), watcher.timeout()
+        with anyio.move_on_after(timeout):
+            if fd is not None:
+                await anyio.wait_readable(fd)
+            elif self._closing is not None:
+                await self._closing.wait()
+
+
+def _watch(interval: float) -> _Watcher:
+    watcher: _Watcher = _part().open_watcher(interval=interval)
+    return watcher
+
+
+def _close_watcher(watcher: _Watcher | None) -> None:
+    if watcher is not None:
+        watcher.close()
+
+
+def canonical_port_name(path: str | os.PathLike[str], *, platform: str | None = None) -> str:
+    r"""Return the one name that every spelling of a port shares.
+
+    Two names mean the same port when their canonical names are equal, so the result
+    serves as a key. Links are followed when `path` exists. A name that does not exist
+    stays as it is.
+
+    Args:
+        path: Any name of a port.
+        platform: The ``sys.platform`` whose rules apply; None for this one. On
+            ``"win32"`` the prefixes ``\\.\`` and ``\\?\`` are dropped and the rest is
+            upper-cased, without looking at the file system.
+    """
+    name = os.fspath(path)
+    if (sys.platform if platform is None else platform) == "win32":
+        while name.startswith(("\\\\.\\", "\\\\?\\")):
+            name = name[4:]
+        return name.upper()
+    return os.path.realpath(name) if os.path.exists(name) else name  # noqa: PTH110 - it never raises

@@ -1,0 +1,159 @@
+"""Watching on Linux: uevents and inotify on /dev, side by side.
+
+Theory of operation. Neither source is believed: each only names a tty that is worth a
+look. What there is to report follows from comparing what is there now with what was
+reported, so that it does not matter which source speaks first, how often, or in what
+order. The mark by which a device is known again is made of the inode numbers of its
+directory in sysfs and of its node: both are new whenever the kernel registers a device
+anew. After an overrun every name is looked at.
+
+The uevent comes once the node exists; inotify tells when the node gets its owner and
+mode (``IN_ATTRIB``), which is when this user may open it. Where uevents are not heard
+(a user namespace), inotify alone sees nodes come and go, and every `interval` seconds
+all names are looked at, for a node that stays when its device goes.
+"""
+
+import select
+from typing import Any, Protocol, override
+
+from anyserial_discovery._host import Host
+from anyserial_discovery._inotify import DirectoryChanges
+from anyserial_discovery._linux import Sysfs
+from anyserial_discovery._netlink import Uevents, are_uevents_heard
+from anyserial_discovery._watcher import Roster, Watcher
+
+__all__ = ("LinuxWatcher", "Source")
+
+# The type stubs have epoll for Linux alone, and this module is checked for every platform.
+_select: Any = select
+
+_CLASS = "/sys/class/tty"
+
+
+class Source(Protocol):
+    """Something that names ttys worth a look."""
+
+    def fileno(self) -> int: ...
+
+    def read(self) -> list[str] | None:
+        """Return names, without blocking; None when some were lost."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class LinuxWatcher(Watcher):
+    """Reports the ports of Linux as they come and go.
+
+    Args:
+        interval: Seconds between two looks at all names, where looking is needed.
+        host: The system that is looked at; None for the running one.
+        uevents: None where there are none to be had.
+        changes: The changes in /dev; None where they cannot be had.
+        complete: Whether `uevents` are known to be heard.
+    """
+
+    def __init__(
+        self,
+        interval: float,
+        *,
+        host: Host | None = None,
+        uevents: Source | None = None,
+        changes: Source | None = None,
+        complete: bool = True,
+    ) -> None:
+        super().__init__()
+        self._interval = interval
+        self._host = Host() if host is None else host
+        self._sources = [source for source in (uevents, changes) if source is not None]
+        self._complete = complete and uevents is not None
+        self._sees_modes = changes is not None
+        self._waiting: set[str] = set()
+        self._roster = Roster(self.events)
+        self._epoll: Any = None
+        if self._sources:
+            self._epoll = _select.epoll()
+            for source in self._sources:
+                self._epoll.register(source.fileno(), _select.EPOLLIN)
+        # After the sources were opened, so that nothing is missed between.
+        self._look_at_all()
+
+    @classmethod
+    def open(cls, interval: float) -> "LinuxWatcher":
+        """Watch the running system with whatever sources it grants."""
+        sources: list[Source | None] = []
+        for make in (Uevents, lambda: DirectoryChanges("/dev")):
+            try:
+                sources.append(make())
+            except OSError:
+                sources.append(None)
+        uevents, changes = sources
+        try:
+            return cls(interval, uevents=uevents, changes=changes, complete=are_uevents_heard())
+        except BaseException:
+            for source in sources:
+                if source is not None:
+                    source.close()
+            raise
+
+    @override
+    def fileno(self) -> int | None:
+        if self._epoll is None:
+            return None
+        fd: int = self._epoll.fileno()
+        return fd
+
+    @override
+    def timeout(self) -> float | None:
+        if self._complete and (self._sees_modes or not self._waiting):
+            return None
+        return self._interval
+
+    @override
+    def _look(self) -> None:
+        names: dict[str, None] = {}
+        for source in self._sources:
+            found = source.read()
+            if found is None:
+                self._look_at_all()
+                return
+            names.update(dict.fromkeys(found))
+        if not names and self.timeout() is not None:
+            self._look_at_all()
+            return
+        self._look_at(list(names))
+
+    def _look_at_all(self) -> None:
+        self._look_at(sorted(self._roster.names() | set(self._host.names(_CLASS))))
+
+    def _look_at(self, names: list[str]) -> None:
+        # All marks before anything is read: if a device is replaced meanwhile, its mark
+        # is outdated, and the look that its event brings sets it right.
+        marks = {name: (self._host.identity(f"{_CLASS}/{name}"), self._host.identity(_node(name))) for name in names}
+        sysfs = Sysfs(self._host)
+        for name, mark in marks.items():
+            self._waiting.discard(name)
+            if self._roster.is_same(name, mark):
+                continue
+            self._roster.remove(name)
+            if None in mark:
+                continue
+            port = sysfs.describe(name)
+            if port is None or not port.present:
+                continue
+            if self._host.may_open(port.device):
+                self._roster.add(name, port, mark)
+            else:
+                self._waiting.add(name)
+
+    @override
+    def _release(self) -> None:
+        if self._epoll is not None:
+            self._epoll.close()
+        for source in self._sources:
+            source.close()
+
+
+def _node(name: str) -> str:
+    # A "!" in a kernel name stands for a directory of /dev.
+    return "/dev/" + name.replace("!", "/")

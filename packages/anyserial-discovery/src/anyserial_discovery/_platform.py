@@ -1,0 +1,69 @@
+"""Which code serves this platform: the only place that looks at `sys.platform`."""
+
+import sys
+from collections.abc import Callable
+
+from anyserial.discovery import DiscoveryBackend, PortInfo
+from anyserial.exceptions import UnsupportedPlatformError
+
+from anyserial_discovery._watcher import Watcher
+
+__all__ = ("lister", "resolver", "watcher")
+
+type Lister = Callable[[], list[PortInfo]]
+
+
+def lister(backend: DiscoveryBackend = "native", *, platform: str = sys.platform) -> Lister:
+    """Return what lists the ports.
+
+    Raises:
+        ImportError: The library that `backend` names is not installed.
+        UnsupportedPlatformError: `backend` does not know this platform.
+        ValueError: There is no such backend.
+    """
+    if backend == "native":
+        return _native(platform)
+    raise ValueError(f"backend must be 'native', 'pyudev' or 'pyserial', not {backend!r}")
+
+
+def _native(platform: str) -> Lister:
+    # ruff: noqa: PLC0415 - one platform's modules, never another's
+    if platform.startswith("linux"):
+        from anyserial_discovery._linux import Sysfs
+
+        return lambda: Sysfs().list_ports()
+    raise UnsupportedPlatformError(
+        f"anyserial cannot list the ports of {platform!r}: it knows Linux, macOS and the BSDs (backend='pyserial' may)"
+    )
+
+
+def resolver(*, platform: str = sys.platform) -> Callable[[str], PortInfo | None]:
+    """Return what tells the port that a path leads to.
+
+    Raises:
+        UnsupportedPlatformError: This platform is not known.
+    """
+    if platform.startswith("linux"):
+        from anyserial_discovery._linux import Sysfs
+
+        return lambda path: Sysfs().port_info_for(path)
+    from anyserial_discovery._match import Filters
+
+    list_ports = _native(platform)
+    return lambda path: Filters(device=path).first(list_ports())
+
+
+def watcher(interval: float, *, platform: str = sys.platform) -> Watcher:
+    """Start watching.
+
+    Raises:
+        UnsupportedPlatformError: This platform is not known.
+        OSError: The kernel refuses the descriptors that watching takes.
+    """
+    if platform.startswith("linux"):
+        from anyserial_discovery._linux_watch import LinuxWatcher
+
+        return LinuxWatcher.open(interval)
+    from anyserial_discovery._polling import PollingWatcher
+
+    return PollingWatcher(_native(platform), interval)
