@@ -18,7 +18,13 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 UV = os.environ.get("UV", "uv")
-PACKAGES = tuple(sorted(path.parent.name for path in ROOT.glob("packages/*/pyproject.toml")))
+# The metapackage, which needs all others, last.
+PACKAGES = tuple(
+    sorted(
+        (path.parent.name for path in ROOT.glob("packages/*/pyproject.toml")),
+        key=lambda name: (name == "anyserial", name),
+    )
+)
 SOURCES = tuple(f"packages/{package}/src" for package in PACKAGES)
 # The tests see the interpreter's own warnings and checks, and so does every process they start.
 # uv hands these to the command it runs, not to pip and the builds before it.
