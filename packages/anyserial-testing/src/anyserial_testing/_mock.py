@@ -43,7 +43,7 @@ _CAPABILITIES = SerialCapabilities(
     low_latency=Capability.UNSUPPORTED,
     rs485=Capability.UNSUPPORTED,
     input_waiting=Capability.SUPPORTED,
-    output_waiting=Capability.UNSUPPORTED,
+    output_waiting=Capability.SUPPORTED,
     port_discovery=Capability.UNSUPPORTED,
 )
 
