@@ -140,18 +140,22 @@ class SerialPort(AsyncOperations, ByteStream):
         if waiter is None or self._state or not waiter.is_current():
             waiter = self._attach()
         size = self._enter_receive(max_bytes)
+        waited = False
         try:
             if self._carry:
                 await waiter.checkpoint_if_cancelled()
                 data = self._carry.take(size)
             elif waiter.attempt_first:
                 await self._share(waiter)
-                data = self._read(size) or await waiter.read(self._read, size)
+                got = self._read(size)
+                waited = not got
+                data = got or await waiter.read(self._read, size)
             else:
                 self._in_a_row = 0
+                waited = True
                 data = await waiter.read(self._read, size)
         except BaseException as exc:
-            if (got := self._interrupted(exc, waiter)) is not None:
+            if (got := self._interrupted(exc, waiter if waited else None)) is not None:
                 self._carry.give_back(got)
             raise
         finally:
@@ -185,18 +189,22 @@ class SerialPort(AsyncOperations, ByteStream):
         size = self._enter_receive(len(view))
         if size < len(view):
             view = view[:size]
+        waited = False
         try:
             if self._carry:
                 await waiter.checkpoint_if_cancelled()
                 count = self._carry.take_into(view)
             elif waiter.attempt_first:
                 await self._share(waiter)
-                count = self._read_into(view) or await waiter.read(self._read_into, view)
+                got = self._read_into(view)
+                waited = not got
+                count = got or await waiter.read(self._read_into, view)
             else:
                 self._in_a_row = 0
+                waited = True
                 count = await waiter.read(self._read_into, view)
         except BaseException as exc:
-            if (got := self._interrupted(exc, waiter)) is not None:
+            if (got := self._interrupted(exc, waiter if waited else None)) is not None:
                 self._carry.give_back(bytes(view[:got]))
             raise
         finally:
