@@ -150,6 +150,8 @@ _HOMES = {
     ),
     "stream": ("BytesLike", "SerialPort", "SerialStreamAttribute"),
 }
+# The last two are a part's: asked for without it, they say what to install.
+_SUBMODULES = ("backend", "capabilities", "config", "discovery", "exceptions", "stream", "sync", "testing")
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 
@@ -161,10 +163,10 @@ def __getattr__(name: str) -> Any:
         value = getattr(import_module(f"anyserial.{home}"), name)
         globals()[name] = value
         return value
-    if name in _HOMES:
+    if name in _SUBMODULES:
         return import_module(f"anyserial.{name}")
     raise AttributeError(f"module 'anyserial' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "backend", "capabilities", "config", "discovery", "exceptions", "stream", "sync", "testing"]
+    return [*__all__, *_SUBMODULES]

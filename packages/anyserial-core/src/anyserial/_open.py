@@ -11,6 +11,8 @@ from anyserial.exceptions import ConfigurationError
 from anyserial.stream import SerialPort
 
 if TYPE_CHECKING:
+    from typing import TypeIs
+
     from anyserial._connectable import SerialConnectable
     from anyserial.backend import AsyncSerialBackend, SerialBackend
     from anyserial.discovery import PortInfo
@@ -73,20 +75,21 @@ async def open_port[P: SerialPort](
     device, info = device_path(path)
     check_config(config)
     await _readiness.checkpoint_if_cancelled()
-    if backend is not None and hasattr(backend, "aclose"):
-        waiting = cast("AsyncSerialBackend", backend)
-        await waiting.open(device, config)
-        return cls(waiting, config, port_info=info)
+    if backend is not None and _waits_itself(backend):
+        await backend.open(device, config)
+        return cls(backend, config, port_info=info)
 
     def abandoned(opened: "tuple[SerialBackend, PortInfo | None] | None") -> None:
         if opened is not None:
             opened[0].close()
 
     with _offload.held():
-        opened = await _offload.run(
-            lambda: open_backend(device, config, cast("SerialBackend | None", backend), info), abandoned=abandoned
-        )
+        opened = await _offload.run(lambda: open_backend(device, config, backend, info), abandoned=abandoned)
         return cls(opened[0], config, port_info=opened[1])
+
+
+def _waits_itself(backend: "SerialBackend | AsyncSerialBackend") -> "TypeIs[AsyncSerialBackend]":
+    return hasattr(backend, "aclose")
 
 
 def device_path(path: "str | os.PathLike[str] | PortInfo") -> "tuple[str, PortInfo | None]":
@@ -97,7 +100,7 @@ def device_path(path: "str | os.PathLike[str] | PortInfo") -> "tuple[str, PortIn
         ConfigurationError: It is no possible path.
     """
     info: PortInfo | None = None
-    name: Any = path
+    name: object = path
     if hasattr(path, "device"):
         info = cast("PortInfo", path)
         name = info.device

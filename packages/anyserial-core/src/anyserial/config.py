@@ -28,10 +28,10 @@ __all__ = (
     "UnsupportedPolicy",
 )
 
-MAX_BAUDRATE = 2**32 - 1  # speed_t is 32 bits wide everywhere it matters
-MIN_READ_CHUNK_SIZE = 64
-MAX_READ_CHUNK_SIZE = 2**24
-MAX_RS485_DELAY = (2**32 - 1) / 1000  # struct serial_rs485 counts milliseconds in a __u32
+_MAX_BAUDRATE = 2**32 - 1  # speed_t is 32 bits wide everywhere it matters
+_MIN_READ_CHUNK_SIZE = 64
+_MAX_READ_CHUNK_SIZE = 2**24
+_MAX_RS485_DELAY = (2**32 - 1) / 1000  # struct serial_rs485 counts milliseconds in a __u32
 
 
 @unique
@@ -158,8 +158,10 @@ class RS485Config:
         object.__setattr__(self, "enabled", _flag("enabled", enabled))
         object.__setattr__(self, "rts_on_send", _flag("rts_on_send", rts_on_send))
         object.__setattr__(self, "rts_after_send", _flag("rts_after_send", rts_after_send))
-        object.__setattr__(self, "delay_before_send", _seconds("delay_before_send", delay_before_send, MAX_RS485_DELAY))
-        object.__setattr__(self, "delay_after_send", _seconds("delay_after_send", delay_after_send, MAX_RS485_DELAY))
+        object.__setattr__(
+            self, "delay_before_send", _seconds("delay_before_send", delay_before_send, _MAX_RS485_DELAY)
+        )
+        object.__setattr__(self, "delay_after_send", _seconds("delay_after_send", delay_after_send, _MAX_RS485_DELAY))
         object.__setattr__(self, "rx_during_tx", _flag("rx_during_tx", rx_during_tx))
 
 
@@ -255,7 +257,7 @@ class SerialConfig:
         discard_input_on_open: bool = False,
     ) -> None:
         values = {
-            "baudrate": _integer("baudrate", baudrate, 1, MAX_BAUDRATE),
+            "baudrate": _integer("baudrate", baudrate, 1, _MAX_BAUDRATE),
             "byte_size": _byte_size(byte_size),
             "parity": _parity(parity),
             "stop_bits": _stop_bits(stop_bits),
@@ -265,7 +267,7 @@ class SerialConfig:
             "exclusive": _flag("exclusive", exclusive),
             "hangup_on_close": _flag("hangup_on_close", hangup_on_close),
             "low_latency": _flag("low_latency", low_latency),
-            "read_chunk_size": _integer("read_chunk_size", read_chunk_size, MIN_READ_CHUNK_SIZE, MAX_READ_CHUNK_SIZE),
+            "read_chunk_size": _integer("read_chunk_size", read_chunk_size, _MIN_READ_CHUNK_SIZE, _MAX_READ_CHUNK_SIZE),
             "rs485": None if rs485 is None else _instance("rs485", rs485, RS485Config),
             "unsupported_policy": _member("unsupported_policy", unsupported_policy, UnsupportedPolicy),
             "dtr_on_open": None if dtr_on_open is None else _flag("dtr_on_open", dtr_on_open),

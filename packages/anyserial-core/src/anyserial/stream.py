@@ -44,8 +44,8 @@ __all__ = ("BytesLike", "SerialConnectable", "SerialPort", "SerialStreamAttribut
 BytesLike = Buffer
 """Everything that can be sent."""
 
-BURST = 4095  # the most that one read of a Linux tty gives: more is likely to be there
-CLOSE_GRACE = 0.04  # seconds beyond close_timeout that aclose waits for the driver's own close
+_BURST = 4095  # the most that one read of a Linux tty gives: more is likely to be there
+_CLOSE_GRACE = 0.04  # seconds beyond close_timeout that aclose waits for the driver's own close
 
 
 def __getattr__(name: str) -> Any:
@@ -147,9 +147,9 @@ class SerialPort(AsyncOperations, ByteStream):
                 data = self._carry.take(size)
             elif waiter.attempt_first:
                 await self._share(waiter)
-                got = self._read(size)
-                waited = not got
-                data = got or await waiter.read(self._read, size)
+                at_once = self._read(size)
+                waited = at_once is None
+                data = await waiter.read(self._read, size) if at_once is None else at_once
             else:
                 self._in_a_row = 0
                 waited = True
@@ -161,7 +161,7 @@ class SerialPort(AsyncOperations, ByteStream):
         finally:
             self._receive_guard.release()
         count = len(data)
-        if count >= BURST:
+        if count >= _BURST:
             waiter.attempt_first = True
         self._bytes_received += count
         return data
@@ -196,9 +196,9 @@ class SerialPort(AsyncOperations, ByteStream):
                 count = self._carry.take_into(view)
             elif waiter.attempt_first:
                 await self._share(waiter)
-                got = self._read_into(view)
-                waited = not got
-                count = got or await waiter.read(self._read_into, view)
+                at_once = self._read_into(view)
+                waited = at_once is None
+                count = await waiter.read(self._read_into, view) if at_once is None else at_once
             else:
                 self._in_a_row = 0
                 waited = True
@@ -209,7 +209,7 @@ class SerialPort(AsyncOperations, ByteStream):
             raise
         finally:
             self._receive_guard.release()
-        if count >= BURST:
+        if count >= _BURST:
             waiter.attempt_first = True
         self._bytes_received += count
         return count
@@ -326,11 +326,11 @@ class SerialPort(AsyncOperations, ByteStream):
         signal = _readiness.signal()
         closing.on_finish(signal.notify)
         try:
-            with anyio.move_on_after(self._config.close_timeout + CLOSE_GRACE):
+            with anyio.move_on_after(self._config.close_timeout + _CLOSE_GRACE):
                 await signal.wait()
         except BaseException:
             closing.hurry()
-            with anyio.move_on_after(CLOSE_GRACE, shield=True):
+            with anyio.move_on_after(_CLOSE_GRACE, shield=True):
                 await signal.wait()
             raise
         if closing.error is not None:
