@@ -8,14 +8,18 @@ import os
 import pwd
 import stat
 from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from anyserial_posix._syscalls import Syscalls
 
 __all__ = ("explain",)
 
 
-def explain(path: str) -> str | None:
+def explain(system: "Syscalls", path: str) -> str | None:
     """Say who may open *path* and what this user is missing; None if even that is hidden."""
     try:
-        status = os.stat(path)
+        status = system.stat(path)
     except OSError:
         return None
     owner, group = _user(status.st_uid), _group(status.st_gid)

@@ -3,6 +3,8 @@
 Only shapes and encodings stand here; the numbers of a platform stand in its own module.
 """
 
+import errno
+import os
 import struct
 import sys
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from anyserial_posix._syscalls import Syscalls
 
-__all__ = ("Ioctls", "ModemBits", "get_int", "get_struct", "set_int", "set_struct")
+__all__ = ("Ioctls", "ModemBits", "call", "get_int", "get_struct", "set_int", "set_struct")
 
 INT_SIZE = 4
 _ZERO = bytes(INT_SIZE)
@@ -26,6 +28,13 @@ class ModemBits(NamedTuple):
     ri: int = 0x080
     dsr: int = 0x100
 
+    def with_lines(self, lines: int, *, rts: bool | None, dtr: bool | None) -> int:
+        """Return *lines* with the control lines that are not None set or cleared."""
+        for level, bit in ((rts, self.rts), (dtr, self.dtr)):
+            if level is not None:
+                lines = lines | bit if level else lines & ~bit
+        return lines
+
 
 class Ioctls(NamedTuple):
     """A platform's request numbers; None where the platform has no such request.
@@ -35,18 +44,18 @@ class Ioctls(NamedTuple):
     TIOCGETA and TIOCSETA on the BSDs.
     """
 
-    tcgets: int
-    tcsets: int
-    fionread: int
-    tiocoutq: int
-    tiocexcl: int
-    tiocnxcl: int
-    tiocmget: int
-    tiocmset: int
-    tiocmbis: int
-    tiocmbic: int
-    tiocsbrk: int
-    tioccbrk: int
+    tcgets: int | None
+    tcsets: int | None
+    fionread: int | None
+    tiocoutq: int | None
+    tiocexcl: int | None
+    tiocnxcl: int | None
+    tiocmget: int | None
+    tiocmset: int | None
+    tiocmbis: int | None
+    tiocmbic: int | None
+    tiocsbrk: int | None
+    tioccbrk: int | None
     tiocgexcl: int | None = None
     tiocgicount: int | None = None
     tiocsergetlsr: int | None = None
@@ -54,27 +63,38 @@ class Ioctls(NamedTuple):
     tiocsserial: int | None = None
     tiocgrs485: int | None = None
     tiocsrs485: int | None = None
-    iossiospeed: int | None = None
 
 
-def get_int(system: "Syscalls", fd: int, request: int) -> int:
+def _known(request: int | None) -> int:
+    # The same answer as from a driver that does not have the request.
+    if request is None:
+        raise OSError(errno.ENOTTY, os.strerror(errno.ENOTTY))
+    return request
+
+
+def get_int(system: "Syscalls", fd: int, request: int | None) -> int:
     """Return the C int that *request* writes."""
-    return int.from_bytes(system.ioctl(fd, request, _ZERO), sys.byteorder, signed=True)
+    return int.from_bytes(system.ioctl(fd, _known(request), _ZERO), sys.byteorder, signed=True)
 
 
-def set_int(system: "Syscalls", fd: int, request: int, value: int) -> None:
+def set_int(system: "Syscalls", fd: int, request: int | None, value: int) -> None:
     """Pass a C int by reference, as the modem-line requests take it."""
-    system.ioctl(fd, request, value.to_bytes(INT_SIZE, sys.byteorder, signed=True))
+    system.ioctl(fd, _known(request), value.to_bytes(INT_SIZE, sys.byteorder, signed=True))
 
 
-def get_struct(system: "Syscalls", fd: int, request: int, size: int) -> bytes:
+def get_struct(system: "Syscalls", fd: int, request: int | None, size: int) -> bytes:
     """Return the structure of *size* bytes that *request* writes."""
-    return system.ioctl(fd, request, bytes(size))
+    return system.ioctl(fd, _known(request), bytes(size))
 
 
-def set_struct(system: "Syscalls", fd: int, request: int, value: bytes) -> None:
+def set_struct(system: "Syscalls", fd: int, request: int | None, value: bytes) -> None:
     """Pass a structure."""
-    system.ioctl(fd, request, value)
+    system.ioctl(fd, _known(request), value)
+
+
+def call(system: "Syscalls", fd: int, request: int | None) -> None:
+    """Make a request that takes no argument."""
+    system.ioctl_value(fd, _known(request), 0)
 
 
 # struct serial_icounter_struct (linux/serial.h): eleven ints and nine reserved.

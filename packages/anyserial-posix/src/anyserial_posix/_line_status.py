@@ -101,7 +101,7 @@ class LineDecoder:
         )
 
 
-def read_counters(system: "Syscalls", fd: int, request: int) -> LineCounters:
+def read_counters(system: "Syscalls", fd: int, request: int | None) -> LineCounters:
     """Read struct serial_icounter_struct (TIOCGICOUNT)."""
     cts, dsr, ri, cd, rx, tx, frame, overrun, parity, brk, buf_overrun = ICOUNTER.unpack(
         get_struct(system, fd, request, ICOUNTER.size)

@@ -11,7 +11,7 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from anyserial_posix._ioctl import get_int
+from anyserial_posix._ioctl import call, get_int
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +42,7 @@ def acquire(system: "Syscalls", fd: int, ioctls: "Ioctls") -> None:
     """
     system.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     try:
-        system.ioctl_value(fd, ioctls.tiocexcl, 0)
+        call(system, fd, ioctls.tiocexcl)
     except OSError:
         with suppress(OSError):
             system.flock(fd, fcntl.LOCK_UN)
@@ -52,7 +52,7 @@ def acquire(system: "Syscalls", fd: int, ioctls: "Ioctls") -> None:
 def release(system: "Syscalls", fd: int, ioctls: "Ioctls") -> None:
     """Give both back; a device that is gone has none."""
     with suppress(OSError):
-        system.ioctl_value(fd, ioctls.tiocnxcl, 0)
+        call(system, fd, ioctls.tiocnxcl)
     with suppress(OSError):
         system.flock(fd, fcntl.LOCK_UN)
 

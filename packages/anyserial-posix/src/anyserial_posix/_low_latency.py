@@ -14,9 +14,10 @@ from anyserial_posix import _ioctl
 from anyserial_posix._ioctl import get_struct, set_struct
 
 if TYPE_CHECKING:
+    from anyserial_posix._ioctl import Ioctls
     from anyserial_posix._syscalls import Syscalls
 
-__all__ = ("LowLatency", "read_flag")
+__all__ = ("LowLatency",)
 
 _FLAGS = struct.Struct("=i")
 
@@ -27,16 +28,15 @@ class LowLatency:
     Args:
         system: The system calls.
         fd: The port.
-        get: TIOCGSERIAL.
-        set: TIOCSSERIAL.
+        ioctls: The platform's requests.
         device: The device number of the tty, to find its sysfs folder.
     """
 
-    def __init__(self, system: "Syscalls", fd: int, get: int, set: int, device: int) -> None:  # noqa: A002
+    def __init__(self, system: "Syscalls", fd: int, ioctls: "Ioctls", device: int) -> None:
         self._system = system
         self._fd = fd
-        self._get = get
-        self._set = set
+        self._get = ioctls.tiocgserial
+        self._set = ioctls.tiocsserial
         self._timer_path = f"/sys/dev/char/{os.major(device)}:{os.minor(device)}/device/latency_timer"
         self._timer: str | None = None
         self._was_on = False
@@ -53,7 +53,7 @@ class LowLatency:
             with suppress(OSError):
                 self._timer = self._system.read_file(self._timer_path).strip()
             set_struct(self._system, self._fd, self._set, _changed(current, on=True))
-        return read_flag(self._system, self._fd, self._get)
+        return _is_on(get_struct(self._system, self._fd, self._get, _ioctl.SERIAL_STRUCT_SIZE))
 
     def put_back(self) -> None:
         """Undo `switch_on`, as far as the device is still there."""
@@ -65,11 +65,6 @@ class LowLatency:
             with suppress(OSError):
                 if self._system.read_file(self._timer_path).strip() != self._timer:
                     self._system.write_file(self._timer_path, self._timer)
-
-
-def read_flag(system: "Syscalls", fd: int, get: int) -> bool:
-    """Return whether ASYNC_LOW_LATENCY is on (TIOCGSERIAL)."""
-    return _is_on(get_struct(system, fd, get, _ioctl.SERIAL_STRUCT_SIZE))
 
 
 def _is_on(serial: bytes) -> bool:

@@ -1,5 +1,6 @@
 """Which platform this is. The only place that looks at `sys.platform`."""
 
+import errno
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -39,6 +40,22 @@ def platform_for(system: str, machine: str) -> "Platform":
         tables = _linux.platform(machine)
         if tables is not None:
             return tables
-    raise UnsupportedPlatformError(
-        f"anyserial has no driver for {system!r}: it needs termios; give open_serial_port(backend=...) one of your own"
-    )
+    elif system == "darwin":
+        from anyserial_posix import _darwin  # noqa: PLC0415
+
+        return _darwin.PLATFORM
+    elif "bsd" in system:
+        from anyserial_posix import _bsd  # noqa: PLC0415
+
+        for name, tables in _bsd.PLATFORMS.items():
+            if system.startswith(name):
+                return tables
+    try:
+        from anyserial_posix import _generic  # noqa: PLC0415
+    except ImportError as exc:
+        raise UnsupportedPlatformError(
+            errno.ENOSYS,
+            f"anyserial has no driver for {system!r}, which has no termios:"
+            " give open_serial_port a backend of your own (backend=...)",
+        ) from exc
+    return _generic.platform(system)

@@ -1,13 +1,13 @@
 """What an open port can do, found out by queries that change nothing."""
 
-import errno
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 from anyserial.capabilities import Capability
 
 from anyserial_posix import _ioctl
+from anyserial_posix._handle import NO_MECHANISM
 from anyserial_posix._ioctl import get_struct
 
 if TYPE_CHECKING:
@@ -16,10 +16,7 @@ if TYPE_CHECKING:
     from anyserial_posix._syscalls import Syscalls
     from anyserial_posix._tables import Platform
 
-__all__ = ("NO_MECHANISM", "refine")
-
-# What drivers answer to a request that they do not have.
-NO_MECHANISM: Final = frozenset({errno.ENOTTY, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
+__all__ = ("refine",)
 
 
 def refine(platform: "Platform", system: "Syscalls", fd: int, device: int) -> "SerialCapabilities":

@@ -24,12 +24,12 @@ _OURS = (
 )
 
 
-def read(system: "Syscalls", fd: int, request: int) -> bytes:
+def read(system: "Syscalls", fd: int, request: int | None) -> bytes:
     """Return the mode in force (TIOCGRS485)."""
     return get_struct(system, fd, request, _ioctl.RS485.size)
 
 
-def apply(system: "Syscalls", fd: int, request: int, mode: bytes) -> None:
+def apply(system: "Syscalls", fd: int, request: int | None, mode: bytes) -> None:
     """Put a mode in force (TIOCSRS485)."""
     set_struct(system, fd, request, mode)
 

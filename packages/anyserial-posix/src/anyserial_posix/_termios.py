@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from anyserial.config import ByteSize, LineErrors, Parity, StopBits
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
     from anyserial.config import SerialConfig
 
-__all__ = ("Attributes", "Flags", "LineSettings", "build", "decode", "dropped", "lacking", "wanted")
+__all__ = ("Attributes", "Flags", "LineSettings", "build", "decode", "dropped", "lacking", "spelled", "wanted")
 
 RATE_TOLERANCE = 0.02  # a UART samples a frame wrongly from about this error on
 
@@ -110,9 +110,18 @@ def wanted(config: "SerialConfig", flags: Flags) -> LineSettings:
     )
 
 
-def lacking(config: "SerialConfig", flags: Flags, platform: str) -> list[str]:
-    """Say, per setting, what *config* asks for that the platform has no flag for."""
+def lacking(config: "SerialConfig", flags: Flags, platform: str, rates: "Container[int] | None" = None) -> list[str]:
+    """Say, per setting, what *config* asks for that the platform has no flag for.
+
+    Args:
+        config: What is asked for.
+        flags: The platform's bits.
+        platform: The platform's name, for the words.
+        rates: The rates that can be set; None if any can.
+    """
     found: list[str] = []
+    if rates is not None and config.baudrate not in rates:
+        found.append(f"baudrate={config.baudrate} (termios has no code for it on {platform})")
     if not flags.cmspar and config.parity in (Parity.MARK, Parity.SPACE):
         found.append(f"parity={config.parity.value!r} (termios has no mark or space parity on {platform})")
     if config.byte_size is not ByteSize.FIVE and config.stop_bits is StopBits.ONE_POINT_FIVE:
@@ -124,17 +133,16 @@ def lacking(config: "SerialConfig", flags: Flags, platform: str) -> list[str]:
     return found
 
 
-def build(current: Attributes, config: "SerialConfig", flags: Flags, rate_codes: "Mapping[int, int]") -> Attributes:
-    """Return the attributes that put *config* in force.
+def build(current: Attributes, line: LineSettings, flags: Flags, rate_codes: "Mapping[int, int]") -> Attributes:
+    """Return the attributes that put settings in force.
 
     Args:
         current: The attributes in force now.
-        config: What is asked for.
+        line: What is wanted (see `wanted`).
         flags: The platform's bits.
         rate_codes: Rate to CBAUD code, where the platform codes rates in the control
             flags (Linux); rates without a code use BOTHER and the speed fields.
     """
-    line = wanted(config, flags)
     iflag = 0
     if line.marks:
         # INPCK also where there is no parity: cp210x reports errors and breaks only with it,
@@ -217,6 +225,15 @@ def dropped(want: LineSettings, have: LineSettings) -> list[str]:
         if asked is not got:
             found.append(f"flow_control.{name}={asked} (the driver set {got})")
     return found
+
+
+def spelled(line: LineSettings) -> str:
+    """Return the settings in words, for an error about all of them."""
+    flow = ", ".join(f"flow_control.{name}=True" for name in ("xon_xoff", "rts_cts", "dtr_dsr") if getattr(line, name))
+    return (
+        f"baudrate={line.baudrate}, byte_size={line.byte_size.value!r}, parity={line.parity.value!r},"
+        f" stop_bits={line.stop_bits.value!r}{flow and ', '}{flow}"
+    )
 
 
 def _all_set(value: int, mask: int) -> bool:

@@ -1,0 +1,66 @@
+"""macOS: 4.4BSD's bits in structures of 64-bit fields, and a request of its own for odd rates.
+
+tcsetattr takes the rates of sys/termios.h; for any other, IOKit's serial drivers have
+IOSSIOSPEED (IOKit/serial/ioss.h), which must come after it and is undone by the next one.
+"""
+
+import errno
+import struct
+from typing import TYPE_CHECKING, Final, override
+
+from anyserial.capabilities import Capability
+
+from anyserial_posix._baudrate import DARWIN_RATES
+from anyserial_posix._bsd import BSD_IOCTLS, READ_LIMIT, SPLIT_FLOW_FLAGS, bsd_capabilities
+from anyserial_posix._ioctl import ModemBits, set_struct
+from anyserial_posix._tables import Layout, Platform
+
+if TYPE_CHECKING:
+    from anyserial_posix._syscalls import Syscalls
+    from anyserial_posix._termios import Attributes
+
+__all__ = ("PLATFORM",)
+
+IOSSIOSPEED: Final = 0x80085402
+SPEED: Final = struct.Struct("=Q")
+# In force only from tcsetattr to IOSSIOSPEED.
+_STOPGAP_RATE = 9600
+
+
+class _Darwin(Platform):
+    """macOS's way with odd rates."""
+
+    @override
+    def set_attributes(self, system: "Syscalls", fd: int, attributes: "Attributes") -> None:
+        rate = attributes.ospeed
+        if rate in DARWIN_RATES:
+            super().set_attributes(system, fd, attributes)
+            return
+        super().set_attributes(system, fd, attributes._replace(ispeed=_STOPGAP_RATE, ospeed=_STOPGAP_RATE))
+        try:
+            set_struct(system, fd, IOSSIOSPEED, SPEED.pack(rate))
+        except OSError as exc:
+            if exc.errno != errno.ENOTTY:
+                raise
+            # No IOKit serial port, so a pty or another vendor's driver: it may take the rate as it is.
+            super().set_attributes(system, fd, attributes)
+
+    @override
+    def read_back(self, system: "Syscalls", fd: int, attributes: "Attributes") -> "Attributes":
+        have = self.get_attributes(system, fd)
+        # IOSSIOSPEED refuses what it cannot do (EINVAL); whether tcgetattr shows its rate is the driver's business.
+        if attributes.ospeed not in DARWIN_RATES and have.ospeed == _STOPGAP_RATE:
+            return have._replace(ispeed=attributes.ospeed, ospeed=attributes.ospeed)
+        return have
+
+
+PLATFORM = _Darwin(
+    name="darwin",
+    flags=SPLIT_FLOW_FLAGS,
+    ioctls=BSD_IOCTLS._replace(tcgets=0x40487413, tcsets=0x80487414),
+    modem=ModemBits(),
+    layout=Layout("=4Q20s4x2Q"),
+    capabilities=bsd_capabilities("darwin", dtr_dsr=Capability.UNKNOWN),
+    read_limit=READ_LIMIT,
+    hides_rates=True,
+)

@@ -1,0 +1,71 @@
+"""An open descriptor with its path, and what an error on it means."""
+
+import errno
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from anyserial._errno import translate
+from anyserial.exceptions import SerialError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from anyserial._errno import ErrorContext
+
+    from anyserial_posix._syscalls import Syscalls
+
+__all__ = ("CLOSED", "NO_MECHANISM", "Handle", "os_error")
+
+# No descriptor ever has this number, so a call on it is answered EBADF by the kernel; -1 would
+# be refused by Python itself, each function in its own way.
+CLOSED: Final = 2**31 - 1
+
+# What drivers answer to a request that they do not have.
+NO_MECHANISM: Final = frozenset({errno.ENOTTY, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
+
+
+def os_error(number: int) -> OSError:
+    """Return the OSError that the kernel would give."""
+    return OSError(number, os.strerror(number))
+
+
+class Handle:
+    """A descriptor, `CLOSED` when there is none."""
+
+    __slots__ = ("fd", "path", "system")
+
+    def __init__(self, system: "Syscalls", path: str = "", fd: int = CLOSED) -> None:
+        self.system = system
+        self.path = path
+        self.fd = fd
+
+    def hung_up(self) -> bool:
+        """Return whether the device is gone for certain (POLLHUP or POLLERR)."""
+        if self.fd == CLOSED:
+            return False
+        try:
+            return self.system.gone(self.fd)
+        except OSError:
+            return False
+
+    def lacks(self, error: OSError) -> bool:
+        """Return whether *error* means that the driver does not have the mechanism, rather than that it is gone."""
+        return error.errno in NO_MECHANISM and not self.hung_up()
+
+    def error(self, error: OSError, context: "ErrorContext", detail: str | None = None) -> SerialError:
+        """Return the SerialError that *error* means on this descriptor."""
+        hung_up = self.hung_up()
+        if hung_up and context == "open":
+            error = os_error(errno.ENODEV)
+        return translate(error, context=context, path=self.path, hung_up=hung_up, detail=detail)
+
+    @contextmanager
+    def translated(self, context: "ErrorContext") -> "Generator[None]":
+        """Raise what goes wrong in the block as a SerialError."""
+        try:
+            yield
+        except SerialError:
+            raise
+        except OSError as exc:
+            raise self.error(exc, context) from exc

@@ -1,0 +1,53 @@
+"""From a path to a descriptor: opening the device node, and saying why it cannot be opened."""
+
+import errno
+import os
+import stat
+from typing import TYPE_CHECKING, Final
+
+from anyserial._errno import translate
+
+from anyserial_posix._handle import Handle, os_error
+from anyserial_posix._lock import holders
+
+if TYPE_CHECKING:
+    from anyserial_posix._syscalls import Syscalls
+
+__all__ = ("open_node",)
+
+OPEN_FLAGS: Final = os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def open_node(system: "Syscalls", path: str) -> tuple[Handle, int]:
+    """Open *path* and return its handle and its device number.
+
+    O_NOCTTY, or a hang-up could end the process with SIGHUP; O_NONBLOCK, or opening waits
+    for a carrier; O_CLOEXEC, or a child process keeps the port open.
+
+    Raises:
+        SerialError: It cannot be opened, or is no character device.
+    """
+    try:
+        status = system.stat(path)
+        if not stat.S_ISCHR(status.st_mode):
+            # Not even opened: that alone has effects on a FIFO or a tape.
+            raise translate(os_error(errno.ENOTTY), context="open", path=path)
+        return Handle(system, path, system.open(path, OPEN_FLAGS)), status.st_rdev
+    except ValueError as exc:  # a null character, or a surrogate that is no byte
+        raise translate(os_error(errno.ENOENT), context="open", path=path, detail=str(exc)) from exc
+    except OSError as exc:
+        raise translate(exc, context="open", path=path, detail=_detail(system, exc, path)) from exc.__cause__ or exc
+
+
+def _detail(system: "Syscalls", error: OSError, path: str) -> str | None:
+    if error.errno == errno.EBUSY:
+        return holders(system, path)
+    if error.errno in (errno.EACCES, errno.EPERM):
+        from anyserial_posix._access import explain  # noqa: PLC0415  # user and group databases, needed only now
+
+        return explain(system, path)
+    if error.errno == errno.ENOENT:
+        target = system.realpath(path)
+        if target != os.path.abspath(path):
+            return f"it is a link to {target!r}, which does not exist"
+    return None

@@ -1,0 +1,252 @@
+"""What is in force on an open port, and how it changes: all of a config, or nothing of it.
+
+Theory of operation. Every step of a change leaves its undoing on a list before the next step
+is taken; if one fails, the list runs backwards. What the platform or the driver does not have
+goes through `unsupported_policy`: before anything is set where the tables tell, afterwards
+where only reading back tells. What is put back on close (low latency, RS-485, the locks) is
+kept here too; the line settings stay, as they do after stty(1).
+"""
+
+import errno
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from anyserial._errno import translate
+from anyserial.capabilities import Capability
+from anyserial.config import LineErrors
+from anyserial.exceptions import SerialError
+
+from anyserial_posix import _lock, _rs485, _termios
+from anyserial_posix._handle import os_error
+from anyserial_posix._ioctl import get_int, set_int
+from anyserial_posix._line_status import LineDecoder
+from anyserial_posix._low_latency import LowLatency
+from anyserial_posix._policy import lacks_feature, refuses_values
+from anyserial_posix._probe import refine
+from anyserial_posix._syscalls import FLUSH_INPUT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from anyserial.config import SerialConfig
+
+    from anyserial_posix._handle import Handle
+    from anyserial_posix._tables import Platform
+
+__all__ = ("Settings",)
+
+type _Undo = list[Callable[[], object]]
+
+
+class Settings:
+    """The settings of one open port.
+
+    Args:
+        handle: The port.
+        platform: Its tables.
+        device: The device number of its node.
+
+    Attributes:
+        capabilities: The platform's, refined by what the driver said.
+        actual_baudrate: What was read back, in bits per second.
+        decoder: Separates marks of line errors from data; None while nothing is marked.
+    """
+
+    def __init__(self, handle: "Handle", platform: "Platform", device: int) -> None:
+        self._handle = handle
+        self._platform = platform
+        self._device = device
+        self._system = handle.system
+        self._flags = platform.flags
+        self._ioctls = platform.ioctls
+        self._locked = False
+        self._low_latency: LowLatency | None = None
+        self._rs485_before: bytes | None = None
+        self.capabilities = platform.capabilities
+        self.actual_baudrate: int | None = None
+        self.decoder: LineDecoder | None = None
+
+    def begin(self, config: "SerialConfig") -> None:
+        """Put *config* in force on a port that was just opened.
+
+        Raises:
+            SerialError: It cannot be had; everything is as it was.
+        """
+        handle = self._handle
+        with handle.translated("open"):
+            # A tty with nothing behind it opens, and answers EIO from here on.
+            before = self._platform.get_attributes(self._system, handle.fd)
+            if _lock.held_by_other(self._system, handle.fd, self._ioctls):
+                raise translate(os_error(errno.EBUSY), context="open", path=handle.path, detail=self._holders())
+        self.capabilities = refine(self._platform, self._system, handle.fd, self._device)
+        with _undoing() as undo:
+            self._take_lock(config, undo)
+            self._set_lines(config)
+            self._apply(config, before, undo)
+            # Setting the rate may have moved the lines: leaving B0 raises both.
+            self._set_lines(config)
+            if config.discard_input_on_open:
+                with handle.translated("ioctl"):
+                    self._system.flush(handle.fd, FLUSH_INPUT)
+
+    def change(self, config: "SerialConfig") -> None:
+        """Put another config in force.
+
+        Raises:
+            SerialError: It cannot be had; everything is as it was.
+        """
+        with self._handle.translated("configure"):
+            before = self._platform.get_attributes(self._system, self._handle.fd)
+        if self._platform.hides_rates and self.actual_baudrate is not None:
+            before = before._replace(ispeed=self.actual_baudrate, ospeed=self.actual_baudrate)
+        with _undoing() as undo:
+            self._take_lock(config, undo)
+            self._apply(config, before, undo)
+        if self._locked and not config.exclusive:
+            self._drop_lock()
+
+    def put_back(self) -> None:
+        """Undo what is not to outlast the descriptor. Never raises for a device that is gone."""
+        if self._low_latency is not None:
+            self._low_latency.put_back()
+            self._low_latency = None
+        if self._rs485_before is not None:
+            with suppress(OSError):
+                _rs485.apply(self._system, self._handle.fd, self._ioctls.tiocsrs485, self._rs485_before)
+            self._rs485_before = None
+        if self._locked:
+            self._drop_lock()
+
+    # The steps
+
+    def _take_lock(self, config: "SerialConfig", undo: _Undo) -> None:
+        if not config.exclusive or self._locked:
+            return
+        try:
+            _lock.acquire(self._system, self._handle.fd, self._ioctls)
+        except OSError as exc:
+            detail = self._holders() if _lock.is_busy(exc) else None
+            raise self._handle.error(exc, "lock", detail) from exc
+        self._locked = True
+        undo.append(self._drop_lock)
+
+    def _drop_lock(self) -> None:
+        self._locked = False
+        _lock.release(self._system, self._handle.fd, self._ioctls)
+
+    def _holders(self) -> str | None:
+        return _lock.holders(self._system, self._handle.path)
+
+    def _set_lines(self, config: "SerialConfig") -> None:
+        if config.dtr_on_open is None and config.rts_on_open is None:
+            return
+        fd, bits = self._handle.fd, self._platform.modem
+        try:
+            before = get_int(self._system, fd, self._ioctls.tiocmget)
+            after = bits.with_lines(before, rts=config.rts_on_open, dtr=config.dtr_on_open)
+            if after != before:
+                set_int(self._system, fd, self._ioctls.tiocmset, after)
+        except OSError as exc:
+            if not self._handle.lacks(exc):
+                raise self._handle.error(exc, "ioctl") from exc
+            lacks_feature(config, "control lines (dtr_on_open, rts_on_open)", self._handle.path, exc)
+
+    def _apply(self, config: "SerialConfig", before: _termios.Attributes, undo: _Undo) -> None:
+        """Set everything but the lock and the control lines."""
+        handle, platform, flags = self._handle, self._platform, self._flags
+        rates = platform.rate_codes if platform.only_coded_rates else None
+        refuses_values(config, _termios.lacking(config, flags, platform.name, rates), handle.path)
+        want = _termios.wanted(config, flags)
+        if rates is not None and want.baudrate not in rates:
+            want = want._replace(baudrate=before.ospeed)
+        after = _termios.build(before, want, flags, platform.rate_codes)
+        undo.append(partial(self._restore, before, self.actual_baudrate, self.decoder))
+        with handle.translated("configure"):
+            try:
+                platform.set_attributes(self._system, handle.fd, after)
+            except OSError as exc:
+                if exc.errno != errno.EINVAL or handle.hung_up():
+                    raise
+                refuses_values(config, [_termios.spelled(want)], handle.path, exc)
+            have = _termios.decode(platform.read_back(self._system, handle.fd, after), flags)
+        refuses_values(config, _termios.dropped(want, have), handle.path)
+        self.actual_baudrate = have.baudrate
+        self._apply_rs485(config, undo)
+        self._apply_low_latency(config, undo)
+        if not have.marks or config.line_errors is LineErrors.IGNORE:
+            self.decoder = None
+        elif self.decoder is None or self.decoder.line_errors is not config.line_errors:
+            self.decoder = LineDecoder(config.line_errors, handle.path)
+
+    def _restore(self, before: _termios.Attributes, rate: int | None, decoder: LineDecoder | None) -> None:
+        self.actual_baudrate = rate
+        self.decoder = decoder
+        self._platform.set_attributes(self._system, self._handle.fd, before)
+
+    def _apply_rs485(self, config: "SerialConfig", undo: _Undo) -> None:
+        if config.rs485 is None:
+            return
+        fd, read, write = self._handle.fd, self._ioctls.tiocgrs485, self._ioctls.tiocsrs485
+        try:
+            before = _rs485.read(self._system, fd, read)
+            asked = _rs485.encode(before, config.rs485)
+            if asked != before:
+                undo.append(partial(_rs485.apply, self._system, fd, write, before))
+                _rs485.apply(self._system, fd, write, asked)
+                refuses_values(config, _rs485.refused(asked, _rs485.read(self._system, fd, read)), self._handle.path)
+        except SerialError:
+            raise
+        except OSError as exc:
+            if not self._handle.lacks(exc):
+                raise self._handle.error(exc, "ioctl") from exc
+            if config.rs485.enabled:  # where there is no such mode, it is off
+                lacks_feature(config, "an RS-485 mode", self._handle.path, exc)
+            return
+        if self._rs485_before is None:
+            self._rs485_before = before
+            undo.append(self._forget_rs485)
+        self.capabilities = replace(self.capabilities, rs485=Capability.SUPPORTED)
+
+    def _forget_rs485(self) -> None:
+        self._rs485_before = None
+
+    def _apply_low_latency(self, config: "SerialConfig", undo: _Undo) -> None:
+        if not config.low_latency:
+            self._low_latency_off()
+            return
+        if self._low_latency is not None:
+            return
+        low_latency = LowLatency(self._system, self._handle.fd, self._ioctls, self._device)
+        try:
+            taken = low_latency.switch_on()
+        except OSError as exc:
+            low_latency.put_back()
+            if not self._handle.lacks(exc) and exc.errno != errno.EPERM:
+                raise self._handle.error(exc, "ioctl") from exc
+            lacks_feature(config, "a low latency mode", self._handle.path, exc)
+            return
+        self._low_latency = low_latency
+        undo.append(self._low_latency_off)
+        # A driver that ignores the flag is no error: many have no buffering to switch off.
+        found = Capability.SUPPORTED if taken else Capability.UNSUPPORTED
+        self.capabilities = replace(self.capabilities, low_latency=found)
+
+    def _low_latency_off(self) -> None:
+        if self._low_latency is not None:
+            self._low_latency.put_back()
+            self._low_latency = None
+
+
+@contextmanager
+def _undoing() -> "Generator[_Undo]":
+    """Give a list of steps that run, last first, if the block fails; what they cannot undo is let be."""
+    steps: _Undo = []
+    try:
+        yield steps
+    except BaseException:
+        for step in reversed(steps):
+            with suppress(OSError):
+                step()
+        raise
