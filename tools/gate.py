@@ -94,6 +94,10 @@ def _pyright() -> Iterator[Command]:
     yield ("pyright", "--project", "tools/pyright-all.json")
 
 
+def _abi() -> Iterator[Command]:
+    yield (UV, "run", "--locked", "--group", "abi", "python", "tools/check_abi.py")
+
+
 def _isolation() -> Iterator[Command]:
     for package in PACKAGES:
         # A venv with this package, its dependencies and its dev group, and no other part.
@@ -122,6 +126,7 @@ STEPS = (
     Step("docs", "links in Markdown lead somewhere, code blocks name a language", _docs),
     Step("mypy", "strict, for Linux, macOS and FreeBSD", _mypy),
     Step("pyright", "strict, for Linux, macOS and every platform at once", _pyright),
+    Step("abi", "ioctl numbers, termios bits and structures are those of each platform's C headers", _abi),
     Step("isolation", "each package's tests pass with no other part installed", _isolation),
     Step("benchmarks", "no instruction count has grown (the quick mode)", _benchmarks),
     Step("demo", "the README's demo command, as written", _demo),
