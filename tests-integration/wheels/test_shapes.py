@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from source_tree import distributions
 
 SHAPES: dict[str, tuple[str, ...]] = {
     "core": ("anyserial-core",),
@@ -97,11 +98,20 @@ def test_every_module_imports_or_says_what_to_install(shape: str, make_environme
 
 
 def test_the_oldest_dependencies_allowed_work(make_environment: MakeEnvironment) -> None:
-    oldest = ("--resolution", "lowest-direct", "anyio", "trio", "uvloop", "anyserial[trio,uvloop]")
-    environment = make_environment(*oldest)
+    extras = distributions()["anyserial"].project["optional-dependencies"]
+    floors = (*distributions()["anyserial-core"].project["dependencies"], *extras["trio"], *extras["uvloop"])
+    environment = make_environment("--resolution", "lowest-direct", *floors, "anyserial")
+    installed = environment.distributions()
+    assert [f"{name}>={installed[name]}" for name in ("anyio", "trio", "uvloop")] == [
+        _padded(floor) for floor in floors
+    ]
     for runtime in ("asyncio", "uvloop", "trio"):
         assert environment.probe("open_async", runtime) == "SerialDisconnectedError\n"
     assert environment.probe("open_sync") == "TimeoutError\n"
+
+
+def _padded(requirement: str) -> str:
+    return requirement if requirement.count(".") >= 2 else f"{requirement}.0"
 
 
 @pytest.mark.parametrize("shape", [shape for shape in SHAPES if shape != "full"])
