@@ -18,6 +18,7 @@ from dataclasses import replace
 from anyserial.discovery import PortInfo
 
 from anyserial_discovery._host import Host
+from anyserial_discovery._kinds import describe_bus, virtual_kind
 from anyserial_discovery._order import port_order
 from anyserial_discovery._udev_names import id_name, path_name
 
@@ -30,24 +31,10 @@ _BY_PATH = "/dev/serial/by-path"
 # <bus>-<port>.<port>...:<configuration>.<interface>, Documentation/ABI/testing/sysfs-bus-usb.
 _USB_INTERFACE = re.compile(r"\d+-\d+(?:\.\d+)*:\d+\.\d+")
 
-# What has no device of its own and is a port all the same, by the driver's prefix.
-_VIRTUAL = {
-    "gsmtty": ("virtual", "GSM 07.10 channel"),
-    "hvc": ("virtual", "Hypervisor console"),
-    "rfcomm": ("bluetooth", "Bluetooth serial port"),
-    "tnt": ("virtual", "Null-modem port"),
-    "ttyGS": ("gadget", "USB gadget serial port"),
-}
 _USB_ATTRIBUTES = ("idVendor", "idProduct", "serial", "manufacturer", "product", "bNumInterfaces")
 
 # Virtual terminals and what stands for the terminal at hand: never ports.
 _TERMINAL = re.compile(r"tty\d*|console|ptmx")
-
-_PREFIX = re.compile(r"[A-Za-z]+")
-
-# Buses of devices that are part of the board. Any other bus speaks for itself.
-_BOARD = {"acpi", "amba", "of_platform", "platform", "pnp"}
-_DESCRIPTIONS = {"pci": "PCI UART", "platform": "UART"}
 
 
 def _hex(text: str | None) -> int | None:
@@ -141,8 +128,7 @@ class Sysfs:
         path = "/sys" + target.removeprefix("../..")
         # ".../<device>/tty/<name>"
         device = path.rpartition("/tty/")[0]
-        prefix = _PREFIX.match(name)
-        known = _VIRTUAL.get(prefix[0]) if prefix is not None else None
+        known = virtual_kind(name)
         if known is not None:
             port = self._virtual(name, path, *known)
         elif device == "/sys/devices/virtual":
@@ -242,7 +228,7 @@ class Sysfs:
             return None
         location = device.rpartition("/")[2]
         hwid = location
-        transport = "platform" if subsystem in _BOARD else subsystem
+        transport, description = describe_bus(subsystem)
         if subsystem == "pci":
             vendor, model = _hex(self._host.text(f"{device}/vendor")), _hex(self._host.text(f"{device}/device"))
             if vendor is not None and model is not None:
@@ -253,7 +239,7 @@ class Sysfs:
         return PortInfo(
             device=node,
             name=name,
-            description=_DESCRIPTIONS.get(transport, f"{transport.upper()} serial port"),
+            description=description,
             hwid=hwid,
             location=location,
             driver=self._base(f"{device}/driver"),

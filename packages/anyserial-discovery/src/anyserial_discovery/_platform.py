@@ -23,6 +23,16 @@ def lister(backend: DiscoveryBackend = "native", *, platform: str = sys.platform
     """
     if backend == "native":
         return _native(platform)
+    if backend == "pyserial":
+        from anyserial_discovery import _pyserial
+
+        return _pyserial.list_ports
+    if backend == "pyudev":
+        if not platform.startswith("linux"):
+            raise UnsupportedPlatformError(f"the discovery backend 'pyudev' is for Linux, not for {platform!r}")
+        from anyserial_discovery import _pyudev
+
+        return _pyudev.list_ports
     raise ValueError(f"backend must be 'native', 'pyudev' or 'pyserial', not {backend!r}")
 
 
@@ -32,6 +42,18 @@ def _native(platform: str) -> Lister:
         from anyserial_discovery._linux import Sysfs
 
         return lambda: Sysfs().list_ports()
+    if platform == "darwin":
+        from anyserial_discovery._darwin import list_ports
+
+        return list_ports
+    if platform.startswith(("freebsd", "dragonfly")):
+        from anyserial_discovery._freebsd import list_ports as list_freebsd_ports
+
+        return list_freebsd_ports
+    if platform.startswith(("openbsd", "netbsd")):
+        from anyserial_discovery._bsd import list_ports as list_bsd_ports
+
+        return lambda: list_bsd_ports(platform)
     raise UnsupportedPlatformError(
         f"anyserial cannot list the ports of {platform!r}: it knows Linux, macOS and the BSDs (backend='pyserial' may)"
     )
@@ -47,6 +69,10 @@ def resolver(*, platform: str = sys.platform) -> Callable[[str], PortInfo | None
         from anyserial_discovery._linux import Sysfs
 
         return lambda path: Sysfs().port_info_for(path)
+    if platform == "darwin":
+        from anyserial_discovery._darwin import port_info_for
+
+        return port_info_for
     from anyserial_discovery._match import Filters
 
     list_ports = _native(platform)

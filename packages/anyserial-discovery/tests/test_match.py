@@ -1,0 +1,102 @@
+from pathlib import Path
+from typing import Any
+
+import anyserial_discovery
+import pytest
+from anyserial.discovery import PortInfo
+from anyserial_discovery._match import Filters
+
+ID = "/dev/serial/by-id/usb-FTDI_A-if00-port0"
+A = PortInfo(
+    device="/dev/ttyUSB0",
+    vid=0x0403,
+    pid=0x6010,
+    serial_number="A",
+    manufacturer="FTDI",
+    product="Dual",
+    location="1-1",
+    interface_number=0,
+    by_id=ID,
+    by_path="/dev/serial/by-path/x-port0",
+)
+B = PortInfo(
+    device="/dev/ttyUSB1",
+    vid=0x0403,
+    pid=0x6010,
+    serial_number="A",
+    manufacturer="FTDI",
+    product="Dual",
+    location="1-1",
+    interface_number=1,
+)
+C = PortInfo(device="/dev/ttyS0", vid=None)
+PORTS = [A, B, C]
+
+FOUND: list[tuple[dict[str, Any], PortInfo | None]] = [
+    ({}, A),
+    ({"vid": None, "device": None}, A),
+    ({"vid": 0x0403}, A),
+    ({"vid": 0x0403, "interface_number": 1}, B),
+    ({"interface_number": 0}, A),
+    ({"vid": 0}, None),
+    ({"vid": 0x0403, "pid": 0x6001}, None),
+    ({"serial_number": "A", "location": "1-1", "manufacturer": "FTDI", "product": "Dual", "interface_number": 1}, B),
+    ({"serial_number": "a"}, None),
+    ({"device": "/dev/ttyS0"}, C),
+    ({"device": Path("/dev/ttyS0")}, C),
+    ({"device": "/dev/ttyS0", "vid": 0x0403}, None),
+    # No such files here: the names are compared as they are.
+    ({"device": ID}, A),
+    ({"device": "/dev/serial/by-path/x-port0"}, A),
+    ({"device": "ttyUSB0"}, None),
+    ({"device": ""}, None),
+]
+
+
+@pytest.mark.parametrize(("filters", "port"), FOUND)
+def test_the_first_port_that_matches_everything(filters: dict[str, Any], port: PortInfo | None) -> None:
+    assert Filters(**filters).first(PORTS) == port
+
+
+def test_a_link_matches_the_node_that_it_leads_to(tmp_path: Path) -> None:
+    node, link = tmp_path / "ttyX0", tmp_path / "usb-name"
+    node.touch()
+    link.symlink_to("ttyX0")
+    port = PortInfo(device=str(node))
+    assert Filters(device=link).first([A, port]) == port
+    assert Filters(device=str(link)).first([A, port]) == port
+
+
+class BytesPath:
+    def __fspath__(self) -> bytes:
+        return b"/dev/ttyS0"
+
+
+REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
+    ({"vid": "0403"}, TypeError, "vid must be an int from 0 to 0xffff, not str '0403'"),
+    ({"pid": 1.0}, TypeError, "pid must be an int from 0 to 0xffff, not float 1.0"),
+    ({"vid": True}, TypeError, "vid must be an int from 0 to 0xffff, not bool True"),
+    ({"vid": -1}, ValueError, "vid must be from 0 to 0xffff, not -0x1"),
+    ({"pid": 0x10000}, ValueError, "pid must be from 0 to 0xffff, not 0x10000"),
+    ({"interface_number": 256}, ValueError, "interface_number must be from 0 to 0xff, not 0x100"),
+    ({"serial_number": 1234}, TypeError, "serial_number must be a str, not int 1234"),
+    ({"location": b"1-1"}, TypeError, "location must be a str, not bytes b'1-1'"),
+    ({"manufacturer": []}, TypeError, "manufacturer must be a str, not list"),
+    ({"product": 1}, TypeError, "product must be a str, not int 1"),
+    ({"device": 1}, TypeError, "device must be a str or a path, not int 1"),
+    ({"device": b"/dev/ttyS0"}, TypeError, "device must be a str or a path, not bytes"),
+    ({"device": BytesPath()}, TypeError, "device must be a str or a path, not bytes"),
+    ({"name": "ttyS0"}, TypeError, "there is no filter 'name'"),
+]
+
+
+@pytest.mark.parametrize(("filters", "error", "message"), REFUSED)
+def test_a_wrong_filter_is_refused_by_name(filters: dict[str, Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error) as caught:
+        Filters(**filters)
+    assert message in str(caught.value)
+
+
+def test_a_wrong_filter_is_refused_before_anybody_is_asked() -> None:
+    with pytest.raises(TypeError, match="vid must be"):
+        anyserial_discovery.find_port(backend="nobody", vid="x")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
