@@ -28,6 +28,13 @@ class Environment:
             command, cwd=self.root, env=_plain(), capture_output=True, text=True, timeout=60, check=False
         )
 
+    def command(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a script that a distribution installed here."""
+        command = [str(self.root / "bin" / name), *arguments]
+        return subprocess.run(
+            command, cwd=self.root, env=_plain(), capture_output=True, text=True, timeout=120, check=False
+        )
+
     def probe(self, name: str, *arguments: str) -> str:
         """Run one of the programs in probes/ and return what it printed; it must succeed."""
         done = self.run(str(PROBES / f"{name}.py"), *arguments)
@@ -42,6 +49,7 @@ class Environment:
 
 
 type MakeEnvironment = Callable[..., Environment]
+type RunUv = Callable[..., None]
 
 
 def _plain() -> dict[str, str]:
@@ -67,15 +75,31 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def make_environment(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> MakeEnvironment:
+def uv() -> RunUv:
+    """Run uv with these arguments; it must succeed."""
+    return _uv
+
+
+@pytest.fixture(scope="session")
+def bare_environment(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Environment]:
+    """Make an environment with nothing in it, or with what these options of ``uv venv`` put there."""
+
+    def make(*options: str) -> Environment:
+        root = tmp_path_factory.mktemp("environment")
+        _uv("venv", "--quiet", "--clear", *options, "--python", sys.executable, str(root))
+        return Environment(root)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_environment(dist: Path, bare_environment: Callable[..., Environment]) -> MakeEnvironment:
     """Make an environment with these requirements; one is made per set and used again."""
     made: dict[tuple[str, ...], Environment] = {}
 
     def make(*requirements: str) -> Environment:
         if requirements not in made:
-            root = tmp_path_factory.mktemp("environment")
-            _uv("venv", "--quiet", "--clear", "--python", sys.executable, str(root))
-            environment = Environment(root)
+            environment = bare_environment()
             source = ("--find-links", str(dist), "--reinstall")
             _uv("pip", "install", "--quiet", "--python", str(environment.python), *source, *requirements)
             made[requirements] = environment
