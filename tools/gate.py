@@ -95,7 +95,7 @@ def _pyright() -> Iterator[Command]:
 
 
 def _abi() -> Iterator[Command]:
-    yield (UV, "run", "--locked", "--group", "abi", "python", "tools/check_abi.py")
+    yield (UV, "run", "--locked", "--isolated", "--group", "abi", "python", "tools/check_abi.py")
 
 
 def _isolation() -> Iterator[Command]:
@@ -107,7 +107,7 @@ def _isolation() -> Iterator[Command]:
 
 def _benchmarks() -> Iterator[Command]:
     if (ROOT / "benchmarks" / "__main__.py").exists():
-        yield (UV, "run", "--locked", "--group", "peers", "python", "-m", "benchmarks", "--quick")
+        yield (UV, "run", "--locked", "--isolated", "--group", "peers", "python", "-m", "benchmarks", "--quick")
 
 
 def _demo() -> Iterator[Command]:
