@@ -10,7 +10,7 @@ from anyserial_posix._ioctl import Ioctls, ModemBits
 from anyserial_posix._tables import Layout, Platform
 from anyserial_posix._termios import Flags
 
-__all__ = ("PLATFORMS", "bsd_capabilities")
+__all__ = ("BSD_IOCTLS", "PLATFORMS", "READ_LIMIT", "SPLIT_FLOW_FLAGS", "bsd_capabilities")
 
 # 4.4BSD's bits, which macOS has too.
 BSD_FLAGS = Flags(

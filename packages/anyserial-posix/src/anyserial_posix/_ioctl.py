@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from anyserial_posix._syscalls import Syscalls
 
-__all__ = ("Ioctls", "ModemBits", "call", "get_int", "get_struct", "set_int", "set_struct")
+__all__ = ("ICOUNTER", "Ioctls", "ModemBits", "call", "get_int", "get_struct", "set_int", "set_struct")
 
 INT_SIZE = 4
 _ZERO = bytes(INT_SIZE)

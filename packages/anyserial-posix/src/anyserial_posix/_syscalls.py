@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ("KERNEL", "Kernel", "Syscalls")
+__all__ = ("FLUSH_INPUT", "FLUSH_OUTPUT", "KERNEL", "Kernel", "Syscalls")
 
 FLUSH_INPUT = termios.TCIFLUSH
 FLUSH_OUTPUT = termios.TCOFLUSH
