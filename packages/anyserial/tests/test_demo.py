@@ -94,11 +94,16 @@ def test_a_device_that_talks_all_the_time_is_no_failure(
     make_device: MakeDevice, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def stream(far: int, data: bytes) -> None:
-        # More than the step that listens takes, so that the timeout step finds the rest.
-        os.write(far, b"x" * 4000 + data)
+        del data
+        # More than one read of a tty gives, so that the step that waits in vain finds the rest.
+        for _ in range(3):
+            os.write(far, b"x" * 4000)
 
     assert demo(make_device(stream).path) == 0
-    assert "the device is talking" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "the device is talking" in out
+    assert "before the time was over" in out
+    assert max(map(len, out.splitlines())) <= 100
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ PORTS_AT_ONCE = 8
 SILENCE = 0.25  # seconds that the timeout step waits
 LISTENING = 0.5  # seconds for which a real port is listened to
 GREETING = b"anyserial demo\r\n"
+LONGEST_SHOWN = 32  # bytes of what a real device sends
 OTHER_RATES = (9600, 19200)
 
 
@@ -249,7 +250,7 @@ class RealPort(Conversation):
         with anyio.move_on_after(LISTENING):
             while len(came) < len(GREETING):
                 came += await self._port.receive()
-        self._screen.row("came back", repr(came) if came else f"nothing within {LISTENING:g} s")
+        self._screen.row("came back", _shown(came) if came else f"nothing within {LISTENING:g} s")
         if GREETING in came:
             self._screen.row("so", "every byte came back: a loop-back plug, or the far end echoes")
         elif came:
@@ -265,7 +266,7 @@ class RealPort(Conversation):
         if scope.cancelled_caught:
             self._screen.row("timed out", f"after {SILENCE * 1e3:.0f} ms; the port is still open")
         else:
-            self._screen.row("received", f"{came!r} before the time was over")
+            self._screen.row("received", f"{_shown(came)} before the time was over")
 
     async def _reconfigure(self) -> None:
         before = self._port.config.baudrate
@@ -296,6 +297,12 @@ class _Pieces(ByteStream):
     @override
     async def aclose(self) -> None:
         await self._port.aclose()
+
+
+def _shown(data: bytes) -> str:
+    if len(data) <= LONGEST_SHOWN:
+        return repr(data)
+    return f"{data[:LONGEST_SHOWN]!r} and {len(data) - LONGEST_SHOWN} bytes more"
 
 
 def _frame(config: SerialConfig) -> str:
