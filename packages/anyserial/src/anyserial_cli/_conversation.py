@@ -266,7 +266,8 @@ class RealPort(Conversation):
         if scope.cancelled_caught:
             self._screen.row("timed out", f"after {SILENCE * 1e3:.0f} ms; the port is still open")
         else:
-            self._screen.row("received", f"{_shown(came)} before the time was over")
+            self._screen.row("received", _shown(came))
+            self._screen.row("so", "the device is talking, and the timeout did not fire")
 
     async def _reconfigure(self) -> None:
         before = self._port.config.baudrate
