@@ -6,6 +6,7 @@ the port, in which order and how it is undone, is `_settings`'s.
 """
 
 import errno
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -108,7 +109,7 @@ class PosixBackend:
                 self._system.close(handle.fd)
             raise
         self._settings, self._handle, self._fd = settings, handle, handle.fd
-        self._transmitter_tells = True
+        self._transmitter_tells = os.major(device) not in self._platform.cached_transmitter_majors
 
     def close(self) -> None:
         """Discard unsent output where the driver can, undo what `open` changed, and close the descriptor.

@@ -166,6 +166,9 @@ _SPARC_IOCTLS = Ioctls(
 
 # UNIX98 and BSD pty slaves (Documentation/admin-guide/devices.txt).
 _PTY_MAJORS = frozenset({3, *range(136, 144)})
+# ftdi_sio's answer to TIOCSERGETLSR is up to a latency timer old, and says "empty" while the chip
+# still has what was just written; its tcdrain asks the chip (ftdi_tx_empty).
+_USB_SERIAL_MAJORS = frozenset({188})
 
 FAMILIES = {
     "generic": Platform(
@@ -176,6 +179,7 @@ FAMILIES = {
         layout=Layout("=4IB19s2I", line="before"),
         capabilities=CAPABILITIES,
         pty_majors=_PTY_MAJORS,
+        cached_transmitter_majors=_USB_SERIAL_MAJORS,
         rate_codes=GENERIC_CODES,
     ),
     "mips": Platform(
@@ -186,6 +190,7 @@ FAMILIES = {
         layout=Layout("=4IB23s2I", line="before"),
         capabilities=CAPABILITIES,
         pty_majors=_PTY_MAJORS,
+        cached_transmitter_majors=_USB_SERIAL_MAJORS,
         rate_codes=GENERIC_CODES,
     ),
     "powerpc": Platform(
@@ -196,6 +201,7 @@ FAMILIES = {
         layout=Layout("=4I19sB2I", line="after"),
         capabilities=CAPABILITIES,
         pty_majors=_PTY_MAJORS,
+        cached_transmitter_majors=_USB_SERIAL_MAJORS,
         rate_codes=POWERPC_CODES,
     ),
     "sparc": Platform(
@@ -206,6 +212,7 @@ FAMILIES = {
         layout=Layout("=4IB19s2I", line="before"),
         capabilities=CAPABILITIES,
         pty_majors=_PTY_MAJORS,
+        cached_transmitter_majors=_USB_SERIAL_MAJORS,
         rate_codes=SPARC_CODES,
     ),
 }

@@ -73,6 +73,7 @@ class Platform:
         only_coded_rates: bool = False,
         hides_rates: bool = False,
         pty_majors: frozenset[int] = frozenset(),
+        cached_transmitter_majors: frozenset[int] = frozenset(),
         read_limit: int = 4096,
     ) -> None:
         self.name = name
@@ -86,6 +87,8 @@ class Platform:
         # Whether tcgetattr may show another rate than the one in force.
         self.hides_rates = hides_rates
         self.pty_majors = pty_majors
+        # Drivers that answer TIOCSERGETLSR from what the device last told them.
+        self.cached_transmitter_majors = cached_transmitter_majors
         # A read allocates what it is asked for, so it asks for no more than a tty gives at once.
         self.read_limit = read_limit
 
