@@ -133,6 +133,8 @@ STEPS = (
     Step("tests", "the README's test command, as written, under -X dev -W error", _tests),
 )
 
+README_STEPS = ("demo", "tests")
+
 
 def _readme_command(ending: str) -> str:
     """The one-line shell block of README.md whose command ends in ``ending``."""
@@ -158,6 +160,18 @@ def _run(step: Step, environment: dict[str, str]) -> None:
         print("    nothing here for it yet", flush=True)
 
 
+def _environment_of(step: Step, strict: str) -> dict[str, str]:
+    environment = {**os.environ, "UV": UV}
+    if step.name in README_STEPS:
+        # As whoever reads the README has it: outside the environment that this runs in.
+        environment.pop("VIRTUAL_ENV", None)
+        own = str(Path(sys.executable).parent)
+        environment["PATH"] = os.pathsep.join(entry for entry in environment["PATH"].split(os.pathsep) if entry != own)
+    if step.name == "tests":
+        environment["UV_ENV_FILE"] = strict
+    return environment
+
+
 def _select(names: Sequence[str]) -> Sequence[Step]:
     known = {step.name for step in STEPS}
     if unknown := [name for name in names if name not in known]:
@@ -175,7 +189,6 @@ def main() -> int:
         for step in STEPS:
             print(f"{step.name:12}{step.proves}")
         return 0
-    environment = {**os.environ, "UV": UV}
     durations: list[str] = []
     with tempfile.NamedTemporaryFile("w", prefix="anyserial-gate-", suffix=".env") as strict:
         strict.write(STRICT)
@@ -187,7 +200,7 @@ def main() -> int:
                     print("==> so far: " + ", ".join(durations), flush=True)
                 print(f"==> {number}/{len(selected)} {step.name}: {step.proves}", flush=True)
                 start = time.monotonic()
-                _run(step, {**environment, "UV_ENV_FILE": strict.name} if step.name == "tests" else environment)
+                _run(step, _environment_of(step, strict.name))
                 durations.append(f"{step.name} {time.monotonic() - start:.1f} s")
                 if step is not selected[-1]:
                     print(f"<== {durations[-1]}", flush=True)
