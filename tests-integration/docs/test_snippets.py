@@ -1,0 +1,162 @@
+"""Every Python block of the documentation, run as it is written.
+
+A block that runs an event loop runs once on each runtime that it can run on, and so does
+one that awaits at its top level, as the body of such a program; tests are given to
+pytest; everything else runs as a script. What a block writes about is served by
+`documented_ports`. A block that cannot be run fails: there is no way to mark one as not
+to be run.
+"""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from types import CodeType
+from typing import Any
+from unittest import mock
+
+import anyio
+import anyserial
+import pytest
+import uvloop
+from anyserial import SerialPort
+from doc_blocks import Block, Kind, blocks, compiled, does_something, free_names, kind_of
+from documented_ports import documented_ports
+from source_tree import ROOT
+
+LONGEST_RUN = 20  # seconds, for a block
+PORT = "/dev/ttyUSB0"  # what stands behind the name `port` in a fragment
+OPTIONS: dict[str, dict[str, Any]] = {
+    "asyncio": {"backend": "asyncio", "backend_options": {"use_uvloop": False}},
+    "uvloop": {"backend": "asyncio", "backend_options": {"use_uvloop": True}},
+    "trio": {"backend": "trio"},
+}
+RUNTIMES = {
+    Kind.AWAITS: ("asyncio", "uvloop", "trio"),
+    Kind.ANYIO: ("asyncio", "uvloop", "trio"),
+    Kind.ASYNCIO: ("asyncio", "uvloop"),
+    Kind.TRIO: ("trio",),
+    Kind.PYTEST: ("pytest",),
+    Kind.BLOCKING: ("blocking",),
+}
+# For a block of tests: the ports of the pages, and the three runtimes.
+CONFTEST = """
+import pytest
+from documented_ports import documented_ports
+
+@pytest.fixture(autouse=True)
+def ports(tmp_path_factory):
+    with documented_ports(tmp_path_factory.mktemp("recorded")):
+        yield
+
+@pytest.fixture(params=[("asyncio", {"use_uvloop": False}), ("asyncio", {"use_uvloop": True}), ("trio", {})])
+def anyio_backend(request):
+    return request.param
+"""
+
+
+def _runs() -> Iterator[Any]:
+    for block in blocks("python"):
+        try:
+            runtimes = RUNTIMES[kind_of(block)]
+        except SyntaxError:
+            runtimes = ("unreadable",)
+        for runtime in runtimes:
+            yield pytest.param(block, runtime, id=f"{block.name}-{runtime}")
+
+
+@pytest.fixture(scope="session")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("recorded")
+
+
+@pytest.mark.parametrize(("block", "runtime"), [*_runs()])
+def test_block_runs_as_written(
+    block: Block, runtime: str, recorded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = compiled(block)
+    assert does_something(block), f"{block.name} only defines what no reader sees used: call it, or join it to its use"
+    if runtime == "pytest":
+        _run_tests(block, tmp_path)
+        return
+    monkeypatch.chdir(tmp_path)
+    with documented_ports(recorded), _chosen(runtime), _at_most(LONGEST_RUN):
+        if runtime in OPTIONS and kind_of(block) is Kind.AWAITS:
+            anyio.run(partial(_await_fragment, block, code))
+        else:
+            _run_script(block, code)
+
+
+async def _await_fragment(block: Block, code: CodeType) -> None:
+    names: dict[str, Any] = {"__name__": "__main__"}
+    if "port" not in free_names(block):
+        await eval(code, names)  # noqa: S307  # what the page says
+        return
+    async with await SerialPort.open(PORT) as port:
+        names["port"] = port
+        await eval(code, names)  # noqa: S307
+
+
+def _run_script(block: Block, code: CodeType) -> None:
+    names: dict[str, Any] = {"__name__": "__main__"}
+    if "port" not in free_names(block):
+        exec(code, names)  # noqa: S102  # what the page says
+        return
+    with anyserial.sync.SerialPort.open(PORT) as port:
+        names["port"] = port
+        exec(code, names)  # noqa: S102
+
+
+def _run_tests(block: Block, folder: Path) -> None:
+    (folder / "conftest.py").write_text(CONFTEST)
+    (folder / "test_block.py").write_text(block.text)
+    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", str(folder)]
+    paths = os.pathsep.join(str(ROOT / path) for path in ("tools", "tests-integration/support"))
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, f"{block.name}\n{done.stdout}{done.stderr}"
+
+
+@contextmanager
+def _chosen(runtime: str) -> Generator[None]:
+    """Run what the block hands to an event loop on this runtime, unless the block itself names one."""
+    run_anyio, run_asyncio = anyio.run, asyncio.run
+
+    def anyio_run(func: Callable[..., Any], *args: Any, **named: Any) -> Any:
+        return run_anyio(func, *args, **(named or OPTIONS[runtime]))
+
+    def asyncio_run(main: Any, **named: Any) -> Any:
+        if runtime == "uvloop":
+            named.setdefault("loop_factory", uvloop.new_event_loop)
+        return run_asyncio(main, **named)
+
+    with mock.patch.object(anyio, "run", anyio_run), mock.patch.object(asyncio, "run", asyncio_run):
+        yield
+
+
+@contextmanager
+def _at_most(seconds: int) -> Generator[None]:
+    """End a block that hangs, whatever it waits for."""
+
+    def overrun(*_: object) -> None:
+        raise TimeoutError(f"the block still runs after {seconds} seconds")
+
+    before = signal.signal(signal.SIGALRM, overrun)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
