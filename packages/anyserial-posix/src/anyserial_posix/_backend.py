@@ -10,12 +10,12 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from anyserial._errno import closed_error, disconnected_error
+from anyserial._errno import closed_error, disconnected_error, translate
 from anyserial.capabilities import ControlLines, LineCounters, ModemLines, SerialCapabilities
-from anyserial.exceptions import SerialError
+from anyserial.exceptions import SerialDisconnectedError, SerialError
 
 from anyserial_posix import _ioctl
-from anyserial_posix._handle import CLOSED, Handle
+from anyserial_posix._handle import CLOSED, Handle, os_error
 from anyserial_posix._ioctl import call, get_int, set_int
 from anyserial_posix._line_status import read_counters
 from anyserial_posix._node import open_node
@@ -103,10 +103,12 @@ class PosixBackend:
         settings = Settings(handle, self._platform, device)
         try:
             settings.begin(config)
-        except BaseException:
+        except BaseException as exc:
             # What Linux answers to a close does not matter: the descriptor is free.
             with suppress(OSError):
                 self._system.close(handle.fd)
+            if isinstance(exc, SerialDisconnectedError):  # it went in the middle of opening
+                raise translate(os_error(errno.ENODEV), context="open", path=path) from exc
             raise
         self._settings, self._handle, self._fd = settings, handle, handle.fd
         self._transmitter_tells = os.major(device) not in self._platform.cached_transmitter_majors
