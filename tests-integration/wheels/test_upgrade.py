@@ -29,7 +29,7 @@ def test_pip_breaks_it_and_the_command_prints_the_repair_that_works(
 
     pip_install(*REPAIR)
     assert environment.probe("open_async", "asyncio") == "SerialDisconnectedError\n"
-    assert environment.command("anyserial", "list").returncode == 0
+    assert environment.command("anyserial", "--help").returncode == 0
 
 
 def test_uninstalling_first_needs_no_repair(dist: Path, bare_environment: Callable[..., Any]) -> None:
