@@ -1,22 +1,47 @@
-"""A pty as a serial port: one end opened by the driver, the other in the test's hands."""
+"""Ports for the driver: a pty, and a simulated kernel for what a pty cannot do.
 
+The simulated kernel keeps attributes, lines and structures, and answers or refuses each
+request as a platform and its driver do; its bytes go over a real socket pair, so that an
+event loop can wait for them.
+"""
+
+import errno
 import os
+import select
+import socket
+import stat
+import struct
+import sys
+import termios
 import tty
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import Any
 
 import anyserial_posix
 import pytest
 from anyserial.config import SerialConfig
+from anyserial_posix._backend import PosixBackend
+from anyserial_posix._platform import platform_for
+from anyserial_posix._termios import Attributes
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from anyserial.backend import SerialBackend
+PATH = "/dev/ttyTEST0"
+PLATFORMS = {
+    "linux": ("linux", "x86_64"),
+    "linux-mips": ("linux", "mips64"),
+    "linux-powerpc": ("linux", "ppc64le"),
+    "linux-sparc": ("linux", "sparc64"),
+    "darwin": ("darwin", "arm64"),
+    "freebsd": ("freebsd14", "amd64"),
+    "netbsd": ("netbsd10", "amd64"),
+    "openbsd": ("openbsd7", "amd64"),
+    "generic": ("sunos5", "i86pc"),
+}
+IOSSIOSPEED = 0x80085402  # _IOW('T', 2, speed_t), speed_t being 64 bits wide
 
 
 @pytest.fixture
-def far() -> "Iterator[SimpleNamespace]":
+def far() -> Iterator[SimpleNamespace]:
     """The far end of a pty: master, slave, path and hang_up()."""
     master, slave = os.openpty()
     tty.setraw(slave)
@@ -32,9 +57,254 @@ def far() -> "Iterator[SimpleNamespace]":
 
 
 @pytest.fixture
-def port(far: SimpleNamespace) -> "Iterator[SerialBackend]":
+def port(far: SimpleNamespace) -> Iterator[Any]:
     """A backend with the near end of `far` open."""
     backend = anyserial_posix.create_backend()
     backend.open(far.path, SerialConfig())
     yield backend
     backend.close()
+
+
+class SimulatedKernel:
+    """One tty of one platform, behind the driver's own door to the system.
+
+    Attributes:
+        log: Every call with its arguments, in order; a request by its name.
+        refused: What to answer to a call or a request, by name, instead of doing it.
+        keep: What the driver makes of attributes that are set.
+        files: Small files, by path.
+        unplugged: Whether the device is gone.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.platform: Any = platform_for(*PLATFORMS[name])
+        self.near, self.far = socket.socketpair()
+        self.near.setblocking(False)
+        self.log: list[tuple[Any, ...]] = []
+        self.refused: dict[str, int] = {}
+        self.keep: Callable[[Attributes], Attributes] = lambda attributes: attributes
+        self.files: dict[str, str] = {}
+        self.unplugged = False
+        self.device = os.makedev(4, 65)
+        self.mode = stat.S_IFCHR | 0o660
+        flags = self.platform.flags
+        cc = bytes(range(100, 100 + 19))
+        if name != "generic":
+            size = {"linux": 19, "linux-powerpc": 19, "linux-sparc": 19, "linux-mips": 23}.get(name, 20)
+            cc = bytes(range(100, 100 + size))
+        else:
+            cc = bytes(32)
+        # Cooked and at 9600 bits per second, as a tty is before anybody sets it.
+        cflag = flags.cs8 | flags.cread | (self.platform.rate_codes[9600] if flags.cbaud else 0)
+        self.attributes = Attributes(0x500, 0x5, cflag, 0x8A3B, 0, cc, 9600, 9600)
+        self.lines = self.platform.modem.dtr | self.platform.modem.rts
+        self.counters = list(range(11))
+        self.serial = bytearray(struct.pack("=5i", 4, 1, 0x2F8, 3, 0x10000000).ljust(128, b"\0"))
+        self.rs485 = struct.pack("=3I20s", 0x20, 0, 0, b"")
+        self.line_status = 1
+        self.exclusive = 0
+        self.queued = 0
+        self.driver_speed = 9600  # what IOSSIOSPEED set
+        self._requests = {
+            number: field for field, number in self.platform.ioctls._asdict().items() if number is not None
+        }
+        if name == "darwin":
+            self._requests[IOSSIOSPEED] = "iossiospeed"
+
+    def unplug(self) -> None:
+        """Take the device away: poll reports it, and every request is refused."""
+        self.unplugged = True
+        self.far.close()
+
+    def names(self) -> list[str]:
+        """Return the names of the calls so far."""
+        return [entry[0] for entry in self.log]
+
+    def _enter(self, name: str, *arguments: Any) -> None:
+        self.log.append((name, *arguments))
+        if name in self.refused:
+            raise OSError(self.refused[name], os.strerror(self.refused[name]))
+        if self.unplugged and name not in ("open", "close", "stat", "flock"):
+            gone = errno.EIO if self.platform.name == "linux" else errno.ENXIO
+            raise OSError(gone, os.strerror(gone))
+
+    def drop(self, mask: int, *, at: int | None = None, but: Attributes | None = None) -> None:
+        """Let the driver drop control flags in silence: at one rate only, or of all attributes but some."""
+
+        def keep(asked: Attributes) -> Attributes:
+            if asked == but or at not in (None, asked.ospeed):
+                return asked
+            return asked._replace(cflag=asked.cflag & ~mask)
+
+        self.keep = keep
+
+    # The calls of anyserial_posix._syscalls.Syscalls
+
+    def read(self, fd: int, size: int) -> bytes:
+        if "read" in self.refused:
+            self._enter("read", size)
+        return os.read(fd, size)
+
+    def readv(self, fd: int, buffers: tuple[memoryview]) -> int:
+        if "read" in self.refused:
+            self._enter("read", len(buffers[0]))
+        return os.readv(fd, buffers)
+
+    def write(self, fd: int, data: bytes | memoryview) -> int:
+        if self.unplugged or "write" in self.refused:
+            self._enter("write", bytes(data))
+        return os.write(fd, data)
+
+    def open(self, path: str, flags: int) -> int:
+        self._enter("open", path, flags)
+        return os.dup(self.near.fileno())
+
+    def close(self, fd: int, /) -> None:
+        os.close(fd)
+        self._enter("close")
+
+    def stat(self, path: str) -> os.stat_result:
+        self._enter("stat", path)
+        return os.stat_result((self.mode, 1, 5, 1, 0, 20, 0, 0, 0, 0), {"st_rdev": self.device})
+
+    def flock(self, fd: int, operation: int, /) -> None:
+        self._enter("flock", operation)
+
+    def gone(self, fd: int) -> bool:
+        poller = select.poll()
+        poller.register(fd, 0)
+        events = poller.poll(0)
+        return bool(events) and bool(events[0][1] & (select.POLLHUP | select.POLLERR))
+
+    def drain(self, fd: int) -> None:
+        self.log.append(("drain",))  # tcdrain answers success when the device is unplugged under it
+        if "drain" in self.refused:
+            raise OSError(self.refused["drain"], os.strerror(self.refused["drain"]))
+
+    def flush(self, fd: int, queue: int) -> None:
+        self._enter("flush", queue)
+
+    def get_attributes(self, fd: int) -> list[Any]:
+        self._enter("tcgets")
+        kept = self.attributes
+        codes = [self.platform.rate_codes[rate] for rate in (kept.ispeed, kept.ospeed)]
+        cc: list[Any] = [bytes((character,)) for character in kept.cc]
+        if not kept.lflag & termios.ICANON:
+            for index in (self.platform.flags.vmin, self.platform.flags.vtime):
+                cc[index] = kept.cc[index]
+        return [kept.iflag, kept.oflag, kept.cflag, kept.lflag, *codes, cc]
+
+    def set_attributes(self, fd: int, attributes: list[Any]) -> None:
+        self._enter("tcsets", attributes)
+        iflag, oflag, cflag, lflag, ispeed, ospeed, cc = attributes
+        rates = {code: rate for rate, code in self.platform.rate_codes.items()}
+        characters = bytes(item if isinstance(item, int) else item[0] for item in cc)
+        self.attributes = self.keep(Attributes(iflag, oflag, cflag, lflag, 0, characters, rates[ispeed], rates[ospeed]))
+
+    def read_file(self, path: str) -> str:
+        self.log.append(("read_file", path))
+        if path not in self.files:
+            raise FileNotFoundError(errno.ENOENT, "no such file", path)
+        return self.files[path]
+
+    def write_file(self, path: str, text: str) -> None:
+        self._enter("write_file", path, text)
+        self.files[path] = text
+
+    def listdir(self, path: str) -> list[str]:
+        found = {name[len(path) + 1 :].partition("/")[0] for name in self.files if name.startswith(f"{path}/")}
+        if not found:
+            raise FileNotFoundError(errno.ENOENT, "no such directory", path)
+        return sorted(found)
+
+    def readlink(self, path: str) -> str:
+        return self.files[path]
+
+    def realpath(self, path: str) -> str:
+        return path
+
+    def ioctl_value(self, fd: int, request: int, argument: int) -> None:
+        name = self._requests[request]
+        self._enter(name)
+        if name in ("tiocexcl", "tiocnxcl"):
+            self.exclusive = int(name == "tiocexcl")
+
+    def ioctl(self, fd: int, request: int, argument: bytes) -> bytes:
+        name = self._requests[request]
+        self._enter(name, argument)
+        if name == "tcgets":
+            assert len(argument) == self.platform.layout.struct.size
+            return bytes(self.platform.layout.pack(self.attributes))
+        answers: dict[str, Callable[[], bytes]] = {
+            "fionread": lambda: _int(len(self.near.recv(65536, socket.MSG_PEEK)) if self._readable() else 0),
+            "tiocoutq": lambda: _int(self.queued),
+            "tiocmget": lambda: _int(self.lines),
+            "tiocgexcl": lambda: _int(self.exclusive),
+            "tiocsergetlsr": lambda: _int(self.line_status),
+            "tiocgicount": lambda: struct.pack("=11i36x", *self.counters),
+            "tiocgserial": lambda: bytes(self.serial),
+            "tiocgrs485": lambda: self.rs485,
+        }
+        if name in answers:
+            return answers[name]()
+        value = int.from_bytes(argument[:4], sys.byteorder)
+        if name == "tcsets":
+            self.attributes = self.keep(self.platform.layout.unpack(argument))
+        elif name == "iossiospeed":
+            (self.driver_speed,) = struct.unpack("=Q", argument)
+        elif name == "tiocmset":
+            self.lines = value
+        elif name == "tiocmbis":
+            self.lines |= value
+        elif name == "tiocmbic":
+            self.lines &= ~value
+        elif name == "tiocsserial":
+            self.serial = bytearray(argument)
+            self.files.update(self.on_serial())
+        elif name == "tiocsrs485":
+            self.rs485 = argument
+        else:
+            raise AssertionError(name)
+        return argument
+
+    def on_serial(self) -> dict[str, str]:
+        """Return the files that change with TIOCSSERIAL."""
+        return {}
+
+    def _readable(self) -> bool:
+        return bool(select.select([self.near], [], [], 0)[0])
+
+
+def _int(value: int) -> bytes:
+    return value.to_bytes(4, sys.byteorder)
+
+
+@pytest.fixture
+def simulated() -> Iterator[Callable[..., Any]]:
+    """Make simulated kernels: ``simulated("darwin")`` gives the kernel, with ``open(config)`` for a backend on it."""
+    made: list[SimulatedKernel] = []
+    backends: list[PosixBackend] = []
+
+    def make(name: str = "linux") -> Any:
+        kernel: Any = SimulatedKernel(name)
+        made.append(kernel)
+
+        def backend() -> PosixBackend:
+            backends.append(PosixBackend(kernel.platform, kernel))
+            return backends[-1]
+
+        def open_backend(config: SerialConfig | None = None, **fields: Any) -> PosixBackend:
+            opened = backend()
+            opened.open(PATH, SerialConfig(**fields) if config is None else config)
+            return opened
+
+        kernel.backend = backend
+        kernel.open_backend = open_backend
+        return kernel
+
+    yield make
+    for opened in backends:
+        opened.close()
+    for kernel in made:
+        kernel.near.close()
+        kernel.far.close()

