@@ -17,27 +17,31 @@ __all__ = ("Carry", "MarkedReader")
 
 
 class Carry:
-    """A queue of bytes and line errors, in the order of the line. True while it holds anything."""
+    """A queue of bytes and line errors, in the order of the line. True while it holds anything.
 
-    __slots__ = ("_items",)
+    Attributes:
+        items: The queue itself, to be looked at only: whether it is empty costs no call.
+    """
+
+    __slots__ = ("items",)
 
     def __init__(self) -> None:
-        self._items: deque[bytes | LineError] = deque()
+        self.items: deque[bytes | LineError] = deque()
 
     def __bool__(self) -> bool:
-        return bool(self._items)
+        return bool(self.items)
 
     def __len__(self) -> int:
         """Return the count of bytes; line errors count nothing."""
-        return sum(len(item) for item in self._items if isinstance(item, bytes))
+        return sum(len(item) for item in self.items if isinstance(item, bytes))
 
     def extend(self, items: "Sequence[bytes | LineError]") -> None:
         """Append what was read later."""
-        self._items.extend(items)
+        self.items.extend(items)
 
     def give_back(self, item: "bytes | LineError") -> None:
         """Put back in front what was read earlier."""
-        self._items.appendleft(item)
+        self.items.appendleft(item)
 
     def take(self, size: int) -> bytes:
         """Return 1..*size* bytes from the front.
@@ -45,11 +49,11 @@ class Carry:
         Raises:
             LineError: The line was damaged before the next byte; it is reported once.
         """
-        item = self._items.popleft()
+        item = self.items.popleft()
         if not isinstance(item, bytes):
             raise item
         if len(item) > size:
-            self._items.appendleft(item[size:])
+            self.items.appendleft(item[size:])
             return item[:size]
         return item
 
@@ -61,7 +65,7 @@ class Carry:
 
     def clear(self) -> None:
         """Forget everything."""
-        self._items.clear()
+        self.items.clear()
 
 
 class MarkedReader:

@@ -20,7 +20,7 @@ from anyserial import _readiness
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-__all__ = ("hold", "release", "run", "submit")
+__all__ = ("Job", "hold", "release", "run", "submit")
 
 IDLE_SECONDS = 5.0  # how long a thread without work waits for more while the pool is held
 
@@ -108,8 +108,14 @@ def submit(job: "Callable[[], object]") -> None:
     _pool.put(job)
 
 
-class _Call[T]:
-    """One call: run by a worker, awaited or abandoned by a task."""
+class Job[T]:
+    """One call: run by a worker, waited for or abandoned by whoever submitted `run`.
+
+    Args:
+        function: What to call.
+        notify: Called on the thread when it is over, unless it was abandoned before.
+        abandoned: As `run`'s.
+    """
 
     def __init__(
         self,
@@ -126,7 +132,13 @@ class _Call[T]:
         self._result: T | None = None
         self._error: BaseException | None = None
 
+    @property
+    def finished(self) -> bool:
+        """Whether the call is over, and `take` has its result."""
+        return self._done
+
     def run(self) -> None:
+        """Make the call, on the calling thread; for `submit`."""
         function, self._function = self._function, None
         assert function is not None  # noqa: S101  # a call runs once
         try:
@@ -155,6 +167,7 @@ class _Call[T]:
             self._abandoned(self._result)
 
     def take(self) -> T:
+        """Return the result of a finished call, or raise its error; once."""
         error, self._error = self._error, None
         if error is None:
             return cast("T", self._result)
@@ -176,7 +189,7 @@ async def run[T](function: "Callable[[], T]", *, abandoned: "Callable[[T | None]
     end. Whether to begin at all in a cancelled task is the caller's to check.
     """
     signal = _readiness.signal()
-    call = _Call(function, signal.notify, abandoned)
+    call = Job(function, signal.notify, abandoned)
     submit(call.run)
     try:
         await signal.wait()

@@ -49,13 +49,17 @@ class Call:
     Attributes:
         function: What to call; for an `AsyncSerialBackend` it returns an awaitable.
         undo: What to call after it if nobody waits for it any more.
+        slow: Whether it lasts as long as the device likes, and nothing interrupts it.
     """
 
-    __slots__ = ("function", "undo")
+    __slots__ = ("function", "slow", "undo")
 
-    def __init__(self, function: Callable[[], Any], *, undo: Callable[[], Any] | None = None) -> None:
+    def __init__(
+        self, function: Callable[[], Any], *, undo: Callable[[], Any] | None = None, slow: bool = False
+    ) -> None:
         self.function = function
         self.undo = undo
+        self.slow = slow
 
 
 type LinesSeen = tuple[ModemLines, tuple[int, ...] | None]
@@ -286,7 +290,7 @@ class PortBase:
         try:
             left = self._backend.output_waiting()
         except UnsupportedFeatureError:
-            yield Call(self._backend.drain)
+            yield Call(self._backend.drain, slow=True)
             return
         while left:
             # Ten bits a character; looked at often enough to notice an unplug.
@@ -306,7 +310,7 @@ class PortBase:
             if empty is None:
                 break
             yield min(max(20 / self._config.baudrate, 0.0005), LIVENESS_INTERVAL)
-        yield Call(self._backend.drain)
+        yield Call(self._backend.drain, slow=True)
 
     def _send_break(self, duration: float) -> Steps[None]:
         """Hold the break for *duration* seconds and release it, whatever happens meanwhile."""
