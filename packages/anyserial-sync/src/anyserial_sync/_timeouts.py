@@ -1,0 +1,41 @@
+"""Checking a timeout and turning it into a deadline."""
+
+import errno
+import math
+from time import monotonic
+
+__all__ = ("check_timeout", "deadline_of", "remaining", "timed_out")
+
+_INFINITY = math.inf
+
+
+def check_timeout(timeout: object) -> None:
+    """Check an argument ``timeout``.
+
+    Raises:
+        TypeError: It is neither None nor a number.
+        ValueError: It is negative, not a number (NaN) or infinite.
+    """
+    if timeout is None:
+        return
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
+        raise TypeError(f"timeout must be a number of seconds or None (got {timeout!r})")
+    if not 0 <= timeout < math.inf:
+        raise ValueError(f"timeout must be 0 or more seconds, or None to wait without limit (got {timeout!r})")
+
+
+def deadline_of(timeout: float) -> float:
+    """Check *timeout* and return when it is over, by `time.monotonic`."""
+    if type(timeout) is not float or not 0.0 <= timeout < _INFINITY:
+        check_timeout(timeout)
+    return monotonic() + timeout
+
+
+def remaining(deadline: float | None) -> float | None:
+    """Return the seconds until *deadline*, at least 0; None if there is none."""
+    return None if deadline is None else max(deadline - monotonic(), 0.0)
+
+
+def timed_out(what: str, path: str) -> TimeoutError:
+    """Return the error of a call whose time is over."""
+    return TimeoutError(errno.ETIMEDOUT, f"{what} before the timeout", path)
