@@ -13,6 +13,7 @@ import stat
 import struct
 import sys
 import termios
+import threading
 import tty
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
@@ -74,6 +75,8 @@ class SimulatedKernel:
         keep: What the driver makes of attributes that are set.
         files: Small files, by path.
         unplugged: Whether the device is gone.
+        here: The calls that were made on the thread that made the kernel (the event loop's).
+        held: Calls that do not return before their event is set, by name.
     """
 
     def __init__(self, name: str) -> None:
@@ -85,6 +88,9 @@ class SimulatedKernel:
         self.keep: Callable[[Attributes], Attributes] = lambda attributes: attributes
         self.files: dict[str, str] = {}
         self.unplugged = False
+        self.here: set[str] = set()
+        self.held: dict[str, threading.Event] = {}
+        self._thread = threading.get_ident()
         self.device = os.makedev(4, 65)
         self.mode = stat.S_IFCHR | 0o660
         flags = self.platform.flags
@@ -122,6 +128,10 @@ class SimulatedKernel:
 
     def _enter(self, name: str, *arguments: Any) -> None:
         self.log.append((name, *arguments))
+        if threading.get_ident() == self._thread:
+            self.here.add(name)
+        if name in self.held:
+            assert self.held[name].wait(10)
         if name in self.refused:
             raise OSError(self.refused[name], os.strerror(self.refused[name]))
         if self.unplugged and name not in ("open", "close", "stat", "flock"):
@@ -177,9 +187,11 @@ class SimulatedKernel:
         return bool(events) and bool(events[0][1] & (select.POLLHUP | select.POLLERR))
 
     def drain(self, fd: int) -> None:
-        self.log.append(("drain",))  # tcdrain answers success when the device is unplugged under it
-        if "drain" in self.refused:
-            raise OSError(self.refused["drain"], os.strerror(self.refused["drain"]))
+        unplugged, self.unplugged = self.unplugged, False  # tcdrain answers success when it is unplugged
+        try:
+            self._enter("drain")
+        finally:
+            self.unplugged = unplugged
 
     def flush(self, fd: int, queue: int) -> None:
         self._enter("flush", queue)
