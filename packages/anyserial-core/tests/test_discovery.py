@@ -72,6 +72,7 @@ class Watcher:
         self.gate = threading.Event()
         self.gate.set()
         self.closed = threading.Event()
+        self.lock = threading.Lock()
 
     def find(self, event: PortEvent) -> None:
         self.found.append(event)
@@ -87,11 +88,13 @@ class Watcher:
     def process(self) -> None:
         self.threads.append(threading.current_thread())
         self.processed.set()
-        assert self.gate.wait(10)
-        while self.found:
-            if self.pipe is not None:
-                os.read(self.pipe[0], 1)
-            self.events.append(self.found.popleft())
+        with self.lock:
+            # As from a socket: what has happened is taken first, and what it means found out after.
+            if self.pipe is not None and self.found:
+                os.read(self.pipe[0], len(self.found))
+            assert self.gate.wait(10)
+            while self.found:
+                self.events.append(self.found.popleft())
 
     def close(self) -> None:
         if self.pipe is not None and not self.closed.is_set():
@@ -222,8 +225,14 @@ async def test_cancelling_loses_no_event(part: Part, descriptor: bool) -> None:
                 await until(watcher.processed)
                 # The look is under way in its thread when the task is cancelled.
                 tasks.cancel_scope.cancel()
-            watcher.gate.set()
-            assert await anext(events) == added(B)
+
+            async def expect() -> None:
+                assert await anext(events) == added(B)
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(expect)
+                await anyio.wait_all_tasks_blocked()
+                watcher.gate.set()
             with anyio.move_on_after(0):
                 await anext(events)
             watcher.find(added(A))

@@ -264,12 +264,13 @@ class PortWatch:
     event.
     """
 
-    __slots__ = ("_closed", "_closing", "_guard", "_interval", "_watcher")
+    __slots__ = ("_closed", "_closing", "_guard", "_interval", "_looking", "_watcher")
 
     def __init__(self, interval: float) -> None:
         self._interval = interval
         self._watcher: _Watcher | None = None
         self._closed = False
+        self._looking = False
         self._closing: anyio.Event | None = None
         self._guard = anyio.ResourceGuard("waiting for port events")
 
@@ -332,9 +333,14 @@ class PortWatch:
                     raise anyio.ClosedResourceError
                 if watcher.events:
                     return watcher.events.popleft()
-                await self._wait(watcher)
-                # What is found goes to `events`, so that cancelling here loses none of it.
+                if not self._looking:
+                    await self._wait(watcher)
+                # What is found goes to `events`, so that cancelling here loses none of it. A look that
+                # was abandoned may yet take what the descriptor would have told, so the next call
+                # looks again, after it, instead of waiting.
+                self._looking = True
                 await run(watcher.process)
+                self._looking = False
 
     async def _wait(self, watcher: _Watcher) -> None:
         fd, timeout = watcher.fileno(), watcher.timeout()
