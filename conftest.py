@@ -48,6 +48,8 @@ def nothing_left_behind() -> Iterator[None]:
     deadline = time.monotonic() + THREAD_GRACE
     for thread in set(threading.enumerate()) - threads:
         if not thread.name.startswith(KEPT_THREADS):
+            while not thread.is_alive() and thread in threading.enumerate():
+                time.sleep(0)  # it is only just being started, and cannot be joined before
             thread.join(max(0.0, deadline - time.monotonic()))
             assert not thread.is_alive(), f"thread left running: {thread}"
 
