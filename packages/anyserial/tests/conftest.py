@@ -1,12 +1,15 @@
-"""A serial device for the command's tests: a pty whose far end a thread of the test serves."""
+"""What the command's tests talk to: a pty served by a thread, and a host whose ports the test makes up."""
 
 import os
 import select
 import threading
 import tty
+from collections import deque
 from collections.abc import Callable, Iterator
 
+import anyserial_discovery
 import pytest
+from anyserial import PortEvent, PortInfo
 
 type Behaviour = Callable[[int, bytes], None]
 
@@ -52,3 +55,66 @@ def make_device() -> Iterator[Callable[[Behaviour], Device]]:
     yield make
     for device in devices:
         device.stop()
+
+
+FTDI = PortInfo(
+    device="/dev/ttyUSB0",
+    name="ttyUSB0",
+    description="FT232R USB UART",
+    hwid="USB VID:PID=0403:6001 SER=A50285BI LOCATION=1-1.2",
+    vid=0x0403,
+    pid=0x6001,
+    serial_number="A50285BI",
+    manufacturer="FTDI",
+    product="FT232R USB UART",
+    location="1-1.2",
+    interface="UART",
+    driver="ftdi_sio",
+    transport="usb",
+    interface_number=0,
+    by_id="/dev/serial/by-id/usb-FTDI_FT232R_USB_UART_A50285BI-if00-port0",
+    by_path="/dev/serial/by-path/pci-0000:00:14.0-usb-0:1.2:1.0-port0",
+)
+UART = PortInfo(device="/dev/ttyS0", name="ttyS0", description="UART", transport="platform", present=False)
+# A device that means mischief.
+ODD = PortInfo(device="/dev/ttyACM0", name="ttyACM0", description="a\x1b[2Jb\nc", transport="usb", vid=1, pid=2)
+
+
+class Host:
+    def __init__(self) -> None:
+        self.ports = [UART, ODD, FTDI]
+        self.events: deque[PortEvent] = deque()
+        self.asked: list[str] = []
+        self.forbidden: set[str] = set()
+        self.closed = 0
+
+    def access(self, path: object, *_: object, **__: object) -> bool:
+        return path not in self.forbidden
+
+    def list_ports(self, backend: str = "native") -> list[PortInfo]:
+        self.asked.append(backend)
+        return list(self.ports)
+
+    def open_watcher(self, *, interval: float) -> "Host":
+        return self
+
+    def fileno(self) -> None:
+        return None
+
+    def timeout(self) -> float:
+        return 0.01
+
+    def process(self) -> None:
+        return
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch) -> Host:
+    host = Host()
+    monkeypatch.setattr(anyserial_discovery, "list_ports", host.list_ports)
+    monkeypatch.setattr(anyserial_discovery, "open_watcher", host.open_watcher)
+    monkeypatch.setattr(os, "access", host.access)
+    return host

@@ -1,0 +1,114 @@
+"""``anyserial list``: the serial ports of this host."""
+
+import json
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+from anyserial_cli._main import DONE, Command
+from anyserial_cli._ports import EPILOG, NOTHING, add_filters, as_json_object, matcher, printable
+
+if TYPE_CHECKING:
+    import argparse
+
+    from anyserial import PortInfo
+
+__all__ = ("COMMAND",)
+
+DESCRIPTION = """\
+List the serial ports of this host, without opening any.
+
+  anyserial list                        what there is, as a table
+  anyserial list -v                     with every field that is known
+  anyserial list --vid 0403 --json      FTDI's, for a program to read
+  anyserial list ttyUSB0 -v             all about one port
+
+A program does well to remember by_id (the device, wherever it is plugged in) or
+by_path (the socket, whatever is plugged in), not /dev/ttyUSB0, which is whichever
+device came first.
+"""
+
+_GAP = "  "
+
+
+def _add_arguments(parser: "argparse.ArgumentParser") -> None:
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("-v", "--verbose", action="store_true", help="every field that is known")
+    how.add_argument("--json", action="store_true", help="a JSON array, one object a port, every field")
+    parser.add_argument(
+        "--backend", choices=("native", "pyudev", "pyserial"), default="native", help="who is asked (native)"
+    )
+    add_filters(parser)
+
+
+def _run(arguments: "argparse.Namespace") -> int:
+    import anyio  # noqa: PLC0415 - not for parsing
+    from anyserial import list_serial_ports  # noqa: PLC0415
+
+    matches = matcher(arguments)
+
+    async def collect() -> "list[PortInfo]":
+        return [port for port in await list_serial_ports(backend=arguments.backend) if matches(port)]
+
+    ports = anyio.run(collect)
+    if arguments.json:
+        print(json.dumps([as_json_object(port) for port in ports], indent=2))
+    elif arguments.verbose:
+        print("\n\n".join(_details(port) for port in ports), end="\n" if ports else "")
+    elif ports:
+        print("\n".join(_table(ports)))
+    return DONE if ports else NOTHING
+
+
+def _table(ports: "list[PortInfo]") -> list[str]:
+    rows: list[tuple[str, ...]] = [("DEVICE", "TRANSPORT", "VID:PID", "SERIAL", "LOCATION", "IF", "DESCRIPTION")]
+    rows += [_row(port) for port in ports]
+    # A column that says nothing is left out.
+    kept = [column for column in zip(*rows, strict=True) if any(column[1:])]
+    widths = [max(map(len, column)) for column in kept]
+    return [
+        _GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in zip(*kept, strict=True)
+    ]
+
+
+def _row(port: "PortInfo") -> tuple[str, ...]:
+    ids = "" if port.vid is None or port.pid is None else f"{port.vid:04x}:{port.pid:04x}"
+    description = port.description or ""
+    if not port.present:
+        description += " (no node here)"
+    cells = (
+        port.device,
+        port.transport or "",
+        ids,
+        port.serial_number or "",
+        port.location or "",
+        "" if port.interface_number is None else str(port.interface_number),
+        description.strip(),
+    )
+    return tuple(printable(cell) for cell in cells)
+
+
+def _details(port: "PortInfo") -> str:
+    names = [field.name for field in fields(port) if field.name != "device"]
+    width = max(map(len, names))
+    lines = [port.device]
+    for name in names:
+        value = getattr(port, name)
+        if value is None:
+            continue
+        if name in {"vid", "pid"}:
+            value = f"{value:04x}"
+        elif isinstance(value, bool):
+            value = "yes" if value else "no"
+        lines.append(f"  {name.ljust(width)}  {value}")
+    return "\n".join(printable(line) for line in lines)
+
+
+COMMAND = Command(
+    name="list",
+    summary="list the serial ports",
+    description=DESCRIPTION,
+    epilog=EPILOG,
+    add_arguments=_add_arguments,
+    run=_run,
+)
