@@ -3,7 +3,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import anyio
-import anyio.abc
 import pytest
 from anyio.lowlevel import checkpoint
 from anyserial import (

@@ -12,7 +12,7 @@ from typing import Self
 
 import anyio
 
-__all__ = ("Instrument",)
+__all__ = ("MODEL", "Instrument")
 
 MODEL = "ANYSERIAL,VIRTUAL-1"
 PAUSE_IN_LINE = 0.03  # seconds between the two halves of the answer to MEAS?

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, NoReturn, override
 from anyserial_cli import _installation
 from anyserial_cli._screen import describe
 
-__all__ = ("DONE", "FAILED", "USAGE", "Command", "main")
+__all__ = ("DONE", "FAILED", "USAGE", "Command", "Parser", "main")
 
 DONE = 0
 FAILED = 1
