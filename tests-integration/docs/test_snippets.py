@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from types import CodeType
@@ -23,6 +23,7 @@ from unittest import mock
 import anyio
 import anyserial
 import pytest
+import trio
 import uvloop
 from anyserial import SerialPort
 from doc_blocks import Block, Kind, blocks, compiled, does_something, free_names, kind_of
@@ -75,6 +76,22 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("recorded")
 
 
+@pytest.mark.parametrize(
+    ("runtime", "text"),
+    [
+        ("asyncio", "import anyio\nanyio.run(anyio.sleep_forever)"),
+        ("uvloop", "import anyio\nanyio.run(anyio.sleep_forever)"),
+        ("trio", "import anyio\nanyio.run(anyio.sleep_forever)"),
+        ("asyncio", "import asyncio\nasyncio.run(asyncio.sleep(60))"),
+        ("trio", "import trio\ntrio.run(trio.sleep_forever)"),
+        ("blocking", "import time\ntime.sleep(60)"),
+    ],
+)
+def test_block_that_hangs_is_ended(runtime: str, text: str) -> None:
+    with pytest.raises(TimeoutError), _chosen(runtime, longest=0.05):
+        exec(text, {})  # noqa: S102  # this test's own words
+
+
 @pytest.mark.parametrize(("block", "runtime"), [*_runs()])
 def test_block_runs_as_written(
     block: Block, runtime: str, recorded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -85,7 +102,7 @@ def test_block_runs_as_written(
         _run_tests(block, tmp_path)
         return
     monkeypatch.chdir(tmp_path)
-    with documented_ports(recorded), _chosen(runtime), _at_most(LONGEST_RUN):
+    with documented_ports(recorded), _chosen(runtime):
         if runtime in OPTIONS and kind_of(block) is Kind.AWAITS:
             anyio.run(partial(_await_fragment, block, code))
         else:
@@ -130,33 +147,46 @@ def _run_tests(block: Block, folder: Path) -> None:
 
 
 @contextmanager
-def _chosen(runtime: str) -> Generator[None]:
-    """Run what the block hands to an event loop on this runtime, unless the block itself names one."""
-    run_anyio, run_asyncio = anyio.run, asyncio.run
+def _chosen(runtime: str, longest: float = LONGEST_RUN) -> Generator[None]:
+    """Run what the block hands to an event loop on this runtime, unless the block itself names one; end what hangs."""
+    run_anyio, run_asyncio, run_trio = anyio.run, asyncio.run, trio.run
+
+    def bounded(func: Callable[..., Any]) -> Callable[..., Any]:
+        async def call(*args: Any) -> Any:
+            with anyio.fail_after(longest):
+                return await func(*args)
+
+        return call
 
     def anyio_run(func: Callable[..., Any], *args: Any, **named: Any) -> Any:
-        return run_anyio(func, *args, **(named or OPTIONS[runtime]))
+        return run_anyio(bounded(func), *args, **(named or OPTIONS[runtime]))
 
     def asyncio_run(main: Any, **named: Any) -> Any:
         if runtime == "uvloop":
             named.setdefault("loop_factory", uvloop.new_event_loop)
-        return run_asyncio(main, **named)
+        return run_asyncio(bounded(lambda: main)(), **named)
 
-    with mock.patch.object(anyio, "run", anyio_run), mock.patch.object(asyncio, "run", asyncio_run):
+    def trio_run(func: Callable[..., Any], *args: Any, **named: Any) -> Any:
+        return run_trio(bounded(func), *args, **named)
+
+    with (
+        mock.patch.object(anyio, "run", anyio_run),
+        mock.patch.object(asyncio, "run", asyncio_run),
+        mock.patch.object(trio, "run", trio_run),
+        _alarm(longest) if runtime == "blocking" else nullcontext(),
+    ):
         yield
 
 
 @contextmanager
-def _at_most(seconds: int) -> Generator[None]:
-    """End a block that hangs, whatever it waits for."""
-
+def _alarm(seconds: float) -> Generator[None]:
     def overrun(*_: object) -> None:
         raise TimeoutError(f"the block still runs after {seconds} seconds")
 
     before = signal.signal(signal.SIGALRM, overrun)
-    signal.alarm(seconds)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
