@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 import anyio
 import anyio.lowlevel
 
-from anyserial._offload import run
+from anyserial._offload import hold, release, run
 from anyserial._parts import load_part
 
 if TYPE_CHECKING:
@@ -284,6 +284,8 @@ class PortWatch:
             raise RuntimeError("a watch can be entered only once: call watch_serial_ports() again")
         self._closing = anyio.Event()
         self._watcher = await run(lambda: _watch(self._interval), abandoned=_close_watcher)
+        # Events come in bursts: one thread serves them all.
+        hold()
         return self
 
     async def __aexit__(
@@ -309,6 +311,7 @@ class PortWatch:
             if self._closing is not None:
                 self._closing.set()
             watcher.close()
+            release()
         await anyio.lowlevel.checkpoint()
 
     def __aiter__(self) -> Self:

@@ -102,22 +102,36 @@ class Sysfs:
         return port
 
     def _has_twin(self, name: str) -> bool:
-        """Tell whether another port has the same computed by-id name."""
-        own = self._usb_identity(name)
-        return any(self._usb_identity(other) == own for other in self._host.names(_CLASS) if other != name)
+        """Tell whether another USB port has the same computed by-id name."""
+        place = self._usb_place(name)
+        if place is None:
+            return False
+        _, _, adapter = place
+        own = self._attributes(adapter)
+        for other in self._host.names(_CLASS):
+            twin = None if other == name else self._usb_place(other)
+            if twin is None:
+                continue
+            _, _, adapter = twin
+            # One attribute first: most adapters differ in the vendor.
+            if adapter not in self._directories and self._host.text(f"{adapter}/idVendor") != own[0]:
+                continue
+            if self._attributes(adapter)[:-1] == own[:-1] and self._numbers(twin) == self._numbers(place):
+                return True
+        return False
 
-    def _usb_identity(self, name: str) -> tuple[str | None, ...] | None:
+    def _usb_place(self, name: str) -> tuple[str, str, str] | None:
+        """Return the directories of a USB tty's port, its interface and its device."""
         target = None if _TERMINAL.fullmatch(name) else self._host.link(f"{_CLASS}/{name}")
-        device = "" if target is None else "/sys" + target.removeprefix("../..").rpartition("/tty/")[0]
-        usb = self._usb_directories(device)
-        if usb is None:
+        if target is None:
             return None
-        interface, adapter = usb
-        return (
-            *self._attributes(adapter)[:-1],
-            self._host.text(f"{interface}/bInterfaceNumber"),
-            self._host.text(f"{device}/port_number"),
-        )
+        device = "/sys" + target.removeprefix("../..").rpartition("/tty/")[0]
+        usb = self._usb_directories(device)
+        return None if usb is None else (device, *usb)
+
+    def _numbers(self, place: tuple[str, str, str]) -> tuple[str | None, str | None]:
+        device, interface, _ = place
+        return self._host.text(f"{interface}/bInterfaceNumber"), self._host.text(f"{device}/port_number")
 
     def _describe(self, name: str) -> PortInfo | None:
         if _TERMINAL.fullmatch(name):
