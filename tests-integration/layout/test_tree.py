@@ -1,5 +1,6 @@
 """What holds for the checkout as a whole: no machine's own paths, one package index, modules of a size to read."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -58,3 +59,8 @@ def test_the_lock_names_one_package_index_and_no_place_of_one_machine() -> None:
 def test_modules_are_of_a_size_to_read() -> None:
     sizes = {module.name: len(module.path.read_text().splitlines()) for module in modules()}
     assert {name: size for name, size in sizes.items() if size > LINES} == {}
+
+
+def test_every_package_is_checked_for_every_platform() -> None:
+    checked = json.loads((ROOT / "tools/pyright-all.json").read_text())["include"]
+    assert checked == [f"../packages/{folder.parent.name}/src" for folder in sorted(ROOT.glob("packages/*/src"))]
