@@ -34,9 +34,9 @@ _CAPABILITIES = SerialCapabilities(
     custom_baudrate=Capability.SUPPORTED,
     mark_space_parity=Capability.SUPPORTED,
     one_point_five_stop_bits=Capability.SUPPORTED,
-    xon_xoff=Capability.UNSUPPORTED,
-    rts_cts=Capability.UNSUPPORTED,
-    dtr_dsr=Capability.UNSUPPORTED,
+    xon_xoff=Capability.UNKNOWN,
+    rts_cts=Capability.UNKNOWN,
+    dtr_dsr=Capability.UNKNOWN,
     modem_lines=Capability.SUPPORTED,
     break_signal=Capability.SUPPORTED,
     exclusive_access=Capability.UNSUPPORTED,
@@ -116,7 +116,7 @@ class MockBackend:
 
     @property
     def capabilities(self) -> SerialCapabilities:
-        """What the mock really does; settings are taken whatever it says."""
+        """What the mock does; a setting is taken and recorded whatever stands here, and has no effect."""
         return _CAPABILITIES
 
     @property
