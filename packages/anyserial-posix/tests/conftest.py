@@ -119,8 +119,9 @@ class SimulatedKernel:
 
     def unplug(self) -> None:
         """Take the device away: poll reports it, and every request is refused."""
-        self.unplugged = True
+        # The hang-up first: a call on another thread may be refused from the next line on, and asks poll why.
         self.far.close()
+        self.unplugged = True
 
     def names(self) -> list[str]:
         """Return the names of the calls so far."""
