@@ -119,7 +119,7 @@ class SimulatedKernel:
 
     def unplug(self) -> None:
         """Take the device away: poll reports it, and every request is refused."""
-        # The hang-up first: a call that may not wait for it asks poll once.
+        # The hang-up first: a call on another thread may be refused from the next line on, and asks poll why.
         self.far.close()
         self.unplugged = True
 
@@ -181,12 +181,10 @@ class SimulatedKernel:
     def flock(self, fd: int, operation: int, /) -> None:
         self._enter("flock", operation)
 
-    def gone(self, fd: int, patience: float = 0.0) -> bool:
-        if patience and threading.get_ident() == self._thread:
-            self.here.add("patience")
+    def gone(self, fd: int) -> bool:
         poller = select.poll()
         poller.register(fd, 0)
-        events = poller.poll(patience * 1000)
+        events = poller.poll(0)
         return bool(events) and bool(events[0][1] & (select.POLLHUP | select.POLLERR))
 
     def drain(self, fd: int) -> None:

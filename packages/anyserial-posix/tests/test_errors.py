@@ -5,7 +5,6 @@ import grp
 import os
 import pwd
 import stat
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -141,21 +140,6 @@ def test_eio_alone_is_no_disconnect(simulated: Any, name: str, call: Call) -> No
     assert type(caught.value) is SerialError
     assert caught.value.errno == errno.EIO
     assert port.is_open
-
-
-@pytest.mark.parametrize(
-    ("name", "call"), [row for row in (IO_CALLS[-1], *REQUESTS) if row[0] not in ("fionread", "tiocoutq")]
-)
-def test_a_transfer_that_fails_just_before_the_hang_up_is_a_disconnect(simulated: Any, name: str, call: Call) -> None:
-    """Only for the calls that are made off the event loop: the others move no data over USB."""
-    kernel = simulated()
-    port = kernel.open_backend()
-    kernel.refused[name] = errno.EIO
-    unplug = threading.Timer(0.005, kernel.far.close)
-    unplug.start()
-    with pytest.raises(SerialDisconnectedError):
-        call(port)
-    unplug.join()
 
 
 @pytest.mark.parametrize("platform", ["linux", "darwin", "freebsd", "netbsd", "openbsd", "generic"])

@@ -8,14 +8,15 @@ Not here: what the operations do (`_port`) and how an event loop is waited in (`
 """
 
 import weakref
-from typing import TYPE_CHECKING, Any, override
+from typing import TYPE_CHECKING, Any, cast, override
 
 import anyio
 
 from anyserial import _offload, _readiness
 from anyserial._errno import disconnected_error
 from anyserial._port import CLOSED, OPEN, Call, PortBase, Steps
-from anyserial.exceptions import SerialDisconnectedError, SerialError
+from anyserial._readiness import NOWHERE
+from anyserial.exceptions import LineError, SerialDisconnectedError, SerialError
 
 if TYPE_CHECKING:
     import threading
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from anyserial.discovery import PortInfo
 
 __all__ = ("AsyncPortBase",)
-
-CALLS_IN_A_ROW = 32  # receives and sends that succeed at once before other tasks get their turn
 
 
 class AsyncPortBase(PortBase):
@@ -43,27 +42,33 @@ class AsyncPortBase(PortBase):
     ) -> None:
         """As `PortBase`."""
         super().__init__(backend, config, port_info=port_info)
-        self._waiter: Waiter | None = None
+        self._waiter: Waiter = NOWHERE
+        self._is_receiving = False
+        self._is_sending = False
         self._waiting: set[anyio.CancelScope] = set()
         self._in_a_row = 0
 
     def _attach(self) -> "Waiter":
-        """Return the waiter for the running event loop, a new one if need be."""
+        """Return a new waiter, for the running event loop.
+
+        Raises:
+            SerialClosedError: The port is closed.
+            SerialDisconnectedError: The device is gone, and nothing is left of its bytes.
+            anyio.BusyResourceError: The port is in use in another event loop.
+        """
         from anyserial._readiness.own import OwnWaiter  # noqa: PLC0415  # few ports need it
 
-        waiter = self._waiter
         if self._state:
-            # Only what was carried over can still be had.
+            # Only what was carried over can still be had, and by a receive alone.
             if self._state == CLOSED or not self._carry:
                 raise self._refusal()
-            return OwnWaiter(self._backend)
-        if waiter is not None:
-            if self._receive_guard.locked() or self._send_guard.locked() or self._waiting:
-                raise anyio.BusyResourceError("using (from another event loop)")
-            if (detaching := waiter.detach()) is not None:
-                self._detaching.append(detaching)
+            return cast("Waiter", OwnWaiter(self._backend))
+        if self._waiter is not NOWHERE and (self._is_receiving or self._is_sending or self._waiting):
+            raise anyio.BusyResourceError("using (from another event loop)")
+        if (detaching := self._waiter.detach()) is not None:
+            self._detaching.append(detaching)
         if self._waits_itself:
-            self._waiter = OwnWaiter(self._backend)
+            self._waiter = cast("Waiter", OwnWaiter(self._backend))
         else:
             self._waiter = _readiness.waiter(self._backend.fileno(), self._idle_watch())
         return self._waiter
@@ -87,40 +92,69 @@ class AsyncPortBase(PortBase):
     def _detach(self) -> "list[threading.Event]":
         for scope in list(self._waiting):
             scope.cancel()
-        if self._waiter is not None and (detaching := self._waiter.detach()) is not None:
+        if (detaching := self._waiter.detach()) is not None:
             self._detaching.append(detaching)
+        self._waiter = NOWHERE
         return self._detaching
 
-    async def _share(self, waiter: "Waiter") -> None:
-        """Check for cancellation, and let the other tasks run now and then."""
-        self._in_a_row += 1
-        if self._in_a_row < CALLS_IN_A_ROW:
-            await waiter.checkpoint_if_cancelled()
-        else:
-            self._in_a_row = 0
-            await waiter.checkpoint()
+    async def _give_way(self, waiter: "Waiter") -> None:
+        """Let the other tasks run; raises in a cancelled task."""
+        self._in_a_row = 0
+        await waiter.checkpoint()
 
-    def _interrupted(self, exc: BaseException, waiter: "Waiter | None") -> Any:
-        """Sort out why a receive or send ended; return what was read for a cancelled one."""
-        if isinstance(exc, SerialDisconnectedError):
-            self._disconnect(exc)
-        elif isinstance(exc, anyio.ClosedResourceError):
+    def _wait_ended(self, exc: BaseException, waiter: "Waiter", view: memoryview | None = None) -> None:
+        """Sort out why the wait of a receive ended; keep what was read for a cancelled one.
+
+        Raises:
+            SerialClosedError: The port was closed meanwhile.
+            SerialDisconnectedError: The device went meanwhile.
+        """
+        if isinstance(exc, anyio.ClosedResourceError):
             raise self._refusal() from None
-        elif not isinstance(exc, Exception) and waiter is not None:
-            return waiter.reclaim()
-        return None
+        if isinstance(exc, Exception):
+            return
+        got = waiter.reclaim()
+        if isinstance(got, SerialDisconnectedError):
+            self._disconnect(got)
+        elif isinstance(got, (bytes, LineError)):
+            self._carry.give_back(got)
+        elif isinstance(got, int) and view is not None:
+            self._carry.give_back(bytes(view[:got]))
+
+    def _write_wait_ended(self, exc: BaseException, waiter: "Waiter") -> None:
+        """Sort out why the wait of a send ended; count what was written for a cancelled one."""
+        if isinstance(exc, anyio.ClosedResourceError):
+            raise self._refusal() from None
+        if isinstance(exc, Exception):
+            return
+        got = waiter.reclaim_write()
+        if isinstance(got, SerialDisconnectedError):
+            self._disconnect(got)
+        elif isinstance(got, int):
+            self._bytes_sent += got
 
     async def _perform_as_sender[T](self, steps: Steps[T]) -> T:
-        self._enter_send()
+        if self._state:
+            raise self._refusal()
+        if self._is_sending:
+            raise anyio.BusyResourceError("sending to")
+        self._is_sending = True
         try:
             return await self._perform(steps)
         finally:
-            self._send_guard.release()
+            self._is_sending = False
 
     async def _perform[T](self, steps: Steps[T]) -> T:
         """Carry out *steps*, holding the backend open meanwhile."""
         await _readiness.checkpoint_if_cancelled()
-        if self._state or not self._leases.acquire():
+        self._check_open()
+        waiter = self._waiter
+        try:
+            if waiter.running() is not waiter.home:
+                self._attach()
+        except RuntimeError:
+            self._attach()
+        if not self._leases.acquire():
             raise self._refusal()
         try:
             return await self._follow(steps)

@@ -133,4 +133,6 @@ def _info_for(device: str) -> "PortInfo | None":
         info: PortInfo | None = load_part("anyserial_discovery").port_info_for(device)
     except ImportError:
         return None  # discovery is not installed
+    except Exception:  # noqa: BLE001  # what is known about a port is never worth failing its open
+        return None
     return info

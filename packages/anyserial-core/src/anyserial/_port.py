@@ -1,4 +1,4 @@
-"""What the async and the blocking port have in common: state, guards, counts, and the operations.
+"""What the async and the blocking port have in common: state, counts, and the operations.
 
 Theory of operation. Reading and writing are attempts on the backend; how one waits
 between two attempts is each port's own affair. Every other operation is written here
@@ -19,11 +19,9 @@ from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import anyio
-
 from anyserial import _offload
 from anyserial._carry import Carry, MarkedReader
-from anyserial._checks import check_flag, check_positive, check_seconds
+from anyserial._checks import check_flag, check_seconds
 from anyserial._closing import ClosingJob, Leases
 from anyserial._errno import closed_error, disconnected_error
 from anyserial.exceptions import SerialDisconnectedError, SerialError, UnsupportedFeatureError
@@ -98,12 +96,11 @@ class PortBase:
         self._port_info = port_info
         self._state = OPEN
         self._cause: BaseException | None = None
-        self._receive_guard = threading.Lock()
-        self._send_guard = threading.Lock()
         self._settings_lock = threading.Lock()
         self._carry = Carry()
-        self._bytes_sent = 0
-        self._bytes_received = 0
+        self._carried = self._carry.items
+        self._bytes_sent: int = 0
+        self._bytes_received: int = 0
         self._leases = Leases()
         self._closing: ClosingJob | None = None
         self._detaching: list[threading.Event] = []
@@ -209,25 +206,6 @@ class PortBase:
         if self._state == DISCONNECTED:
             return disconnected_error(self._path, self._cause)
         return closed_error(self._path)
-
-    # Guards: one receiver and one sender
-
-    def _enter_receive(self, max_bytes: int) -> int:
-        """Begin a receive and return the size of its reads; `_receive_guard` is held on return."""
-        if max_bytes.__class__ is not int or max_bytes < 1:
-            check_positive("max_bytes", max_bytes)
-        if self._state and not (self._state == DISCONNECTED and self._carry):
-            raise self._refusal()
-        if not self._receive_guard.acquire(blocking=False):
-            raise anyio.BusyResourceError("receiving from")
-        return min(self._chunk_size, max_bytes)
-
-    def _enter_send(self) -> None:
-        """Begin a send; `_send_guard` is held on return."""
-        if self._state:
-            raise self._refusal()
-        if not self._send_guard.acquire(blocking=False):
-            raise anyio.BusyResourceError("sending to")
 
     # The end
 

@@ -15,6 +15,7 @@ Only the public face of a port belongs here: how one waits is `_readiness`, what
 operations do is `_port`, what the system calls are is the backend's business.
 """
 
+import math
 import warnings
 from collections.abc import Buffer
 from typing import TYPE_CHECKING, Any, Self, Unpack, override
@@ -24,9 +25,11 @@ import anyio.lowlevel
 from anyio.abc import ByteStream
 
 from anyserial import _offload, _readiness
+from anyserial._checks import check_positive
 from anyserial._operations import AsyncOperations
 from anyserial._port import CLOSED, OPEN
 from anyserial.config import SerialConfig
+from anyserial.exceptions import SerialDisconnectedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,6 +48,8 @@ BytesLike = Buffer
 """Everything that can be sent."""
 
 _BURST = 4095  # the most that one read of a Linux tty gives: more is likely to be there
+_CANCELLED = -math.inf  # the deadline of a cancelled task
+_CALLS_IN_A_ROW = 32  # receives and sends that succeed at once before other tasks get their turn
 _CLOSE_GRACE = 0.04  # seconds beyond close_timeout that aclose waits for the driver's own close
 
 
@@ -118,7 +123,7 @@ class SerialPort(AsyncOperations, ByteStream):
     # Receiving and sending
 
     @override
-    async def receive(self, max_bytes: int = 65536) -> bytes:
+    async def receive(self, max_bytes: int = 65536) -> bytes:  # noqa: C901  # written out, see below
         """Receive what is there, or wait for it.
 
         Args:
@@ -136,37 +141,46 @@ class SerialPort(AsyncOperations, ByteStream):
 
         Cancellation: no byte is lost; what was read already leads the next receive.
         """
+        # Written out, here and below: this is the path of every byte, and a call costs as much
+        # as ten lines.
+        if max_bytes.__class__ is not int or max_bytes < 1:
+            check_positive("max_bytes", max_bytes)
         waiter = self._waiter
-        if waiter is None or self._state or not waiter.is_current():
-            waiter = self._attach()
-        size = self._enter_receive(max_bytes)
-        waited = False
         try:
-            if self._carry:
-                await waiter.checkpoint_if_cancelled()
-                data = self._carry.take(size)
-            elif waiter.attempt_first:
-                await self._share(waiter)
-                at_once = self._read(size)
-                waited = at_once is None
-                data = await waiter.read(self._read, size) if at_once is None else at_once
-            else:
+            if waiter.running() is not waiter.home:
+                waiter = self._attach()
+        except RuntimeError:
+            waiter = self._attach()
+        if self._is_receiving:
+            raise anyio.BusyResourceError("receiving from")
+        self._is_receiving = True
+        size = max_bytes if max_bytes < self._chunk_size else self._chunk_size  # noqa: FURB136  # half of min()
+        data = None
+        try:
+            if waiter.attempt_first or self._carried:
+                self._in_a_row += 1
+                if self._in_a_row > _CALLS_IN_A_ROW or waiter.deadline() == _CANCELLED:
+                    await self._give_way(waiter)
+                data = self._carry.take(size) if self._carried else self._read(size)
+            if data is None:
                 self._in_a_row = 0
-                waited = True
-                data = await waiter.read(self._read, size)
-        except BaseException as exc:
-            if (got := self._interrupted(exc, waiter if waited else None)) is not None:
-                self._carry.give_back(got)
+                try:
+                    data = await waiter.read(self._read, size)
+                except BaseException as exc:
+                    self._wait_ended(exc, waiter)
+                    raise
+        except SerialDisconnectedError as exc:
+            self._disconnect(exc)
             raise
         finally:
-            self._receive_guard.release()
+            self._is_receiving = False
         count = len(data)
+        self._bytes_received += count
         if count >= _BURST:
             waiter.attempt_first = True
-        self._bytes_received += count
         return data
 
-    async def receive_into(self, buffer: "bytearray | memoryview") -> int:
+    async def receive_into(self, buffer: "bytearray | memoryview") -> int:  # noqa: C901, PLR0912  # as `receive`
         """Receive into a buffer of the caller's, without a copy.
 
         Args:
@@ -183,35 +197,41 @@ class SerialPort(AsyncOperations, ByteStream):
         view = memoryview(buffer).cast("B")
         if view.readonly:
             raise TypeError("receive_into needs a writable buffer (got a read-only one)")
+        if not view:
+            raise ValueError("receive_into needs a buffer of at least one byte (got an empty one)")
         waiter = self._waiter
-        if waiter is None or self._state or not waiter.is_current():
-            waiter = self._attach()
-        size = self._enter_receive(len(view))
-        if size < len(view):
-            view = view[:size]
-        waited = False
         try:
-            if self._carry:
-                await waiter.checkpoint_if_cancelled()
-                count = self._carry.take_into(view)
-            elif waiter.attempt_first:
-                await self._share(waiter)
-                at_once = self._read_into(view)
-                waited = at_once is None
-                count = await waiter.read(self._read_into, view) if at_once is None else at_once
-            else:
+            if waiter.running() is not waiter.home:
+                waiter = self._attach()
+        except RuntimeError:
+            waiter = self._attach()
+        if self._is_receiving:
+            raise anyio.BusyResourceError("receiving from")
+        self._is_receiving = True
+        if len(view) > self._chunk_size:
+            view = view[: self._chunk_size]
+        count = None
+        try:
+            if waiter.attempt_first or self._carried:
+                self._in_a_row += 1
+                if self._in_a_row > _CALLS_IN_A_ROW or waiter.deadline() == _CANCELLED:
+                    await self._give_way(waiter)
+                count = self._carry.take_into(view) if self._carried else self._read_into(view)
+            if count is None:
                 self._in_a_row = 0
-                waited = True
-                count = await waiter.read(self._read_into, view)
-        except BaseException as exc:
-            if (got := self._interrupted(exc, waiter if waited else None)) is not None:
-                self._carry.give_back(bytes(view[:got]))
+                try:
+                    count = await waiter.read(self._read_into, view)
+                except BaseException as exc:
+                    self._wait_ended(exc, waiter, view)
+                    raise
+        except SerialDisconnectedError as exc:
+            self._disconnect(exc)
             raise
         finally:
-            self._receive_guard.release()
+            self._is_receiving = False
+        self._bytes_received += count
         if count >= _BURST:
             waiter.attempt_first = True
-        self._bytes_received += count
         return count
 
     async def receive_available(self, *, limit: int | None = None) -> bytes:
@@ -248,33 +268,39 @@ class SerialPort(AsyncOperations, ByteStream):
         in `statistics.bytes_sent` tells how much.
         """
         waiter = self._waiter
-        if waiter is None or self._state or not waiter.is_current():
-            waiter = self._attach()
-        self._enter_send()
         try:
-            await self._share(waiter)
+            if waiter.running() is not waiter.home:
+                waiter = self._attach()
+        except RuntimeError:
+            waiter = self._attach()
+        if self._is_sending:
+            raise anyio.BusyResourceError("sending to")
+        self._is_sending = True
+        try:
+            self._in_a_row += 1
+            if self._in_a_row > _CALLS_IN_A_ROW or waiter.deadline() == _CANCELLED:
+                await self._give_way(waiter)
             size = len(item)
             if size:
                 sent = self._write(item) or 0
                 self._bytes_sent += sent
                 if sent < size:
                     await self._send_rest(waiter, memoryview(item)[sent:])
-        except BaseException as exc:
-            self._interrupted(exc, None)
+        except SerialDisconnectedError as exc:
+            self._disconnect(exc)
             raise
         finally:
-            self._send_guard.release()
+            self._is_sending = False
 
     async def _send_rest(self, waiter: "Waiter", rest: memoryview) -> None:
         while rest:
-            sent = self._write(rest)
-            if not sent:
+            sent: int | None = self._write(rest)
+            if sent is None:
                 self._in_a_row = 0
                 try:
                     sent = await waiter.write(self._write, rest)
                 except BaseException as exc:
-                    if not isinstance(exc, Exception):
-                        self._bytes_sent += waiter.reclaim_write() or 0
+                    self._write_wait_ended(exc, waiter)
                     raise
             self._bytes_sent += sent
             rest = rest[sent:]

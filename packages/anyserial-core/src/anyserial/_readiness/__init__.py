@@ -5,7 +5,7 @@ A `Waiter` belongs to one open port in one event loop and waits for its descript
 read or written, or what a port is.
 """
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import anyio.lowlevel
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from threading import Event
 
-__all__ = ("Signal", "Waiter", "checkpoint_if_cancelled", "signal", "waiter")
+__all__ = ("NOWHERE", "Signal", "Waiter", "checkpoint_if_cancelled", "signal", "waiter")
 
 
 class Signal(Protocol):
@@ -36,8 +36,13 @@ class Waiter(Protocol):
     attempt_first: bool
     """Whether a read is likely to succeed at once, so that trying beats waiting."""
 
-    def is_current(self) -> bool:
-        """Return whether the caller runs in this waiter's event loop."""
+    @property
+    def home(self) -> object:
+        """This waiter's event loop: `running` returns it when called in that loop."""
+        ...
+
+    def running(self) -> object:
+        """Return the caller's event loop; None, or RuntimeError, in one of another kind."""
         ...
 
     def read[A, T](self, attempt: "Callable[[A], T | None]", argument: A) -> "Awaitable[T]":
@@ -56,7 +61,7 @@ class Waiter(Protocol):
     def reclaim(self) -> Any:
         """End a read whose task was cancelled; return what it had got, or None.
 
-        An exception that it had got is raised.
+        If the attempt raised an exception, that is returned.
         """
         ...
 
@@ -68,8 +73,8 @@ class Waiter(Protocol):
         """Let other tasks run, and check for cancellation."""
         ...
 
-    async def checkpoint_if_cancelled(self) -> None:
-        """Raise if the task is cancelled; costs little otherwise."""
+    def deadline(self) -> float:
+        """Return the task's deadline: -inf if a cancel scope has cancelled it."""
         ...
 
     def detach(self) -> "Event | None":
@@ -80,6 +85,23 @@ class Waiter(Protocol):
             another thread, has done it: until then the descriptor must stay open.
         """
         ...
+
+
+class _Nowhere:
+    """The waiter of a port that nobody has used yet: of no event loop, so that it is never waited with."""
+
+    home: object = object()
+
+    @staticmethod
+    def running() -> None:
+        """See `Waiter.running`."""
+
+    @staticmethod
+    def detach() -> None:
+        """See `Waiter.detach`."""
+
+
+NOWHERE: Any = _Nowhere()
 
 
 def _native_token() -> object:
@@ -123,14 +145,14 @@ def waiter(fd: int, on_idle: "Callable[[], None]") -> Waiter:
     if type(token).__module__.partition(".")[0] == "trio":
         from anyserial._readiness import trio as trio_  # noqa: PLC0415
 
-        return trio_.TrioWaiter(fd)
+        return cast("Waiter", trio_.TrioWaiter(fd))
     from anyserial._readiness import asyncio as asyncio_  # noqa: PLC0415
 
     if asyncio_.has_readers():
-        return asyncio_.AsyncioWaiter(fd, on_idle)
+        return cast("Waiter", asyncio_.AsyncioWaiter(fd, on_idle))
     from anyserial._readiness import portable  # noqa: PLC0415
 
-    return portable.PortableWaiter(fd)
+    return cast("Waiter", portable.PortableWaiter(fd))
 
 
 async def checkpoint_if_cancelled() -> None:

@@ -21,23 +21,17 @@ class OwnWaiter:
     here it is cancelled, so that it wakes whatever the backend does.
     """
 
-    __slots__ = ("_backend", "_scopes", "_token", "attempt_first")
+    __slots__ = ("_backend", "_scopes", "attempt_first", "deadline", "home", "running")
 
     def __init__(self, backend: "AsyncSerialBackend") -> None:
         self._backend = backend
-        self._token = anyio.lowlevel.current_token()
+        self.home = anyio.lowlevel.current_token().native_token
         self._scopes: set[anyio.CancelScope] = set()
+        self.running: Callable[[], object] = _running_loop
+        self.deadline: Callable[[], float] = anyio.current_effective_deadline
         self.attempt_first = False
 
     checkpoint = staticmethod(anyio.lowlevel.checkpoint)
-    checkpoint_if_cancelled = staticmethod(anyio.lowlevel.checkpoint_if_cancelled)
-
-    def is_current(self) -> bool:
-        """Return whether the caller runs in this event loop."""
-        try:
-            return anyio.lowlevel.current_token() == self._token
-        except RuntimeError:
-            return False
 
     async def read(self, attempt: "Callable[[Any], Any]", argument: Any) -> Any:  # noqa: ARG002  # see `Waiter.read`
         """Receive as many bytes as *argument* says, or into it."""
@@ -70,3 +64,7 @@ class OwnWaiter:
         for scope in list(self._scopes):
             scope.cancel()
         return None
+
+
+def _running_loop() -> object:
+    return anyio.lowlevel.current_token().native_token

@@ -17,22 +17,17 @@ __all__ = ("PortableWaiter",)
 class PortableWaiter:
     """The `Waiter` of one port in whatever AnyIO runs on. Registers for every wait anew."""
 
-    __slots__ = ("_fd", "_token", "attempt_first")
+    __slots__ = ("_fd", "_token", "attempt_first", "deadline", "home", "running")
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self._token = anyio.lowlevel.current_token()
+        self.home = self._token.native_token
+        self.running: Callable[[], object] = _running_loop
+        self.deadline: Callable[[], float] = anyio.current_effective_deadline
         self.attempt_first = True
 
     checkpoint = staticmethod(anyio.lowlevel.checkpoint)
-    checkpoint_if_cancelled = staticmethod(anyio.lowlevel.checkpoint_if_cancelled)
-
-    def is_current(self) -> bool:
-        """Return whether the caller runs in this event loop."""
-        try:
-            return anyio.lowlevel.current_token() == self._token
-        except RuntimeError:
-            return False
 
     async def read(self, attempt: "Callable[[Any], Any]", argument: Any) -> Any:
         """See `Waiter.read`."""
@@ -57,9 +52,10 @@ class PortableWaiter:
 
     def detach(self) -> threading.Event | None:
         """See `Waiter.detach`."""
-        if self.is_current():
-            anyio.notify_closing(self._fd)
-            return None
+        with suppress(RuntimeError):  # in no event loop
+            if self.running() is self.home:
+                anyio.notify_closing(self._fd)
+                return None
         done = threading.Event()
 
         def detach() -> None:
@@ -70,3 +66,7 @@ class PortableWaiter:
         # run_sync waits for the other loop, which must not hold up this thread.
         threading.Thread(target=detach, name="anyserial-detach", daemon=True).start()
         return done
+
+
+def _running_loop() -> object:
+    return anyio.lowlevel.current_token().native_token
