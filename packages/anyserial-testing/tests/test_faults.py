@@ -1,3 +1,7 @@
+import copy
+import pickle
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -60,3 +64,37 @@ def test_plan_is_positional_as_published() -> None:
         raise_eio_on_read=True,
         parity_errors=6,
     )
+
+
+def pickled(plan: FaultPlan) -> FaultPlan:
+    copied: FaultPlan = pickle.loads(pickle.dumps(plan))  # noqa: S301  # this test's own
+    return copied
+
+
+def replaced(plan: FaultPlan) -> FaultPlan:
+    return replace(plan)
+
+
+DUPLICATES: list[Callable[[FaultPlan], FaultPlan]] = [copy.copy, copy.deepcopy, pickled, replaced]
+
+
+@pytest.mark.parametrize("duplicate", DUPLICATES)
+def test_copy_has_the_faults_and_a_life_of_its_own(duplicate: Callable[[FaultPlan], FaultPlan]) -> None:
+    plan = FaultPlan(eagain_reads=2, short_write_max=3)
+    other = duplicate(plan)
+    assert other == plan
+    other.take("eagain_reads")
+    assert (plan.eagain_reads, other.eagain_reads) == (2, 1)
+
+
+def test_plan_as_a_dict_is_its_faults() -> None:
+    assert asdict(FaultPlan(parity_errors=1)) == {
+        "eagain_reads": 0,
+        "eagain_writes": 0,
+        "eintr_reads": 0,
+        "eintr_writes": 0,
+        "short_write_max": None,
+        "disconnected": False,
+        "raise_eio_on_read": False,
+        "parity_errors": 1,
+    }

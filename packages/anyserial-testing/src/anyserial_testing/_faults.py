@@ -3,7 +3,7 @@
 import threading
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Any, override
 
 from anyserial.exceptions import ConfigurationError
@@ -14,8 +14,17 @@ _COUNTERS = frozenset({"eagain_reads", "eagain_writes", "eintr_reads", "eintr_wr
 _FLAGS = frozenset({"disconnected", "raise_eio_on_read"})
 
 
-@dataclass(slots=True, weakref_slot=True)
-class FaultPlan:
+class _Live:
+    """What a plan needs to be live, apart from the faults: a copy has its own."""
+
+    __slots__ = ("__weakref__", "_listener", "_lock")
+
+    _lock: threading.Lock
+    _listener: weakref.WeakMethod[Callable[[], None]] | None
+
+
+@dataclass(slots=True)
+class FaultPlan(_Live):
     """What shall go wrong on one mock port. Live: change it at any time, from any thread.
 
     Counters run down by one with each fault given; flags stay as they are set. Every
@@ -51,17 +60,23 @@ class FaultPlan:
     disconnected: bool = False
     raise_eio_on_read: bool = False
     parity_errors: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False, compare=False)
-    _listener: weakref.WeakMethod[Callable[[], None]] | None = field(
-        default=None, init=False, repr=False, compare=False
-    )
+
+    def __post_init__(self) -> None:
+        """Begin a plan that no port follows yet."""
+        self._lock = threading.Lock()
+        self._listener = None
+
+    @override
+    def __reduce__(self) -> Any:
+        """Copy and pickle the faults only."""
+        return FaultPlan, tuple(getattr(self, item.name) for item in fields(self))
 
     @override
     def __setattr__(self, name: str, value: Any) -> None:
         _check(name, value)
         object.__setattr__(self, name, value)
         if name == "disconnected" and value:
-            # A fresh plan has no listener yet: its fields are set before.
+            # A fresh plan has no listener yet: its faults are set before.
             reference = getattr(self, "_listener", None)
             listener = reference and reference()
             if listener is not None:
@@ -98,5 +113,5 @@ def _check(name: str, value: object) -> None:
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
             raise ConfigurationError(f"{name} must be an integer, 1 or more, or None (got {value!r})")
     elif name not in ("_lock", "_listener"):
-        known = ", ".join(item.name for item in fields(FaultPlan) if item.init)
+        known = ", ".join(item.name for item in fields(FaultPlan))
         raise ConfigurationError(f"FaultPlan has no fault {name!r}; its faults are {known}")
