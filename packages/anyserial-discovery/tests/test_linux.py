@@ -306,6 +306,34 @@ def test_the_links_win_over_the_computed_names(make_tree: MakeTree) -> None:
     assert port.by_id == f"{ID}usb-my-own-name"
 
 
+def test_a_path_that_udev_left_behind_is_not_the_ports(make_tree: MakeTree) -> None:
+    # Seen on a host whose udev was slower than the hand that unplugged.
+    tree = make_tree("usb")
+    tree.put(f"{PATH}pci-0000:00:14.0 -> ../../ttyUSB2")
+    assert Sysfs(tree).list_ports() == USB
+    tree.put(f"{USB[4].by_path} -> ../../ttyUSB2")
+    assert Sysfs(tree).list_ports() == USB
+
+
+def test_of_several_links_the_one_by_udevs_rules_is_taken(make_tree: MakeTree) -> None:
+    tree = make_tree("usb")
+    tree.put(f"{ID}a-name -> ../../ttyUSB2")
+    tree.put(f"{USB[4].by_id} -> ../../ttyUSB2")
+    assert Sysfs(tree).list_ports() == USB
+    # Rules of another udev, whose paths are others.
+    tree.put(f"{PATH}soc-usb-0:7:1.0 -> ../../ttyUSB2")
+    port = Sysfs(tree).describe("ttyUSB2")
+    assert port is not None
+    assert port.by_path == f"{PATH}soc-usb-0:7:1.0"
+
+
+def test_a_usb_device_on_no_known_bus_has_no_path(make_tree: MakeTree) -> None:
+    tree = make_tree("usb")
+    for path in ("", "/0000:00:14.0"):
+        (tree.root / f"sys/devices/pci0000:00{path}/subsystem").unlink(missing_ok=True)
+    assert [port.by_path for port in Sysfs(tree).list_ports()] == [None] * len(USB)
+
+
 def test_udev_gives_a_shared_name_to_one_of_the_devices(make_tree: MakeTree) -> None:
     tree = make_tree("usb")
     shared = f"{ID}usb-1a86_USB_Serial-if00-port0"

@@ -264,6 +264,8 @@ class PortWatch:
     event.
     """
 
+    _closing: anyio.Event  # made on entering, where there is an event loop
+
     __slots__ = ("_closed", "_closing", "_guard", "_interval", "_looking", "_watcher")
 
     def __init__(self, interval: float) -> None:
@@ -271,7 +273,6 @@ class PortWatch:
         self._watcher: _Watcher | None = None
         self._closed = False
         self._looking = False
-        self._closing: anyio.Event | None = None
         self._guard = anyio.ResourceGuard("waiting for port events")
 
     async def __aenter__(self) -> Self:
@@ -308,8 +309,7 @@ class PortWatch:
         if watcher is not None:
             if (fd := watcher.fileno()) is not None:
                 anyio.notify_closing(fd)
-            if self._closing is not None:
-                self._closing.set()
+            self._closing.set()
             watcher.close()
             release()
         await anyio.lowlevel.checkpoint()
@@ -350,7 +350,7 @@ class PortWatch:
         with anyio.move_on_after(timeout):
             if fd is not None:
                 await anyio.wait_readable(fd)
-            elif self._closing is not None:
+            else:
                 await self._closing.wait()
 
 
@@ -360,6 +360,7 @@ def _watch(interval: float) -> _Watcher:
 
 
 def _close_watcher(watcher: _Watcher | None) -> None:
+    # None: it could not be opened.
     if watcher is not None:
         watcher.close()
 

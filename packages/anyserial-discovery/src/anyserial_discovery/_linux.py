@@ -212,9 +212,9 @@ class Sysfs:
             driver=self._base(f"{device}/driver"),
             transport="usb",
             interface_number=interface_number,
-            by_id=self._link_to(_BY_ID, name)
-            or self._unless_taken(
+            by_id=self._name(
                 _BY_ID,
+                name,
                 id_name(
                     vendor=manufacturer or f"{vid:04x}",
                     product=product or f"{pid:04x}",
@@ -223,8 +223,7 @@ class Sysfs:
                     port_number=port_number,
                 ),
             ),
-            by_path=self._link_to(_BY_PATH, name)
-            or self._unless_taken(_BY_PATH, path_name(interface_name, self._parents(adapter), port_number)),
+            by_path=self._name(_BY_PATH, name, path_name(interface_name, self._parents(adapter), port_number)),
             present=present,
         )
 
@@ -333,10 +332,18 @@ class Sysfs:
         self._named(directory)
         return self._names[directory].get(node)
 
-    def _unless_taken(self, directory: str, name: str | None) -> str | None:
-        if name is None or f"{directory}/{name}" in self._named(directory):
-            return None
-        return f"{directory}/{name}"
+    def _name(self, directory: str, node: str, computed: str | None) -> str | None:
+        """Return a USB port's name: as udev's rules have it, as its links have it, or as it will be."""
+        links = self._named(directory)
+        path = None if computed is None else f"{directory}/{computed}"
+        if path is not None and links.get(path) == node:
+            return path
+        found = self._names[directory].get(node)
+        # udev that comes too late for a device makes a path without the USB part, and leaves it there.
+        if found is not None and (directory != _BY_PATH or "-usb" in found):
+            return found
+        # A name that leads elsewhere is another device's.
+        return None if path in links else path
 
 
 def _without_shared_names(ports: list[PortInfo]) -> list[PortInfo]:
