@@ -25,6 +25,11 @@ from anyserial.config import SerialConfig
 from anyserial_posix._backend import PosixBackend
 from anyserial_posix._platform import platform_for
 from anyserial_posix._termios import Attributes
+from hypothesis import HealthCheck, settings
+
+# What an example may take says nothing on a loaded machine.
+settings.register_profile("anyserial-posix", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("anyserial-posix")
 
 PATH = "/dev/ttyTEST0"
 PLATFORMS = {
@@ -119,7 +124,7 @@ class SimulatedKernel:
 
     def unplug(self) -> None:
         """Take the device away: poll reports it, and every request is refused."""
-        # The hang-up first: a call on another thread may be refused from the next line on, and asks poll why.
+        # The hang-up first: a call that may not wait for it asks poll once.
         self.far.close()
         self.unplugged = True
 
@@ -181,10 +186,12 @@ class SimulatedKernel:
     def flock(self, fd: int, operation: int, /) -> None:
         self._enter("flock", operation)
 
-    def gone(self, fd: int) -> bool:
+    def gone(self, fd: int, patience: float = 0.0) -> bool:
+        if patience and threading.get_ident() == self._thread:
+            self.here.add("patience")
         poller = select.poll()
         poller.register(fd, 0)
-        events = poller.poll(0)
+        events = poller.poll(patience * 1000)
         return bool(events) and bool(events[0][1] & (select.POLLHUP | select.POLLERR))
 
     def drain(self, fd: int) -> None:

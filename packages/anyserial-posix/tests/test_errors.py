@@ -5,6 +5,7 @@ import grp
 import os
 import pwd
 import stat
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -142,6 +143,21 @@ def test_eio_alone_is_no_disconnect(simulated: Any, name: str, call: Call) -> No
     assert port.is_open
 
 
+@pytest.mark.parametrize(
+    ("name", "call"), [row for row in (IO_CALLS[-1], *REQUESTS) if row[0] not in ("fionread", "tiocoutq")]
+)
+def test_a_transfer_that_fails_just_before_the_hang_up_is_a_disconnect(simulated: Any, name: str, call: Call) -> None:
+    """Only for the calls that are made off the event loop: the others move no data over USB."""
+    kernel = simulated()
+    port = kernel.open_backend()
+    kernel.refused[name] = errno.EIO
+    unplug = threading.Timer(0.005, kernel.far.close)
+    unplug.start()
+    with pytest.raises(SerialDisconnectedError):
+        call(port)
+    unplug.join()
+
+
 @pytest.mark.parametrize("platform", ["linux", "darwin", "freebsd", "netbsd", "openbsd", "generic"])
 @pytest.mark.parametrize(("name", "call"), [*IO_CALLS, *REQUESTS])
 def test_an_unplug_is_a_disconnect_from_every_call(simulated: Any, platform: str, name: str, call: Call) -> None:
@@ -257,6 +273,21 @@ def test_a_busy_port_names_its_holders(simulated: Any) -> None:
     kernel.refused["open"] = errno.EBUSY
     with pytest.raises(PortBusyError, match=r"held by pid 11 \(cat11\), pid 12 \(\?\), pid 13 \(cat13\), and others"):
         kernel.open_backend()
+
+
+def test_who_holds_the_lock_is_told_even_to_other_users(simulated: Any) -> None:
+    kernel = simulated()
+    kernel.files["/proc/locks"] = (
+        "1: POSIX  ADVISORY  WRITE 9 00:05:1 0 EOF\n"
+        "2: FLOCK  ADVISORY  WRITE 8 00:06:1 0 EOF\n"
+        "3: FLOCK  ADVISORY  WRITE 7 00:05:1 0 EOF\n"
+        "3: -> FLOCK  ADVISORY  WRITE 6 00:05:1 0 EOF\n"
+        "4: FLOCK  ADVISORY  WRITE -1 00:05:1 0 EOF\n"
+    )
+    kernel.files["/proc/7/comm"] = "minicom\n"
+    kernel.refused["flock"] = errno.EWOULDBLOCK
+    with pytest.raises(PortBusyError, match=r"held by pid 7 \(minicom\): "):
+        kernel.open_backend(exclusive=True)
 
 
 def test_a_busy_port_without_proc_names_nobody(simulated: Any) -> None:

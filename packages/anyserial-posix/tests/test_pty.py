@@ -3,6 +3,7 @@
 import os
 import select
 import termios
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import anyserial_posix
@@ -18,9 +19,11 @@ from anyserial.exceptions import (
     UnsupportedConfigurationError,
     UnsupportedFeatureError,
 )
+from anyserial_posix import _generic, _lock
+from anyserial_posix._backend import PosixBackend
+from anyserial_posix._syscalls import KERNEL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
     from types import SimpleNamespace
 
@@ -196,7 +199,7 @@ def _fileno(port: "SerialBackend") -> int:
     return port.fileno()
 
 
-_CALLS: list["Callable[[SerialBackend], object]"] = [
+_CALLS: list[Callable[["SerialBackend"], object]] = [
     lambda port: port.read(16),
     lambda port: port.read_into(memoryview(bytearray(16))),
     lambda port: port.write(b"x"),
@@ -218,7 +221,7 @@ _CALLS: list["Callable[[SerialBackend], object]"] = [
 
 @pytest.mark.parametrize("call", _CALLS)
 def test_every_call_notices_a_hang_up(
-    port: "SerialBackend", far: "SimpleNamespace", call: "Callable[[SerialBackend], object]"
+    port: "SerialBackend", far: "SimpleNamespace", call: Callable[["SerialBackend"], object]
 ) -> None:
     assert not port.hung_up()
     far.hang_up()
@@ -230,7 +233,7 @@ def test_every_call_notices_a_hang_up(
 
 
 @pytest.mark.parametrize("call", [*_CALLS, _fileno])
-def test_every_call_on_a_closed_port_says_so(port: "SerialBackend", call: "Callable[[SerialBackend], object]") -> None:
+def test_every_call_on_a_closed_port_says_so(port: "SerialBackend", call: Callable[["SerialBackend"], object]) -> None:
     port.close()
     with pytest.raises(SerialClosedError):
         call(port)
@@ -264,3 +267,59 @@ def test_a_tty_that_somebody_set_to_vmin_0_is_not_taken_for_gone(port: "SerialBa
     termios.tcsetattr(far.slave, termios.TCSANOW, attributes)
     assert port.read(16) is None
     assert port.read_into(memoryview(bytearray(16))) is None
+
+
+def test_the_generic_platform_sets_a_real_tty(far: "SimpleNamespace") -> None:
+    """Through the C library: what a system without a table gets."""
+    port = PosixBackend(_generic.platform("sunos5"))
+    config = SerialConfig(baudrate=19200, stop_bits=2, flow_control=FlowControl(xon_xoff=True, rts_cts=True))
+    port.open(far.path, config)
+    iflag, oflag, cflag, lflag, ispeed, ospeed, cc = termios.tcgetattr(far.slave)
+    assert (iflag, oflag, lflag) == (termios.IXON | termios.IXOFF, 0, 0)
+    wanted = termios.CSTOPB | termios.CRTSCTS | termios.CLOCAL | termios.CREAD | termios.HUPCL | termios.CS8
+    assert cflag & wanted == wanted
+    assert (ispeed, ospeed) == (termios.B19200, termios.B19200)
+    assert (cc[termios.VMIN], cc[termios.VTIME]) in ((1, 0), (b"\x01", b"\x00"))
+    assert port.actual_baudrate == 19200
+    with pytest.raises(UnsupportedConfigurationError, match="parity='even'"):
+        port.configure(config.with_changes(parity="E"))
+    assert termios.tcgetattr(far.slave)[2] == cflag
+    os.write(far.master, b"in")
+    _readable(port.fileno())
+    assert port.read(16) == b"in"
+    far.hang_up()
+    with pytest.raises(SerialDisconnectedError):
+        port.configure(SerialConfig(baudrate=300))
+    with pytest.raises(SerialDisconnectedError):
+        port.drain()
+    port.close()
+
+
+def test_the_library_calls_raise_os_errors_only() -> None:
+    closed = os.open("/dev/null", os.O_RDONLY)
+    os.close(closed)
+    characters: list[bytes | int] = [b"\0"] * 32
+    calls: list[Callable[[], object]] = [
+        lambda: KERNEL.get_attributes(closed),
+        lambda: KERNEL.set_attributes(closed, [0, 0, 0, 0, 0, 0, characters]),
+        lambda: KERNEL.drain(closed),
+        lambda: KERNEL.flush(closed, termios.TCIFLUSH),
+    ]
+    for call in calls:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            call()
+
+
+def test_small_files_are_read_and_written(tmp_path: "Path") -> None:
+    path = str(tmp_path / "latency_timer")
+    KERNEL.write_file(path, "16")
+    assert KERNEL.read_file(path) == "16"
+
+
+def test_another_process_is_named_by_its_lock_alone(far: "SimpleNamespace") -> None:
+    """As for a user who may not look into the other process's descriptors."""
+    holder = anyserial_posix.create_backend()
+    holder.open(far.path, SerialConfig(exclusive=True))
+    assert list(_lock._lockers(KERNEL, far.path)) == [os.getpid()]
+    holder.close()
+    assert list(_lock._lockers(KERNEL, far.path)) == []

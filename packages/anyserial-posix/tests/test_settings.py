@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 from anyserial.capabilities import Capability
 from anyserial.config import FlowControl, LineErrors, RS485Config, SerialConfig
-from anyserial.exceptions import PortBusyError, SerialError, UnsupportedConfigurationError, UnsupportedFeatureError
+from anyserial.exceptions import (
+    PortBusyError,
+    SerialDisconnectedError,
+    SerialError,
+    UnsupportedConfigurationError,
+    UnsupportedFeatureError,
+)
 from anyserial_posix._termios import Attributes
 
 TIMER = "/sys/dev/char/4:65/device/latency_timer"
@@ -101,6 +107,23 @@ def test_low_latency_is_put_back_when_opening_fails_later(simulated: Any) -> Non
     assert not _flag(kernel)
 
 
+def test_low_latency_that_cannot_be_read_back_is_put_back(simulated: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = simulated()
+    plain = kernel.ioctl
+    answers = iter([None, errno.EIO, None])  # before setting, after setting, while putting back
+
+    def ioctl(fd: int, request: int, argument: bytes) -> bytes:
+        if request == kernel.platform.ioctls.tiocgserial and _flag(kernel) and (number := next(answers, None)):
+            raise OSError(number, "failed transfer")
+        return bytes(plain(fd, request, argument))
+
+    next(answers)
+    monkeypatch.setattr(kernel, "ioctl", ioctl)
+    with pytest.raises(SerialError):
+        kernel.open_backend(low_latency=True)
+    assert not _flag(kernel)
+
+
 def _rs485(kernel: Any) -> tuple[int, int, int]:
     flags, before, after, _ = struct.unpack("=3I20s", kernel.rs485)
     return flags, before, after
@@ -131,6 +154,33 @@ def test_rs485_off_is_not_refused_where_there_is_none(simulated: Any) -> None:
     assert port.capabilities.rs485 is Capability.UNSUPPORTED
     with pytest.raises(UnsupportedFeatureError):
         port.configure(SerialConfig(rs485=RS485Config()))
+
+
+def test_a_later_failure_puts_everything_back(simulated: Any) -> None:
+    kernel = simulated()
+    port = kernel.open_backend(baudrate=4800)
+    before = kernel.attributes, kernel.rs485
+    kernel.refused["tiocgserial"] = errno.EIO
+    with pytest.raises(SerialError):
+        port.configure(
+            SerialConfig(baudrate=9600, rs485=RS485Config(), low_latency=True, exclusive=True, line_errors="raise")
+        )
+    assert (kernel.attributes, kernel.rs485) == before
+    assert port.actual_baudrate == 4800
+    assert port.line_decoder is None
+    assert kernel.exclusive == 0
+    kernel.log.clear()
+    port.close()
+    assert "tiocsrs485" not in kernel.names()  # it was not this port's any more
+
+
+def test_a_refusal_of_a_device_that_is_going_is_a_disconnect(simulated: Any) -> None:
+    kernel = simulated()
+    port = kernel.open_backend()
+    kernel.refused["tcsets"] = errno.EINVAL
+    kernel.far.close()
+    with pytest.raises(SerialDisconnectedError):
+        port.configure(SerialConfig(baudrate=300))
 
 
 @pytest.mark.parametrize(

@@ -168,7 +168,7 @@ class PosixBackend:
         except BlockingIOError:
             return None
         except OSError as exc:
-            raise self._handle.error(exc, "io") from exc
+            raise self._handle.error(exc, "io", may_wait=False) from exc
         if data:
             return data
         self._nothing_read()
@@ -185,7 +185,7 @@ class PosixBackend:
         except BlockingIOError:
             return None
         except OSError as exc:
-            raise self._handle.error(exc, "io") from exc
+            raise self._handle.error(exc, "io", may_wait=False) from exc
         if count:
             return count
         self._nothing_read()
@@ -202,7 +202,7 @@ class PosixBackend:
         except BlockingIOError:
             return None
         except OSError as exc:
-            raise self._handle.error(exc, "io") from exc
+            raise self._handle.error(exc, "io", may_wait=False) from exc
 
     def _nothing_read(self) -> None:
         """Tell a hang-up from a tty that another program has set to VMIN 0."""
@@ -221,14 +221,14 @@ class PosixBackend:
         try:
             return get_int(self._system, self._fd, self._ioctls.fionread)
         except OSError as exc:
-            raise self._handle.error(exc, "ioctl") from exc
+            raise self._handle.error(exc, "ioctl", may_wait=False) from exc
 
     def output_waiting(self) -> int:
         """Return how many bytes the kernel and the driver have not sent yet (TIOCOUTQ); 0 always on a pty."""
         try:
             return get_int(self._system, self._fd, self._ioctls.tiocoutq)
         except OSError as exc:
-            raise self._handle.error(exc, "ioctl") from exc
+            raise self._handle.error(exc, "ioctl", may_wait=False) from exc
 
     def reset_input_buffer(self) -> None:
         """Throw away what was received and not read (TCIFLUSH)."""

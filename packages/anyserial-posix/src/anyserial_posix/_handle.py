@@ -21,6 +21,10 @@ __all__ = ("CLOSED", "NO_MECHANISM", "Handle", "os_error")
 # be refused by Python itself, each function in its own way.
 CLOSED: Final = 2**31 - 1
 
+# Seconds. A transfer that fails because the device is being unplugged fails before the kernel
+# reports the hang-up, which follows within 20 ms.
+UNPLUG_PATIENCE: Final = 0.05
+
 # What drivers answer to a request that they do not have.
 NO_MECHANISM: Final = frozenset({errno.ENOTTY, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
 
@@ -40,12 +44,12 @@ class Handle:
         self.path = path
         self.fd = fd
 
-    def hung_up(self) -> bool:
-        """Return whether the device is gone for certain (POLLHUP or POLLERR)."""
+    def hung_up(self, patience: float = 0.0) -> bool:
+        """Return whether the device is gone for certain (POLLHUP or POLLERR), now or within *patience* seconds."""
         if self.fd == CLOSED:
             return False
         try:
-            return self.system.gone(self.fd)
+            return self.system.gone(self.fd, patience)
         except OSError:
             return False
 
@@ -53,16 +57,25 @@ class Handle:
         """Return whether *error* means that the driver does not have the mechanism, rather than that it is gone."""
         return error.errno in NO_MECHANISM and not self.hung_up()
 
-    def error(self, error: OSError, context: "ErrorContext", detail: str | None = None) -> SerialError:
-        """Return the SerialError that *error* means on this descriptor."""
-        hung_up = self.hung_up()
+    def error(
+        self, error: OSError, context: "ErrorContext", detail: str | None = None, *, may_wait: bool = True
+    ) -> SerialError:
+        """Return the SerialError that *error* means on this descriptor.
+
+        Args:
+            error: What the system call raised.
+            context: What was being done.
+            detail: What else is known.
+            may_wait: False on the event loop's thread.
+        """
+        hung_up = self.hung_up(UNPLUG_PATIENCE if may_wait and error.errno == errno.EIO else 0.0)
         if hung_up and context == "open":
             error = os_error(errno.ENODEV)
         return translate(error, context=context, path=self.path, hung_up=hung_up, detail=detail)
 
     @contextmanager
     def translated(self, context: "ErrorContext") -> "Generator[None]":
-        """Raise what goes wrong in the block as a SerialError."""
+        """Raise what goes wrong in the block as a SerialError. Not for the event loop's thread."""
         try:
             yield
         except SerialError:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ("acquire", "held_by_other", "holders", "release")
 
 MAX_NAMED = 3
+_LOCK_NODE = 5  # the field of /proc/locks that names the file; before it stands the process
 
 
 def held_by_other(system: "Syscalls", fd: int, ioctls: "Ioctls") -> bool:
@@ -60,10 +61,11 @@ def release(system: "Syscalls", fd: int, ioctls: "Ioctls") -> None:
 def holders(system: "Syscalls", path: str) -> str | None:
     """Say which processes hold *path* open, or None where /proc does not tell.
 
-    Other users' descriptors are visible to root only.
+    Other users' descriptors are visible to root only, but who holds a lock is to everybody.
     """
+    target = system.realpath(path)
     named: list[str] = []
-    for pid in _openers(system, system.realpath(path)):
+    for pid in [*_openers(system, target)] or _lockers(system, target):
         if len(named) == MAX_NAMED:
             named.append("and others")
             break
@@ -76,6 +78,20 @@ def _openers(system: "Syscalls", target: str) -> "Iterator[int]":
         for name in system.listdir("/proc"):
             if name.isdecimal() and _has_open(system, f"/proc/{name}/fd", target):
                 yield int(name)
+
+
+def _lockers(system: "Syscalls", target: str) -> "Iterator[int]":
+    """Yield who holds a flock(2) on the node (proc_locks(5))."""
+    with suppress(OSError):
+        node = system.stat(target)
+        device = f"{os.major(node.st_dev):02x}:{os.minor(node.st_dev):02x}:{node.st_ino}"
+        for line in system.read_file("/proc/locks").splitlines():
+            # "1: FLOCK  ADVISORY  WRITE 4711 00:06:123 0 EOF"; who waits for it has "->" behind the number.
+            fields = line.split()
+            if len(fields) > _LOCK_NODE and fields[1] == "FLOCK" and fields[_LOCK_NODE] == device:
+                pid = int(fields[_LOCK_NODE - 1])
+                if pid > 0:  # not in this process's PID namespace otherwise
+                    yield pid
 
 
 def _has_open(system: "Syscalls", folder: str, target: str) -> bool:

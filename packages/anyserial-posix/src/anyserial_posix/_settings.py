@@ -162,7 +162,7 @@ class Settings:
         if rates is not None and want.baudrate not in rates:
             want = want._replace(baudrate=before.ospeed)
         after = _termios.build(before, want, flags, platform.rate_codes)
-        undo.append(partial(self._restore, before, self.actual_baudrate, self.decoder))
+        undo.append(partial(self._restore, before, self.actual_baudrate))
         with handle.translated("configure"):
             try:
                 platform.set_attributes(self._system, handle.fd, after)
@@ -180,9 +180,8 @@ class Settings:
         elif self.decoder is None or self.decoder.line_errors is not config.line_errors:
             self.decoder = LineDecoder(config.line_errors, handle.path)
 
-    def _restore(self, before: _termios.Attributes, rate: int | None, decoder: LineDecoder | None) -> None:
+    def _restore(self, before: _termios.Attributes, rate: int | None) -> None:
         self.actual_baudrate = rate
-        self.decoder = decoder
         self._platform.set_attributes(self._system, self._handle.fd, before)
 
     def _apply_rs485(self, config: "SerialConfig", undo: _Undo) -> None:

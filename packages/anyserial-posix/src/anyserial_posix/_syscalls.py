@@ -64,8 +64,8 @@ class Syscalls(Protocol):
         """``fcntl.flock``."""
         ...
 
-    def gone(self, fd: int) -> bool:
-        """Return whether poll(2) reports POLLHUP or POLLERR right now."""
+    def gone(self, fd: int, patience: float = 0.0) -> bool:
+        """Return whether poll(2) reports POLLHUP or POLLERR, now or within *patience* seconds."""
         ...
 
     def drain(self, fd: int) -> None:
@@ -133,11 +133,11 @@ class Kernel:
         """Follow links to the device node."""
         return os.stat(path)
 
-    def gone(self, fd: int) -> bool:
+    def gone(self, fd: int, patience: float = 0.0) -> bool:
         """Ask poll(2), which reports hang-up and error whether they are asked for or not."""
         poller = select.poll()  # a poll object refuses two threads at once, so each call has its own
         poller.register(fd, 0)
-        events = poller.poll(0)
+        events = poller.poll(patience * 1000)
         return bool(events) and bool(events[0][1] & _POLL_GONE)
 
     def drain(self, fd: int) -> None:
