@@ -42,6 +42,8 @@ RUNTIMES = {
     Kind.ANYIO: ("asyncio", "uvloop", "trio"),
     Kind.ASYNCIO: ("asyncio", "uvloop"),
     Kind.TRIO: ("trio",),
+    Kind.UVLOOP: ("uvloop",),
+    Kind.NOT_RUN: ("nothing",),
     Kind.PYTEST: ("pytest",),
     Kind.BLOCKING: ("blocking",),
 }
@@ -83,6 +85,8 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("uvloop", "import anyio\nanyio.run(anyio.sleep_forever)"),
         ("trio", "import anyio\nanyio.run(anyio.sleep_forever)"),
         ("asyncio", "import asyncio\nasyncio.run(asyncio.sleep(60))"),
+        ("uvloop", "import asyncio, uvloop\nuvloop.run(asyncio.sleep(60))"),
+        ("asyncio", "from anyio import run, sleep_forever\nrun(sleep_forever)"),
         ("trio", "import trio\ntrio.run(trio.sleep_forever)"),
         ("blocking", "import time\ntime.sleep(60)"),
     ],
@@ -97,6 +101,7 @@ def test_block_runs_as_written(
     block: Block, runtime: str, recorded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code = compiled(block)
+    assert runtime != "nothing", f"{block.name} {kind_of(block).value}: end it in anyio.run(main)"
     assert does_something(block), f"{block.name} only defines what no reader sees used: call it, or join it to its use"
     if runtime == "pytest":
         _run_tests(block, tmp_path)
@@ -149,7 +154,7 @@ def _run_tests(block: Block, folder: Path) -> None:
 @contextmanager
 def _chosen(runtime: str, longest: float = LONGEST_RUN) -> Generator[None]:
     """Run what the block hands to an event loop on this runtime, unless the block itself names one; end what hangs."""
-    run_anyio, run_asyncio, run_trio = anyio.run, asyncio.run, trio.run
+    run_anyio, run_asyncio, run_trio, run_uvloop = anyio.run, asyncio.run, trio.run, uvloop.run
 
     def bounded(func: Callable[..., Any]) -> Callable[..., Any]:
         async def call(*args: Any) -> Any:
@@ -166,6 +171,9 @@ def _chosen(runtime: str, longest: float = LONGEST_RUN) -> Generator[None]:
             named.setdefault("loop_factory", uvloop.new_event_loop)
         return run_asyncio(bounded(lambda: main)(), **named)
 
+    def uvloop_run(main: Any, **named: Any) -> Any:
+        return run_uvloop(bounded(lambda: main)(), **named)
+
     def trio_run(func: Callable[..., Any], *args: Any, **named: Any) -> Any:
         return run_trio(bounded(func), *args, **named)
 
@@ -173,6 +181,7 @@ def _chosen(runtime: str, longest: float = LONGEST_RUN) -> Generator[None]:
         mock.patch.object(anyio, "run", anyio_run),
         mock.patch.object(asyncio, "run", asyncio_run),
         mock.patch.object(trio, "run", trio_run),
+        mock.patch.object(uvloop, "run", uvloop_run),
         _alarm(longest) if runtime == "blocking" else nullcontext(),
     ):
         yield

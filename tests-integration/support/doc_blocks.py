@@ -40,8 +40,13 @@ class Kind(Enum):
     ANYIO = "calls anyio.run"
     ASYNCIO = "calls asyncio.run"
     TRIO = "calls trio.run"
+    UVLOOP = "calls uvloop.run"
+    NOT_RUN = "defines coroutines at its top level that nothing runs"
     PYTEST = "holds tests"
     BLOCKING = "runs as it is"
+
+
+RUNNERS = {"anyio": Kind.ANYIO, "asyncio": Kind.ASYNCIO, "trio": Kind.TRIO, "uvloop": Kind.UVLOOP}
 
 
 def blocks(*languages: str, root: Path = ROOT) -> Iterator[Block]:
@@ -83,10 +88,10 @@ def kind_of(block: Block) -> Kind:
         return Kind.PYTEST
     if compiled(block).co_flags & inspect.CO_COROUTINE:
         return Kind.AWAITS
-    for library, kind in (("anyio", Kind.ANYIO), ("asyncio", Kind.ASYNCIO), ("trio", Kind.TRIO)):
-        if re.search(rf"(?<![\w.]){library}\.run\(", block.text):
+    for library, kind in RUNNERS.items():
+        if re.search(rf"(?<![\w.]){library}\.run\(|^from {library} import .*\brun\b", block.text, re.MULTILINE):
             return kind
-    return Kind.BLOCKING
+    return Kind.NOT_RUN if any(isinstance(node, ast.AsyncFunctionDef) for node in tree.body) else Kind.BLOCKING
 
 
 def free_names(block: Block) -> set[str]:
