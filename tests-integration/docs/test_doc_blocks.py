@@ -1,8 +1,10 @@
+import re
 import tomllib
 from pathlib import Path
 
 import pytest
 from doc_blocks import Block, Kind, blocks, compiled, does_something, free_names, kind_of
+from source_tree import ROOT
 
 PAGE = """# A page
 
@@ -86,3 +88,10 @@ def test_toml_is_toml() -> None:
 
 def test_no_page_has_python_in_a_form_that_is_not_run() -> None:
     assert [one.name for one in blocks("pycon", "py", "python3", "ipython")] == []
+
+
+def test_every_page_is_on_the_map() -> None:
+    folder = ROOT / "docs"
+    linked = set(re.findall(r"\]\(([\w./-]+\.md)\)", (folder / "index.md").read_text()))
+    pages = {str(page.relative_to(folder)) for page in folder.rglob("*.md")} - {"index.md"}
+    assert pages - linked == set(), "add a row for it to the table in docs/index.md"
