@@ -43,7 +43,8 @@ class FaultPlan(_Live):
             up as if this side had closed. To plug it in again, set it to False and
             open both sides anew: a port that was open does not come back.
         raise_eio_on_read: Every read fails with EIO and without a hang-up, as a failed
-            USB transfer does: a SerialError, after which the port is still usable.
+            USB transfer does: a SerialError, after which the port is still usable. A
+            receive that waits already meets it when bytes come.
         parity_errors: The next that many bytes received are damaged: their lowest bit
             is inverted, and `SerialConfig.line_errors` of the receiving port decides
             what becomes of them.
