@@ -261,10 +261,18 @@ def test_what_has_no_table_gets_the_c_librarys_numbers(system: str, machine: str
 
 
 def test_a_platform_without_termios_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(anyserial_posix, "_generic")
-    monkeypatch.setitem(sys.modules, "anyserial_posix._generic", None)
+    monkeypatch.delattr(anyserial_posix, "_generic", raising=False)
+    monkeypatch.delitem(sys.modules, "anyserial_posix._generic", raising=False)
+    monkeypatch.setitem(sys.modules, "termios", None)
     with pytest.raises(UnsupportedPlatformError, match="'win32'"):
         platform_for("win32", "AMD64")
+
+
+def test_a_broken_module_is_not_taken_for_a_missing_termios(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(anyserial_posix, "_generic", raising=False)
+    monkeypatch.setitem(sys.modules, "anyserial_posix._generic", None)
+    with pytest.raises(ModuleNotFoundError, match="_generic"):
+        platform_for("sunos5", "i86pc")
 
 
 def test_powerpc_has_the_speeds_in_struct_termios(simulated: Any) -> None:

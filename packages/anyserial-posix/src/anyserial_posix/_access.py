@@ -1,6 +1,7 @@
 """Why a port may not be opened: whose it is, and whether the user's group would do.
 
-Needed only when opening has failed, so nothing here is imported before.
+Needed only when opening has failed, so nothing here is imported before, and nothing here may
+fail: an explanation that cannot be had is left out.
 """
 
 import grp

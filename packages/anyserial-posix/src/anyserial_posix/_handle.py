@@ -1,4 +1,4 @@
-"""An open descriptor with its path, and what an error on it means."""
+"""An open descriptor with its path, and what an error on it means. No request is made here but poll(2)."""
 
 import errno
 import os

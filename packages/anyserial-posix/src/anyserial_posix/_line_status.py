@@ -2,7 +2,8 @@
 
 With PARMRK set (and ISTRIP off) a tty marks what it received (termios(3)):
 ``FF 00 X`` is the byte X with a parity or framing error, ``FF 00 00`` a break, and
-``FF FF`` a good byte FF. A mark may be cut anywhere by the end of a read.
+``FF FF`` a good byte FF. A mark may be cut anywhere by the end of a read. Which flags make a
+tty mark is `_termios`'s business.
 """
 
 from typing import TYPE_CHECKING

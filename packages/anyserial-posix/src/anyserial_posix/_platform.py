@@ -52,7 +52,9 @@ def platform_for(system: str, machine: str) -> "Platform":
                 return tables
     try:
         from anyserial_posix import _generic  # noqa: PLC0415
-    except ImportError as exc:
+    except ModuleNotFoundError as exc:
+        if exc.name != "termios":
+            raise
         raise UnsupportedPlatformError(
             errno.ENOSYS,
             f"anyserial has no driver for {system!r}, which has no termios:"

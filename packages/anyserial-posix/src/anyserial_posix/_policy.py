@@ -1,4 +1,7 @@
-"""What happens to a setting that is not to be had: `SerialConfig.unsupported_policy`."""
+"""What happens to a setting that is not to be had: `SerialConfig.unsupported_policy`.
+
+Which settings those are is for the callers to find out.
+"""
 
 import errno
 import warnings

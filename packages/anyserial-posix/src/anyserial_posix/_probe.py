@@ -1,4 +1,4 @@
-"""What an open port can do, found out by queries that change nothing."""
+"""What an open port can do, found out by queries. None of them may change anything."""
 
 import os
 from dataclasses import replace
