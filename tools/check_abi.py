@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 CANARY = "canary"
 
 LINUX_HEADERS = ("asm/termbits.h", "asm/ioctls.h", "asm/termios.h", "linux/serial.h")
-BSD_HEADERS = ("sys/types.h", "sys/ioctl.h", "sys/termios.h")
+BSD_HEADERS = ("sys/types.h", "sys/ioctl.h", "sys/termios.h", "sys/errno.h")
 
 FLAGS = {
     "inpck": "INPCK",
@@ -134,6 +134,7 @@ def claims(target: Target) -> Iterator[Claim]:
         # IOKit/serial/ioss.h, which a C toolchain without Xcode does not have, defines it as this.
         yield _claim("_IOW('T', 2, speed_t)", _darwin.IOSSIOSPEED)
         yield _claim("sizeof(speed_t)", _darwin.SPEED.size)
+        yield _claim("EDEVERR", _darwin.EDEVERR)
 
 
 def names_of(target: Target) -> dict[str, str]:

@@ -43,6 +43,7 @@ PLATFORMS = {
     "openbsd": ("openbsd7", "amd64"),
     "generic": ("sunos5", "i86pc"),
 }
+MACOS_RATES = (2400, 4800, 9600, 19200, 57600, 115200)
 IOSSIOSPEED = 0x80085402  # _IOW('T', 2, speed_t), speed_t being 64 bits wide
 
 
@@ -115,7 +116,6 @@ class SimulatedKernel:
         self.line_status = 1
         self.exclusive = 0
         self.queued = 0
-        self.driver_speed = 9600  # what IOSSIOSPEED set
         self._requests = {
             number: field for field, number in self.platform.ioctls._asdict().items() if number is not None
         }
@@ -246,6 +246,8 @@ class SimulatedKernel:
     def ioctl_value(self, fd: int, request: int, argument: int) -> None:
         name = self._requests[request]
         self._enter(name)
+        if name == "tiocexcl" and self.exclusive and self.platform.name == "darwin":
+            raise OSError(errno.EBUSY, "taken")  # IOSerialBSDClient makes it atomic
         if name in ("tiocexcl", "tiocnxcl"):
             self.exclusive = int(name == "tiocexcl")
 
@@ -267,25 +269,26 @@ class SimulatedKernel:
         }
         if name in answers:
             return answers[name]()
-        value = int.from_bytes(argument[:4], sys.byteorder)
+        self._set(name, argument)
+        return argument
+
+    def _set(self, name: str, argument: bytes) -> None:
         if name == "tcsets":
-            self.attributes = self.keep(self.platform.layout.unpack(argument))
+            asked = self.platform.layout.unpack(argument)
+            if IOSSIOSPEED in self._requests and "iossiospeed" not in self.refused and asked.ospeed not in MACOS_RATES:
+                raise OSError(errno.EINVAL, "no rate of the table")  # IOSerialBSDClient::iossparam
+            self.attributes = self.keep(asked)
         elif name == "iossiospeed":
-            (self.driver_speed,) = struct.unpack("=Q", argument)
-        elif name == "tiocmset":
-            self.lines = value
-        elif name == "tiocmbis":
-            self.lines |= value
-        elif name == "tiocmbic":
-            self.lines &= ~value
+            (speed,) = struct.unpack("=Q", argument)
+            self.attributes = self.attributes._replace(ispeed=speed, ospeed=speed)
         elif name == "tiocsserial":
             self.serial = bytearray(argument)
             self.files.update(self.on_serial())
         elif name == "tiocsrs485":
             self.rs485 = argument
         else:
-            raise AssertionError(name)
-        return argument
+            value = int.from_bytes(argument, sys.byteorder)
+            self.lines = {"tiocmset": value, "tiocmbis": self.lines | value, "tiocmbic": self.lines & ~value}[name]
 
     def on_serial(self) -> dict[str, str]:
         """Return the files that change with TIOCSSERIAL."""

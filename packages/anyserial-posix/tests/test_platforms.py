@@ -10,7 +10,12 @@ import anyserial_posix
 import pytest
 from anyserial.capabilities import Capability
 from anyserial.config import FlowControl, Parity, RS485Config, SerialConfig, UnsupportedPolicy
-from anyserial.exceptions import UnsupportedConfigurationError, UnsupportedFeatureError, UnsupportedPlatformError
+from anyserial.exceptions import (
+    PortBusyError,
+    UnsupportedConfigurationError,
+    UnsupportedFeatureError,
+    UnsupportedPlatformError,
+)
 from anyserial_posix._platform import platform_for
 
 # The headers' numbers for 2400 7E2, XON/XOFF and RTS/CTS: iflag, cflag without speed, VMIN, VTIME.
@@ -174,8 +179,7 @@ def test_macos_sets_an_odd_rate_after_the_attributes(simulated: Any) -> None:
     port = kernel.open_backend(baudrate=250000)
     names = kernel.names()
     assert names.index("tcsets") < names.index("iossiospeed")
-    assert kernel.driver_speed == 250000
-    assert kernel.attributes.ospeed in (9600, 250000)
+    assert kernel.attributes.ospeed == 250000
     assert port.actual_baudrate == 250000
     kernel.log.clear()
     port.configure(SerialConfig(baudrate=115200))
@@ -189,19 +193,29 @@ def test_macos_puts_an_odd_rate_back(simulated: Any) -> None:
     kernel.drop(kernel.platform.flags.parenb)
     with pytest.raises(UnsupportedConfigurationError):
         port.configure(SerialConfig(baudrate=500000, parity="E"))
-    assert kernel.driver_speed == 250000
+    assert kernel.attributes.ospeed == 250000
     assert port.actual_baudrate == 250000
 
 
-def test_macos_refuses_an_odd_rate_by_name(simulated: Any) -> None:
+@pytest.mark.parametrize("number", [errno.EINVAL, 83])  # bad argument; EDEVERR, the driver's own refusal
+def test_macos_refuses_an_odd_rate_by_name(simulated: Any, number: int) -> None:
     kernel = simulated("darwin")
     port = kernel.open_backend()
     before = kernel.attributes
-    kernel.refused["iossiospeed"] = errno.EINVAL
+    kernel.refused["iossiospeed"] = number
     with pytest.raises(UnsupportedConfigurationError, match="baudrate=123456") as caught:
         port.configure(SerialConfig(baudrate=123456))
     assert isinstance(caught.value.__cause__, OSError)
     assert kernel.attributes == before
+
+
+def test_macos_says_itself_that_a_port_is_taken(simulated: Any) -> None:
+    """Even to root, whom the open lets in."""
+    kernel = simulated("darwin")
+    kernel.exclusive = 1
+    with pytest.raises(PortBusyError):
+        kernel.open_backend(exclusive=True)
+    assert kernel.exclusive == 1
 
 
 def test_macos_tries_an_odd_rate_directly_where_iokit_has_no_hand_in(simulated: Any) -> None:

@@ -2,6 +2,8 @@
 
 tcsetattr takes the rates of sys/termios.h; for any other, IOKit's serial drivers have
 IOSSIOSPEED (IOKit/serial/ioss.h), which must come after it and is undone by the next one.
+Given an odd rate, tcsetattr is refused by them, or sets an external clock (IOSerialBSDClient's
+iossparam); tcgetattr shows the rate that IOSSIOSPEED has set.
 """
 
 import errno
@@ -12,6 +14,7 @@ from anyserial.capabilities import Capability
 
 from anyserial_posix._baudrate import DARWIN_RATES
 from anyserial_posix._bsd import BSD_IOCTLS, READ_LIMIT, SPLIT_FLOW_FLAGS, bsd_capabilities
+from anyserial_posix._handle import os_error
 from anyserial_posix._ioctl import ModemBits, set_struct
 from anyserial_posix._tables import Layout, Platform
 
@@ -23,6 +26,7 @@ __all__ = ("PLATFORM",)
 
 IOSSIOSPEED: Final = 0x80085402
 SPEED: Final = struct.Struct("=Q")
+EDEVERR: Final = 83  # sys/errno.h: the serial driver itself refused; Python has its name on macOS only
 # In force only from tcsetattr to IOSSIOSPEED.
 _STOPGAP_RATE = 9600
 
@@ -40,18 +44,12 @@ class _Darwin(Platform):
         try:
             set_struct(system, fd, IOSSIOSPEED, SPEED.pack(rate))
         except OSError as exc:
+            if exc.errno == EDEVERR:
+                raise os_error(errno.EINVAL) from exc
             if exc.errno != errno.ENOTTY:
                 raise
-            # No IOKit serial port, so a pty or another vendor's driver: it may take the rate as it is.
+            # No IOKit serial port but, say, a pty: it takes the rate as it is.
             super().set_attributes(system, fd, attributes)
-
-    @override
-    def read_back(self, system: "Syscalls", fd: int, attributes: "Attributes") -> "Attributes":
-        have = self.get_attributes(system, fd)
-        # IOSSIOSPEED refuses what it cannot do (EINVAL); whether tcgetattr shows its rate is the driver's business.
-        if attributes.ospeed not in DARWIN_RATES and have.ospeed == _STOPGAP_RATE:
-            return have._replace(ispeed=attributes.ospeed, ospeed=attributes.ospeed)
-        return have
 
 
 PLATFORM = _Darwin(
@@ -62,5 +60,4 @@ PLATFORM = _Darwin(
     layout=Layout("=4Q20s4x2Q"),
     capabilities=bsd_capabilities("darwin", dtr_dsr=Capability.UNKNOWN),
     read_limit=READ_LIMIT,
-    hides_rates=True,
 )

@@ -99,8 +99,6 @@ class Settings:
         """
         with self._handle.translated("configure"):
             before = self._platform.get_attributes(self._system, self._handle.fd)
-        if self._platform.hides_rates and self.actual_baudrate is not None:
-            before = before._replace(ispeed=self.actual_baudrate, ospeed=self.actual_baudrate)
         with _undoing() as undo:
             self._take_lock(config, undo)
             self._apply(config, before, undo)
@@ -170,7 +168,7 @@ class Settings:
                 if exc.errno != errno.EINVAL or handle.hung_up():
                     raise
                 refuses_values(config, [_termios.spelled(want)], handle.path, exc)
-            have = _termios.decode(platform.read_back(self._system, handle.fd, after), flags)
+            have = _termios.decode(platform.get_attributes(self._system, handle.fd), flags)
         refuses_values(config, _termios.dropped(want, have), handle.path)
         self.actual_baudrate = have.baudrate
         self._apply_rs485(config, undo)

@@ -71,7 +71,6 @@ class Platform:
         capabilities: "SerialCapabilities",
         rate_codes: "Mapping[int, int] | None" = None,
         only_coded_rates: bool = False,
-        hides_rates: bool = False,
         pty_majors: frozenset[int] = frozenset(),
         cached_transmitter_majors: frozenset[int] = frozenset(),
         read_limit: int = 4096,
@@ -84,8 +83,6 @@ class Platform:
         self.capabilities = capabilities
         self.rate_codes: Mapping[int, int] = rate_codes or {}
         self.only_coded_rates = only_coded_rates
-        # Whether tcgetattr may show another rate than the one in force.
-        self.hides_rates = hides_rates
         self.pty_majors = pty_majors
         # Drivers that answer TIOCSERGETLSR from what the device last told them.
         self.cached_transmitter_majors = cached_transmitter_majors
@@ -103,8 +100,3 @@ class Platform:
     def set_attributes(self, system: "Syscalls", fd: int, attributes: Attributes) -> None:
         """Set the attributes at once, neither draining nor flushing anything."""
         set_struct(system, fd, self.ioctls.tcsets, self.layout.pack(attributes))
-
-    def read_back(self, system: "Syscalls", fd: int, attributes: Attributes) -> Attributes:
-        """Return what is in force now that *attributes* have been set."""
-        del attributes  # only a platform that hides rates needs to know what was asked for
-        return self.get_attributes(system, fd)
