@@ -89,6 +89,12 @@ async def test_pair_takes_paths_and_settings() -> None:
         assert a.capabilities.backend == "mock"
 
 
+async def test_pair_refuses_what_is_no_configuration() -> None:
+    wrong: Any = {"baudrate": 9600}
+    with pytest.raises(TypeError, match="config must be a SerialConfig"):
+        serial_port_pair(config_b=wrong)
+
+
 async def test_mock_is_a_backend_for_open_serial_port() -> None:
     mock_a, mock_b = MockBackend.pair()
     async with await open_serial_port(mock_a.path, SerialConfig(baudrate=9600), backend=mock_a) as a:

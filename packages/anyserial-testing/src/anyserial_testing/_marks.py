@@ -76,6 +76,10 @@ class DecodeMarks:
         self._path = path
         self._begun = b""
 
+    def restart(self) -> None:
+        """Forget a mark that is begun: its end was thrown away."""
+        self._begun = b""
+
     def __call__(self, data: bytes) -> Sequence[bytes | LineError]:
         """Return the data and the errors in *data*, in their order, without empty pieces."""
         data = self._begun + data

@@ -290,8 +290,9 @@ class MockBackend:
             pass
         except OSError as exc:
             raise translate(exc, context="io", path=self._path, hung_up=self.hung_up()) from exc
-        if self._marks is not None:
+        if self._marks is not None and self._decoder is not None:
             self._marks.restart()
+            self._decoder.restart()
 
     def reset_output_buffer(self) -> None:
         """Do nothing: what was written has arrived."""

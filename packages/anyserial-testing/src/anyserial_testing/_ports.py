@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from anyserial._checks import check_config
 from anyserial.config import SerialConfig
 
 from anyserial_testing._faults import FaultPlan
@@ -31,21 +32,21 @@ def serial_port_pair(
         config_b: The second port's settings.
         path_a: What the first port reports as its path; nothing exists there.
         path_b: The same for the second port.
+
+    Raises:
+        TypeError: A configuration is no SerialConfig.
     """
     # A test that drives a backend by itself does not pay for the stream.
     from anyserial.stream import SerialPort  # noqa: PLC0415
 
     config_a = SerialConfig() if config_a is None else config_a
     config_b = SerialConfig() if config_b is None else config_b
+    check_config(config_a)
+    check_config(config_b)
     backend_a, backend_b = MockBackend.pair(path_a=path_a, path_b=path_b)
     backend_a.open(path_a, config_a)
-    try:
-        backend_b.open(path_b, config_b)
-        return SerialPort(backend_a, config_a), SerialPort(backend_b, config_b)
-    except BaseException:
-        backend_a.close()
-        backend_b.close()
-        raise
+    backend_b.open(path_b, config_b)
+    return SerialPort(backend_a, config_a), SerialPort(backend_b, config_b)
 
 
 def faults_of(port: Any) -> FaultPlan:

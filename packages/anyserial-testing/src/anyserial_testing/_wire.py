@@ -46,10 +46,8 @@ class Wire:
                 mine, other = socket.socketpair()
                 mine.setblocking(False)
                 other.setblocking(False)
-                # The far end is still in a conversation that this one left: it has to open again too.
-                stale, self._waiting[1 - end] = self._waiting[1 - end], other
-                if stale is not None:
-                    stale.close()
+                # Should the far end still be in a conversation that this one left, it has to open again too.
+                self._waiting[1 - end] = other
             self._sides[end].breaks = self._sides[end].cts = self._sides[end].dsr = self._sides[end].cd = 0
             return mine
 
