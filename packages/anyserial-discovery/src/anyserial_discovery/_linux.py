@@ -64,6 +64,8 @@ class Sysfs:
     def list_ports(self) -> list[PortInfo]:
         """List every port, sorted by name."""
         if self._ports is None:
+            for directory in (_BY_ID, _BY_PATH):
+                self._named(directory)
             found = [port for name in self._host.names(_CLASS) if (port := self._describe(name)) is not None]
             found.sort(key=port_order)
             self._ports = _without_shared_names(found)
@@ -75,7 +77,7 @@ class Sysfs:
         The result is the one that `list_ports` has for it.
         """
         port = self._describe(name)
-        if port is None or port.by_id is None or port.by_id in self._named(_BY_ID):
+        if port is None or port.by_id is None or self._leads_to(_BY_ID, port.by_id) == name:
             return port
         # A computed name: only the others can tell whether it is unique.
         return replace(port, by_id=None) if self._has_twin(name) else port
@@ -108,8 +110,10 @@ class Sysfs:
             return False
         _, _, adapter = place
         own = self._attributes(adapter)
+        # The same device has the same driver, and that gives the same kind of name.
+        kind = name.rstrip("0123456789")
         for other in self._host.names(_CLASS):
-            twin = None if other == name else self._usb_place(other)
+            twin = self._usb_place(other) if other.startswith(kind) and other != name else None
             if twin is None:
                 continue
             _, _, adapter = twin
@@ -328,16 +332,21 @@ class Sysfs:
                     names[node] = path
         return links
 
+    def _leads_to(self, directory: str, path: str) -> str | None:
+        """Return the node that one of udev's links names, without looking at the others."""
+        links = self._links.get(directory)
+        return self._base(path) if links is None else links.get(path)
+
     def _link_to(self, directory: str, node: str) -> str | None:
         self._named(directory)
         return self._names[directory].get(node)
 
     def _name(self, directory: str, node: str, computed: str | None) -> str | None:
         """Return a USB port's name: as udev's rules have it, as its links have it, or as it will be."""
-        links = self._named(directory)
         path = None if computed is None else f"{directory}/{computed}"
-        if path is not None and links.get(path) == node:
+        if path is not None and self._leads_to(directory, path) == node:
             return path
+        links = self._named(directory)
         found = self._names[directory].get(node)
         # udev that comes too late for a device makes a path without the USB part, and leaves it there.
         if found is not None and (directory != _BY_PATH or "-usb" in found):
