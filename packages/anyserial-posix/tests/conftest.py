@@ -7,6 +7,7 @@ event loop can wait for them.
 
 import errno
 import os
+import re
 import select
 import socket
 import stat
@@ -43,6 +44,7 @@ PLATFORMS = {
     "openbsd": ("openbsd7", "amd64"),
     "generic": ("sunos5", "i86pc"),
 }
+LIBRARY_CODES = {int(name[1:]): getattr(termios, name) for name in dir(termios) if re.fullmatch(r"B\d+", name)}
 MACOS_RATES = (2400, 4800, 9600, 19200, 57600, 115200)
 IOSSIOSPEED = 0x80085402  # _IOW('T', 2, speed_t), speed_t being 64 bits wide
 
@@ -205,9 +207,9 @@ class SimulatedKernel:
         self._enter("flush", queue)
 
     def get_attributes(self, fd: int) -> list[Any]:
-        self._enter("tcgets")
+        self._enter("tcgetattr")
         kept = self.attributes
-        codes = [self.platform.rate_codes[rate] for rate in (kept.ispeed, kept.ospeed)]
+        codes = [LIBRARY_CODES[rate] for rate in (kept.ispeed, kept.ospeed)]
         cc: list[Any] = [bytes((character,)) for character in kept.cc]
         if not kept.lflag & termios.ICANON:
             for index in (self.platform.flags.vmin, self.platform.flags.vtime):
@@ -215,9 +217,9 @@ class SimulatedKernel:
         return [kept.iflag, kept.oflag, kept.cflag, kept.lflag, *codes, cc]
 
     def set_attributes(self, fd: int, attributes: list[Any]) -> None:
-        self._enter("tcsets", attributes)
+        self._enter("tcsetattr", attributes)
         iflag, oflag, cflag, lflag, ispeed, ospeed, cc = attributes
-        rates = {code: rate for rate, code in self.platform.rate_codes.items()}
+        rates = {code: rate for rate, code in LIBRARY_CODES.items()}
         characters = bytes(item if isinstance(item, int) else item[0] for item in cc)
         self.attributes = self.keep(Attributes(iflag, oflag, cflag, lflag, 0, characters, rates[ispeed], rates[ospeed]))
 

@@ -59,6 +59,8 @@ type Call = Callable[[Any], object]
 def test_opening(simulated: Any, call: str, number: int, expected: type[SerialError], message: str) -> None:
     kernel = simulated()
     kernel.refused[call] = number
+    if call == "tcgets":
+        kernel.refused["tcgetattr"] = number  # what is no tty is none for the C library either
     before = kernel.attributes, kernel.lines, bytes(kernel.serial), kernel.rs485
     config = SerialConfig(
         exclusive=True, low_latency=True, rs485=RS485Config(), dtr_on_open=False, discard_input_on_open=True

@@ -12,6 +12,7 @@ from anyserial.capabilities import Capability
 from anyserial.config import FlowControl, Parity, RS485Config, SerialConfig, UnsupportedPolicy
 from anyserial.exceptions import (
     PortBusyError,
+    SerialError,
     UnsupportedConfigurationError,
     UnsupportedFeatureError,
     UnsupportedPlatformError,
@@ -223,6 +224,23 @@ def test_macos_tries_an_odd_rate_directly_where_iokit_has_no_hand_in(simulated: 
     kernel.refused["iossiospeed"] = errno.ENOTTY
     assert kernel.open_backend(baudrate=250000).actual_baudrate == 250000
     assert kernel.attributes.ospeed == 250000
+
+
+def test_a_kernel_without_tcgets2_is_set_through_the_c_library(simulated: Any) -> None:
+    """As under qemu's user mode and gVisor."""
+    kernel = simulated()
+    kernel.refused["tcgets"] = errno.ENOTTY
+    port = kernel.open_backend(baudrate=57600, stop_bits=2)
+    assert port.actual_baudrate == 57600
+    assert kernel.attributes.cflag & 0x40
+    assert "tcsets" not in kernel.names()
+    assert port.capabilities.custom_baudrate is Capability.UNSUPPORTED
+    assert port.line_counters().rx == 4
+    with pytest.raises(UnsupportedConfigurationError, match="baudrate=250000"):
+        port.configure(SerialConfig(baudrate=250000))
+    kernel.refused["tcgetattr"] = errno.ENOTTY
+    with pytest.raises(SerialError, match="not a tty"):
+        kernel.open_backend()
 
 
 def test_the_generic_platform_has_coded_rates_only(simulated: Any) -> None:

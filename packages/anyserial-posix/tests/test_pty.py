@@ -1,5 +1,6 @@
 """The driver on a real tty: a pty."""
 
+import errno
 import os
 import select
 import termios
@@ -21,7 +22,8 @@ from anyserial.exceptions import (
 )
 from anyserial_posix import _generic, _lock
 from anyserial_posix._backend import PosixBackend
-from anyserial_posix._syscalls import KERNEL
+from anyserial_posix._platform import current_platform
+from anyserial_posix._syscalls import KERNEL, Kernel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -293,6 +295,24 @@ def test_the_generic_platform_sets_a_real_tty(far: "SimpleNamespace") -> None:
     with pytest.raises(SerialDisconnectedError):
         port.drain()
     port.close()
+
+
+def test_a_kernel_without_tcgets2_sets_a_real_tty(far: "SimpleNamespace") -> None:
+    class Older(Kernel):
+        def ioctl(self, fd: int, request: int, argument: bytes) -> bytes:
+            if request in (tables.ioctls.tcgets, tables.ioctls.tcsets):
+                raise OSError(errno.ENOTTY, "Inappropriate ioctl for device")
+            return super().ioctl(fd, request, argument)
+
+    tables = current_platform()
+    port = PosixBackend(tables, Older())
+    port.open(far.path, SerialConfig(baudrate=38400, stop_bits=2))
+    assert port.actual_baudrate == 38400
+    assert termios.tcgetattr(far.slave)[4] == termios.B38400
+    assert termios.tcgetattr(far.slave)[2] & termios.CSTOPB
+    port.close()
+    with pytest.raises(SerialError, match="not a tty"):
+        port.open("/dev/null", SerialConfig())
 
 
 def test_the_library_calls_raise_os_errors_only() -> None:

@@ -206,9 +206,9 @@ class PosixBackend:
 
     def _nothing_read(self) -> None:
         """Tell a hang-up from a tty that another program has set to VMIN 0."""
-        if not self._handle.hung_up():
+        if self._settings is not None and not self._handle.hung_up():
             with suppress(OSError):
-                if self._platform.get_attributes(self._system, self._fd).cc[self._platform.flags.vmin] == 0:
+                if self._settings.attributes().cc[self._platform.flags.vmin] == 0:
                     return
         raise disconnected_error(self.path)
 

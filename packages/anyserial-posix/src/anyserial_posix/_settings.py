@@ -56,7 +56,8 @@ class Settings:
 
     def __init__(self, handle: "Handle", platform: "Platform", device: int) -> None:
         self._handle = handle
-        self._platform = platform
+        self._tables = platform
+        self._platform = platform  # for the attributes alone; a simpler one, maybe
         self._device = device
         self._system = handle.system
         self._flags = platform.flags
@@ -77,10 +78,16 @@ class Settings:
         handle = self._handle
         with handle.translated("open"):
             # A tty with nothing behind it opens, and answers EIO from here on.
-            before = self._platform.get_attributes(self._system, handle.fd)
+            before = self._first_attributes()
             if _lock.held_by_other(self._system, handle.fd, self._ioctls):
                 raise translate(os_error(errno.EBUSY), context="open", path=handle.path, detail=self._holders())
-        self.capabilities = refine(self._platform, self._system, handle.fd, self._device)
+        self.capabilities = refine(self._tables, self._system, handle.fd, self._device)
+        if self._platform is not self._tables:
+            self.capabilities = replace(
+                self.capabilities,
+                custom_baudrate=Capability.UNSUPPORTED,
+                mark_space_parity=Capability.UNSUPPORTED,
+            )
         with _undoing() as undo:
             self._take_lock(config, undo)
             self._set_lines(config)
@@ -98,7 +105,7 @@ class Settings:
             SerialError: It cannot be had; everything is as it was.
         """
         with self._handle.translated("configure"):
-            before = self._platform.get_attributes(self._system, self._handle.fd)
+            before = self.attributes()
         with _undoing() as undo:
             self._take_lock(config, undo)
             self._apply(config, before, undo)
@@ -117,7 +124,22 @@ class Settings:
         if self._locked:
             self._drop_lock()
 
+    def attributes(self) -> _termios.Attributes:
+        """Read the attributes in force."""
+        return self._platform.get_attributes(self._system, self._handle.fd)
+
     # The steps
+
+    def _first_attributes(self) -> _termios.Attributes:
+        try:
+            return self.attributes()
+        except OSError as exc:
+            simpler = self._platform.simpler() if exc.errno == errno.ENOTTY else None
+            if simpler is None:
+                raise
+        before = simpler.get_attributes(self._system, self._handle.fd)
+        self._platform, self._flags = simpler, simpler.flags
+        return before
 
     def _take_lock(self, config: "SerialConfig", undo: _Undo) -> None:
         if not config.exclusive or self._locked:
@@ -140,7 +162,7 @@ class Settings:
     def _set_lines(self, config: "SerialConfig") -> None:
         if config.dtr_on_open is None and config.rts_on_open is None:
             return
-        fd, bits = self._handle.fd, self._platform.modem
+        fd, bits = self._handle.fd, self._tables.modem
         try:
             before = get_int(self._system, fd, self._ioctls.tiocmget)
             after = bits.with_lines(before, rts=config.rts_on_open, dtr=config.dtr_on_open)
@@ -168,7 +190,7 @@ class Settings:
                 if exc.errno != errno.EINVAL or handle.hung_up():
                     raise
                 refuses_values(config, [_termios.spelled(want)], handle.path, exc)
-            have = _termios.decode(platform.get_attributes(self._system, handle.fd), flags)
+            have = _termios.decode(self.attributes(), flags)
         refuses_values(config, _termios.dropped(want, have), handle.path)
         self.actual_baudrate = have.baudrate
         self._apply_rs485(config, undo)

@@ -93,6 +93,10 @@ class Platform:
     def __repr__(self) -> str:
         return f"<Platform {self.name}>"
 
+    def simpler(self) -> "Platform | None":
+        """Return another way to the attributes, for a kernel without this platform's requests, or None."""
+        return None
+
     def get_attributes(self, system: "Syscalls", fd: int) -> Attributes:
         """Read the attributes in force."""
         return self.layout.unpack(get_struct(system, fd, self.ioctls.tcgets, self.layout.struct.size))
