@@ -8,6 +8,7 @@ Not here: what the operations do (`_port`) and how an event loop is waited in (`
 """
 
 import weakref
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast, override
 
 import anyio
@@ -85,22 +86,34 @@ class AsyncPortBase(PortBase):
 
     def _notice(self) -> None:
         """Look whether the device is gone: the descriptor woke up while nobody waited."""
-        if self._state == OPEN and self._backend.hung_up():
+        if self._state == OPEN and self._backend.hung_up() and not self._has_input():
             self._disconnect(disconnected_error(self._path))
+
+    def _has_input(self) -> bool:
+        """Return whether the kernel still holds bytes; they come before the disconnect."""
+        try:
+            return bool(self._backend.input_waiting())
+        except SerialError:
+            return False
 
     @override
     def _detach(self) -> "list[threading.Event]":
-        for scope in list(self._waiting):
-            scope.cancel()
-        if (detaching := self._waiter.detach()) is not None:
+        if (detaching := self._waiter.detach(self._wake if self._waiting else None)) is not None:
             self._detaching.append(detaching)
         self._waiter = NOWHERE
         return self._detaching
 
+    def _wake(self) -> None:
+        """Wake the operations that wait; called in the event loop that they wait in."""
+        for scope in list(self._waiting):
+            scope.cancel()
+
     async def _give_way(self, waiter: "Waiter") -> None:
-        """Let the other tasks run; raises in a cancelled task."""
+        """Let the other tasks run; raises in a cancelled task, and if one of the others ended the port."""
         self._in_a_row = 0
         await waiter.checkpoint()
+        if self._state and (self._state == CLOSED or not self._carried):
+            raise self._refusal()
 
     def _wait_ended(self, exc: BaseException, waiter: "Waiter", view: memoryview | None = None) -> None:
         """Sort out why the wait of a receive ended; keep what was read for a cancelled one.
@@ -231,5 +244,9 @@ class AsyncPortBase(PortBase):
         except Exception:
             leases.release()
             raise
-        leases.release()
+        if self._state and undo is not None:
+            # Closed while the task was on its way to the result: the steps will not see it.
+            _offload.submit(partial(abandoned, result))
+        else:
+            leases.release()
         return result

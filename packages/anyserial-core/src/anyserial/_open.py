@@ -1,6 +1,7 @@
 """Opening a port: from a path and settings to a `SerialPort`."""
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from anyserial import _offload, _readiness
@@ -81,7 +82,8 @@ async def open_port[P: SerialPort](
 
     def abandoned(opened: "tuple[SerialBackend, PortInfo | None] | None") -> None:
         if opened is not None:
-            opened[0].close()
+            with suppress(Exception):  # nobody is left to tell
+                opened[0].close()
 
     with _offload.held():
         opened = await _offload.run(lambda: open_backend(device, config, backend, info), abandoned=abandoned)

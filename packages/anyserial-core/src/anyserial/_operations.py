@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from anyserial._async import AsyncPortBase
-from anyserial._checks import check_config
+from anyserial._checks import check_config, check_seconds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -186,6 +186,7 @@ class AsyncOperations(AsyncPortBase):
         Yields:
             The lines after each change.
         """
+        check_seconds("interval", interval, zero=False)
         seen: LinesSeen = await self._perform(self._look_at_lines())
         while True:
             seen = await self._perform(self._modem_change(interval, seen))

@@ -16,6 +16,7 @@ Not here: anything that knows an event loop, a descriptor or a platform.
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -300,7 +301,9 @@ class PortBase:
         except SerialDisconnectedError:
             raise
         except BaseException:
-            yield Call(release)
+            # The first error says more, and a cancellation must stay one.
+            with suppress(SerialError):
+                yield Call(release)
             raise
         yield Call(release, undo=release)
 

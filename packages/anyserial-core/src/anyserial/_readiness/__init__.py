@@ -77,8 +77,12 @@ class Waiter(Protocol):
         """Return the task's deadline: -inf if a cancel scope has cancelled it."""
         ...
 
-    def detach(self) -> "Event | None":
+    def detach(self, wake: "Callable[[], None] | None" = None) -> "Event | None":
         """Let go of the descriptor and wake who waits; callable from any thread, and twice.
+
+        Args:
+            wake: Called in the waiter's own event loop, to wake whoever waits there for
+                something else than the descriptor.
 
         Returns:
             None when done, or an event that is set once the waiter's own event loop, in
@@ -97,7 +101,7 @@ class _Nowhere:
         """See `Waiter.running`."""
 
     @staticmethod
-    def detach() -> None:
+    def detach(_wake: "Callable[[], None] | None" = None) -> None:
         """See `Waiter.detach`."""
 
 

@@ -169,11 +169,12 @@ class _Direction:
         try:
             result = attempt(self._argument)
         except BaseException as exc:  # noqa: BLE001  # it belongs to the task that waits
-            self._attempt = None
+            self._attempt = self._argument = None
             future.set_exception(exc)
         else:
             if result is not None:
-                self._attempt = None
+                # The buffer too: its owner may want to resize it, which nobody can while it is exported.
+                self._attempt = self._argument = None
                 future.set_result(result)
 
     def reclaim(self) -> Any:
@@ -227,7 +228,7 @@ class AsyncioWaiter(_Direction):
         """See `Waiter.reclaim_write`."""
         return None if self._output is None else self._output.reclaim()
 
-    def detach(self) -> threading.Event | None:
+    def detach(self, wake: "Callable[[], None] | None" = None) -> threading.Event | None:
         """See `Waiter.detach`."""
         loop = self.home
         if loop.is_closed():
@@ -235,8 +236,15 @@ class AsyncioWaiter(_Direction):
             if self._output is not None:
                 self._output.forget()
             return None
-        if not loop.is_running() or _running_loop() is loop:
+        if _running_loop() is loop:
             self._interrupt_both()
+            if wake is not None:
+                wake()
+            return None
+        if not loop.is_running():
+            self._interrupt_both()
+            if wake is not None:
+                loop.call_soon(wake)
             return None
         # Even with nothing registered: the other thread may be in the middle of an attempt.
         done = threading.Event()
@@ -244,6 +252,8 @@ class AsyncioWaiter(_Direction):
         def detach() -> None:
             self._interrupt_both()
             done.set()
+            if wake is not None:
+                wake()
 
         try:
             loop.call_soon_threadsafe(detach)

@@ -6,12 +6,17 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.lowlevel
 
+from anyserial._readiness.portable import call_in, running_loop
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from anyserial.backend import AsyncSerialBackend
 
 __all__ = ("OwnWaiter",)
+
+
+_CALLS_IN_A_ROW = 32  # before other tasks get their turn
 
 
 class OwnWaiter:
@@ -21,13 +26,16 @@ class OwnWaiter:
     here it is cancelled, so that it wakes whatever the backend does.
     """
 
-    __slots__ = ("_backend", "_scopes", "attempt_first", "deadline", "home", "running")
+    __slots__ = ("_backend", "_calls", "_detached", "_scopes", "_token", "attempt_first", "deadline", "home", "running")
 
     def __init__(self, backend: "AsyncSerialBackend") -> None:
         self._backend = backend
-        self.home = anyio.lowlevel.current_token().native_token
+        self._token = anyio.lowlevel.current_token()
+        self.home = self._token.native_token
+        self._calls = 0
+        self._detached = False
         self._scopes: set[anyio.CancelScope] = set()
-        self.running: Callable[[], object] = _running_loop
+        self.running: Callable[[], object] = running_loop
         self.deadline: Callable[[], float] = anyio.current_effective_deadline
         self.attempt_first = False
 
@@ -36,20 +44,28 @@ class OwnWaiter:
     async def read(self, attempt: "Callable[[Any], Any]", argument: Any) -> Any:  # noqa: ARG002  # see `Waiter.read`
         """Receive as many bytes as *argument* says, or into it."""
         if isinstance(argument, int):
-            return await self._interruptible(self._backend.receive(argument))
-        data = await self._interruptible(self._backend.receive(len(argument)))
+            return await self._interruptible(self._backend.receive, argument)
+        data = await self._interruptible(self._backend.receive, len(argument))
         argument[: len(data)] = data
         return len(data)
 
     async def write(self, attempt: "Callable[[Any], Any]", argument: Any) -> Any:  # noqa: ARG002
         """Send some of *argument*; return how much."""
-        return await self._interruptible(self._backend.send(argument))
+        return await self._interruptible(self._backend.send, argument)
 
-    async def _interruptible[T](self, awaitable: "Awaitable[T]") -> T:
+    async def _interruptible[T](self, call: "Callable[[Any], Awaitable[T]]", argument: Any) -> T:
+        # A backend need not let others run when it has something at once.
+        self._calls += 1
+        if self._calls % _CALLS_IN_A_ROW:
+            await anyio.lowlevel.checkpoint_if_cancelled()
+        else:
+            await anyio.lowlevel.checkpoint()
+            if self._detached:
+                raise anyio.ClosedResourceError
         with anyio.CancelScope() as scope:
             self._scopes.add(scope)
             try:
-                return await awaitable
+                return await call(argument)
             finally:
                 self._scopes.discard(scope)
         raise anyio.ClosedResourceError
@@ -59,12 +75,14 @@ class OwnWaiter:
 
     reclaim_write = reclaim
 
-    def detach(self) -> threading.Event | None:
+    def detach(self, wake: "Callable[[], None] | None" = None) -> threading.Event | None:
         """See `Waiter.detach`."""
-        for scope in list(self._scopes):
-            scope.cancel()
-        return None
 
+        def detach() -> None:
+            self._detached = True
+            for scope in list(self._scopes):
+                scope.cancel()
+            if wake is not None:
+                wake()
 
-def _running_loop() -> object:
-    return anyio.lowlevel.current_token().native_token
+        return call_in(self._token, detach)

@@ -61,10 +61,11 @@ class TrioWaiter:
     then waits first, and looks every now and then whether attempts would succeed again.
     """
 
-    __slots__ = ("_fd", "_until_attempt", "attempt_first", "deadline", "home", "running")
+    __slots__ = ("_detached", "_fd", "_until_attempt", "attempt_first", "deadline", "home", "running")
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
+        self._detached = False
         self.home = trio.lowlevel.current_trio_token()
         self._until_attempt = _WAITS_BETWEEN_ATTEMPTS
         self.attempt_first = True
@@ -82,6 +83,7 @@ class TrioWaiter:
         try:
             while True:
                 await trio.lowlevel.wait_readable(self._fd)
+                self._check_attached()
                 result = attempt(argument)
                 if result is not None:
                     return result
@@ -93,26 +95,32 @@ class TrioWaiter:
         try:
             while True:
                 await trio.lowlevel.wait_writable(self._fd)
+                self._check_attached()
                 result = attempt(argument)
                 if result is not None:
                     return result
         except trio.ClosedResourceError as exc:
             raise anyio.ClosedResourceError from exc
 
+    def _check_attached(self) -> None:
+        # Detached after the wait was over and before the task ran: the number may be another file's.
+        if self._detached:
+            raise anyio.ClosedResourceError
+
     def reclaim(self) -> None:
         """See `Waiter.reclaim`: trio reads only once the task runs."""
 
     reclaim_write = reclaim
 
-    def detach(self) -> threading.Event | None:
+    def detach(self, wake: "Callable[[], None] | None" = None) -> threading.Event | None:
         """See `Waiter.detach`."""
         if trio.lowlevel.in_trio_run() and self.running() is self.home:
-            trio.lowlevel.notify_closing(self._fd)
+            self._detach(wake)
             return None
         done = threading.Event()
 
         def detach() -> None:
-            trio.lowlevel.notify_closing(self._fd)
+            self._detach(wake)
             done.set()
 
         try:
@@ -120,3 +128,9 @@ class TrioWaiter:
         except trio.RunFinishedError:
             return None
         return done
+
+    def _detach(self, wake: "Callable[[], None] | None") -> None:
+        self._detached = True
+        trio.lowlevel.notify_closing(self._fd)
+        if wake is not None:
+            wake()
