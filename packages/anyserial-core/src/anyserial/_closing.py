@@ -86,10 +86,16 @@ class ClosingJob:
         self.finished = False
         self.error: BaseException | None = None
 
-    def start(self, leases: Leases, *, after: "Sequence[threading.Event]" = ()) -> None:
+    def start(
+        self,
+        leases: Leases,
+        *,
+        after: "Sequence[threading.Event]" = (),
+        submit: "Callable[[Callable[[], object]], None]" = _offload.submit,
+    ) -> None:
         """Close on a thread, once every lease is back and every event of *after* is set."""
         self._blockers = after
-        leases.retire(lambda: _offload.submit(self.run))
+        leases.retire(lambda: submit(self.run))
 
     def hurry(self) -> None:
         """Stop waiting for output to leave. Callable from any thread."""

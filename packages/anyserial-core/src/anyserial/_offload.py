@@ -20,7 +20,7 @@ from anyserial import _readiness
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-__all__ = ("Job", "hold", "release", "run", "submit")
+__all__ = ("Job", "hold", "release", "run", "submit", "submit_alone")
 
 IDLE_SECONDS = 5.0  # how long a thread without work waits for more while the pool is held
 
@@ -106,6 +106,18 @@ def held() -> "Generator[None]":
 def submit(job: "Callable[[], object]") -> None:
     """Have *job* called on a thread, soon; it must not raise."""
     _pool.put(job)
+
+
+def submit_alone(job: "Callable[[], object]") -> None:
+    """Have *job* called on a thread of its own; it must not raise.
+
+    For finalizers: the collector may run them inside the pool, whose lock `submit` would
+    then wait for in vain.
+    """
+    try:
+        threading.Thread(target=job, name="anyserial-worker", daemon=True).start()
+    except RuntimeError:
+        job()  # as in `put`
 
 
 class Job[T]:

@@ -165,7 +165,7 @@ class SerialPort(AsyncOperations, ByteStream):
             if data is None:
                 self._in_a_row = 0
                 try:
-                    data = await waiter.read(self._read, size)
+                    data = await waiter.read(self._read_now, size)
                 except BaseException as exc:
                     self._wait_ended(exc, waiter)
                     raise
@@ -220,7 +220,7 @@ class SerialPort(AsyncOperations, ByteStream):
             if count is None:
                 self._in_a_row = 0
                 try:
-                    count = await waiter.read(self._read_into, view)
+                    count = await waiter.read(self._read_into_now, view)
                 except BaseException as exc:
                     self._wait_ended(exc, waiter, view)
                     raise
@@ -280,6 +280,7 @@ class SerialPort(AsyncOperations, ByteStream):
             self._in_a_row += 1
             if self._in_a_row > _CALLS_IN_A_ROW or waiter.deadline() == _CANCELLED:
                 await self._give_way(waiter)
+                self._check_open()
             size = len(item)
             if size:
                 sent = self._write(item) or 0
@@ -334,7 +335,7 @@ class SerialPort(AsyncOperations, ByteStream):
 
         Cancellation: the port is closed all the same, without waiting for output.
         """
-        if self._state != CLOSED:
+        if first := self._state != CLOSED:
             self._state = CLOSED
             self._carry.clear()
             if self._waits_itself:
@@ -345,10 +346,10 @@ class SerialPort(AsyncOperations, ByteStream):
                     _offload.release()
                 return
             self._close_backend(linger=self._config.close_timeout)
-        if self._closing is None or self._closing.finished:
+        closing = self._closing
+        if closing is None:
             await anyio.lowlevel.checkpoint()
             return
-        closing = self._closing
         signal = _readiness.signal()
         closing.on_finish(signal.notify)
         try:
@@ -356,19 +357,26 @@ class SerialPort(AsyncOperations, ByteStream):
                 await signal.wait()
         except BaseException:
             closing.hurry()
+            signal = _readiness.signal()  # the first is spent: asyncio has cancelled its future
+            closing.on_finish(signal.notify)
             with anyio.move_on_after(_CLOSE_GRACE, shield=True):
                 await signal.wait()
             raise
-        if closing.error is not None:
+        if first and closing.error is not None:
             raise closing.error
 
     def __del__(self) -> None:
         """Close a forgotten port, and say so."""
-        if getattr(self, "_state", CLOSED) == OPEN:
-            self._state = CLOSED
+        state = getattr(self, "_state", CLOSED)
+        if state == CLOSED:
+            return
+        self._state = CLOSED
+        if state == OPEN:
             warnings.warn(f"unclosed serial port {self._path!r}", ResourceWarning, stacklevel=1, source=self)
-            if not self._waits_itself:
-                self._close_backend(linger=0.0)
+        if self._waits_itself:
+            _offload.submit_alone(_offload.release)
+        else:
+            self._close_backend(linger=0.0, submit=_offload.submit_alone)
 
     @property
     @override

@@ -15,6 +15,7 @@ import threading
 from typing import TYPE_CHECKING, override
 
 import anyio
+from anyserial import _offload
 from anyserial._carry import Carry
 from anyserial._closing import ClosingJob
 from anyserial._port import CLOSED, OPEN, PortBase, Steps
@@ -27,6 +28,8 @@ from anyserial_sync._timeouts import deadline_of, timed_out
 from anyserial_sync._wakeup import LONGEST_WAIT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from anyserial.backend import AsyncSerialBackend, SerialBackend
     from anyserial.config import SerialConfig
     from anyserial.discovery import PortInfo
@@ -103,14 +106,16 @@ class BlockingPortBase(PortBase):
             super()._disconnect(cause)
 
     @override
-    def _close_backend(self, *, linger: float) -> ClosingJob:
+    def _close_backend(
+        self, *, linger: float, submit: "Callable[[Callable[[], object]], None]" = _offload.submit
+    ) -> ClosingJob:
         with self._ending:
             if self._closing is None:
                 self._closing = ClosingJob(self._backend, linger=linger)
             if not self._closing.finished:
                 # Both do nothing the second time, and go on where a KeyboardInterrupt ended the first.
                 self._detach()
-                self._closing.start(self._leases)
+                self._closing.start(self._leases, submit=submit)
             return self._closing
 
     @override

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack, override
 
 import anyio
 from anyio.streams.file import FileStreamAttribute
+from anyserial import _offload
 from anyserial._checks import check_config, check_positive
 from anyserial._port import CLOSED, OPEN
 from anyserial.config import SerialConfig
@@ -295,7 +296,7 @@ class SerialPort(BlockingPortBase, anyio.TypedAttributeProvider):
         if getattr(self, "_state", CLOSED) == OPEN:
             self._state = CLOSED
             warnings.warn(f"unclosed serial port {self._path!r}", ResourceWarning, stacklevel=1, source=self)
-            self._close_backend(linger=0.0)
+            self._close_backend(linger=0.0, submit=_offload.submit_alone)
 
     @property
     @override
