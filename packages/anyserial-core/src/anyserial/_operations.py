@@ -6,6 +6,7 @@ Their public face only; what each one does is written once, as steps, in `_port`
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.lowlevel
 
 from anyserial._async import AsyncPortBase
 from anyserial._checks import check_config, check_seconds
@@ -34,7 +35,7 @@ class AsyncOperations(AsyncPortBase):
     ) -> None:
         """As `PortBase`."""
         super().__init__(backend, config, port_info=port_info)
-        self._configuring: anyio.Lock | None = None
+        self._configuring: tuple[object, anyio.Lock] | None = None
 
     async def configure(self, config: "SerialConfig") -> None:
         """Apply new settings while the port is in use; a parked receive is not disturbed.
@@ -54,9 +55,11 @@ class AsyncOperations(AsyncPortBase):
         tells once that is over.
         """
         check_config(config)
-        if self._configuring is None:
-            self._configuring = anyio.Lock()
-        async with self._configuring:
+        loop = anyio.lowlevel.current_token()
+        if self._configuring is None or self._configuring[0] != loop:
+            # A lock is one event loop's; a port that is in use has not left its own.
+            self._configuring = loop, anyio.Lock()
+        async with self._configuring[1]:
             await self._perform(self._configure(config))
 
     async def reset_input_buffer(self) -> None:

@@ -124,6 +124,14 @@ class PortBase:
             reader = MarkedReader(backend.read, decode, self._carry)
             self._read, self._read_into = reader.read, reader.read_into
 
+    def _read_now(self, size: int) -> bytes | None:
+        """Read as the settings say at that moment: a wait may outlast them."""
+        return self._read(size)
+
+    def _read_into_now(self, buffer: memoryview) -> int | None:
+        """The same into *buffer*."""
+        return self._read_into(buffer)
+
     # State
 
     @property
@@ -174,9 +182,12 @@ class PortBase:
             UnsupportedFeatureError: The backend cannot tell.
         """
         carried = len(self._carry)
-        if self._state == DISCONNECTED and carried:
-            return carried
-        count: int = self._probe(self._backend.input_waiting)
+        try:
+            count: int = self._probe(self._backend.input_waiting)
+        except SerialDisconnectedError:
+            if carried:
+                return carried
+            raise
         return carried + count
 
     def output_waiting(self) -> int:
@@ -220,11 +231,13 @@ class PortBase:
             else:
                 self._close_backend(linger=0.0)
 
-    def _close_backend(self, *, linger: float) -> ClosingJob:
-        """Hand the backend to its close; the same job every time."""
+    def _close_backend(
+        self, *, linger: float, submit: Callable[[Callable[[], object]], None] = _offload.submit
+    ) -> ClosingJob:
+        """Hand the backend to its close, on a thread of *submit*'s; the same job every time."""
         if self._closing is None:
             self._closing = ClosingJob(self._backend, linger=linger)
-            self._closing.start(self._leases, after=self._detach())
+            self._closing.start(self._leases, after=self._detach(), submit=submit)
         return self._closing
 
     def _detach(self) -> "Sequence[threading.Event]":
