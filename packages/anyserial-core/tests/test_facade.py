@@ -1,0 +1,133 @@
+"""`import anyserial`: light, lazy, and complete; ``python -m anyserial``."""
+
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import anyserial
+import pytest
+from anyserial import _parts
+
+# What `from anyserial import open_serial_port` may not load.
+HEAVY = (
+    "anyio.streams.file",
+    "anyserial_discovery",
+    "anyserial_posix",
+    "anyserial_sync",
+    "anyserial_testing",
+    "ctypes",
+    "importlib.metadata",
+    "pathlib",
+    "trio",
+    "uvloop",
+)
+
+
+def python(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "error", *arguments], capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_the_import_is_light() -> None:
+    code = "import sys; from anyserial import open_serial_port; print(*sorted(sys.modules), sep='\\n')"
+    loaded = python("-c", code).stdout.split()
+    assert "anyserial.stream" in loaded
+    assert [name for name in HEAVY if name in loaded] == []
+
+
+def test_the_bare_import_loads_nothing() -> None:
+    code = "import sys, anyserial; print([name for name in sys.modules if name.partition('.')[0] == 'anyio'])"
+    done = python("-c", code)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+@pytest.mark.parametrize("name", anyserial.__all__)
+def test_every_name_can_be_had_and_is_kept(name: str) -> None:
+    if name != "__version__" and name in vars(anyserial):
+        delattr(anyserial, name)
+    value = getattr(anyserial, name)
+    assert vars(anyserial)[name] is value
+
+
+def test_all_is_sorted_and_dir_has_it() -> None:
+    assert sorted(anyserial.__all__) == list(anyserial.__all__)
+    assert set(anyserial.__all__) <= set(dir(anyserial))
+
+
+@pytest.mark.parametrize("name", ["backend", "capabilities", "config", "discovery", "exceptions", "stream"])
+def test_a_submodule_is_an_attribute(name: str) -> None:
+    code = f"import anyserial; print(anyserial.{name}.__name__)"
+    assert python("-c", code).stdout == f"anyserial.{name}\n"
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    for module in ("anyserial", "anyserial.stream", "anyserial._open"):
+        with pytest.raises(AttributeError, match=f"'{module}' has no attribute 'nothing'"):
+            _ = importlib.import_module(module).nothing
+
+
+def test_names_that_other_modules_keep_exporting() -> None:
+    for module in ("anyserial.stream", "anyserial._open"):
+        assert importlib.import_module(module).SerialConnectable is anyserial.SerialConnectable
+        assert importlib.import_module(module).open_serial_port is anyserial.open_serial_port
+
+
+# The aliases of the parts, over parts that the test plays.
+
+
+def _module(folder: Path, name: str, code: str) -> None:
+    (folder / f"{name}.py").write_text(code)
+
+
+ALIASES = {
+    "sync": ("anyserial_sync", "SerialConnectable SerialPort configure_portal get_portal_provider open_serial_port"),
+    "testing": ("anyserial_testing", "FaultPlan MockBackend faults_of serial_port_pair"),
+}
+
+
+@pytest.mark.parametrize("alias", ALIASES)
+def test_an_alias_exports_its_part_s_names(alias: str, tmp_path: Path) -> None:
+    part, names = ALIASES[alias]
+    _module(tmp_path, part, "".join(f"{name} = object()\n" for name in names.split()))
+    code = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        f"import {part}, anyserial.{alias} as alias\n"
+        f"print(sorted(alias.__all__) == {sorted(names.split())!r}"
+        f" and all(getattr(alias, name) is getattr({part}, name) for name in alias.__all__))\n"
+    )
+    done = python("-c", code)
+    assert (done.stdout, done.stderr) == ("True\n", "")
+
+
+@pytest.mark.parametrize("alias", ALIASES)
+def test_an_alias_without_its_part_says_what_to_install(alias: str, tmp_path: Path) -> None:
+    part, _ = ALIASES[alias]
+    hide = f"import sys; sys.modules[{part!r}] = None; sys.path.insert(0, {str(tmp_path)!r})"
+    done = python("-c", f"{hide}\nimport anyserial.{alias}")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith(f"pip install {part.replace('_', '-')}")
+
+
+# python -m anyserial
+
+
+def test_the_module_runs_the_command(tmp_path: Path) -> None:
+    _module(tmp_path, "anyserial_cli", "def main():\n    print('the command')\n    return 7\n")
+    code = f"import runpy, sys; sys.path.insert(0, {str(tmp_path)!r}); runpy.run_module('anyserial', None, '__main__')"
+    done = python("-c", code)
+    assert (done.returncode, done.stdout, done.stderr) == (7, "the command\n", "")
+
+
+def test_the_module_without_the_command_says_what_to_install() -> None:
+    code = "import runpy, sys; sys.modules['anyserial_cli'] = None; runpy.run_module('anyserial', None, '__main__')"
+    done = python("-c", code)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "anyserial: this needs the distribution anyserial, which is not installed: pip install anyserial\n"
+    )
+
+
+def test_every_part_has_a_distribution() -> None:
+    assert {part for part, _ in ALIASES.values()} < set(_parts.DISTRIBUTIONS)
