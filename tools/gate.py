@@ -107,7 +107,13 @@ def _isolation() -> Iterator[Command]:
 
 def _benchmarks() -> Iterator[Command]:
     if (ROOT / "benchmarks" / "__main__.py").exists():
-        yield (UV, "run", "--locked", "--isolated", "--group", "peers", "python", "-m", "benchmarks", "--quick")
+        yield _python("-m", "benchmarks", "--quick")
+
+
+def _stress() -> Iterator[Command]:
+    if (ROOT / "tests-integration" / "stress").exists():
+        # A plain run of the tests has the same ones in their short form.
+        yield ("env", "ANYSERIAL_STRESS=full", *_python("-m", "pytest", "-q", "tests-integration/stress"))
 
 
 def _demo() -> Iterator[Command]:
@@ -129,6 +135,7 @@ STEPS = (
     Step("abi", "ioctl numbers, termios bits and structures are those of each platform's C headers", _abi),
     Step("isolation", "each package's tests pass with no other part installed", _isolation),
     Step("benchmarks", "no instruction count has grown (the quick mode)", _benchmarks),
+    Step("stress", "the reliability tests at their full figures", _stress),
     Step("demo", "the README's demo command, as written", _demo),
     Step("tests", "the README's test command, as written, under -X dev -W error", _tests),
 )

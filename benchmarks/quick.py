@@ -1,0 +1,73 @@
+"""The quick mode, for CI: anyserial's own instruction counts against the committed ones.
+
+A count depends on the interpreter's build and on the versions of what is installed
+with it; figures of another build are no measure, and are only shown.
+"""
+
+import json
+import platform
+import sys
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+from benchmarks.counts import has, import_instructions, round_trip_instructions
+from benchmarks.ways import RUNTIMES, Way, versions
+
+__all__ = ("run",)
+
+BASELINE = Path(__file__).parent / "baseline.json"
+GROWTH = 1.10  # what a count may be of the committed one
+
+
+def _build() -> dict[str, str]:
+    return {
+        "machine": platform.machine(),
+        "python": " ".join((platform.python_version(), *platform.python_build(), platform.python_compiler())),
+        "options": sysconfig.get_config_var("PY_CORE_CFLAGS") or "",
+        **versions("anyio", "uvloop", "trio"),
+    }
+
+
+def _measure() -> dict[str, int]:
+    counts = {
+        f"round trip, {way.runtime}": count
+        for way, count in round_trip_instructions(Way("anyserial", runtime) for runtime in RUNTIMES).items()
+    }
+    return {**counts, "import": import_instructions(["anyserial"])["anyserial"]}
+
+
+def run(*, update: bool) -> int:
+    """Measure and compare; 1 if a count has grown too far. With *update*, commit the new ones instead."""
+    if not has("valgrind"):
+        print("!" * 80)
+        print("!!! benchmarks --quick: NOTHING WAS CHECKED: valgrind is not installed")
+        print("!" * 80, flush=True)
+        return 0
+    build, counts = _build(), _measure()
+    if update:
+        BASELINE.write_text(json.dumps({"build": build, "instructions": counts}, indent=4) + "\n")
+        print(f"wrote {BASELINE}")
+    baseline: dict[str, Any] = json.loads(BASELINE.read_text())
+    committed: dict[str, int] = baseline["instructions"]
+    same = baseline["build"] == build
+    grown: list[str] = []
+    print(f"{'instructions':24}{'now':>14}{'committed':>14}{'ratio':>8}")
+    for name in sorted({*counts, *committed}):
+        now, then = counts.get(name, 0), committed.get(name, 0)
+        ratio = now / then if then else float("inf")
+        print(f"{name:24}{now:14,}{then:14,}{ratio:8.3f}")
+        if ratio > GROWTH:
+            grown.append(name)
+    if not same:
+        print("!" * 80)
+        print("!!! NOTHING WAS COMPARED: the committed counts belong to another build of Python or of")
+        print(f"!!! what it uses: {baseline['build']}")
+        print(f"!!! here it is {build}; --update would commit these")
+        print("!" * 80, flush=True)
+        return 0
+    if grown:
+        print(f"grown by more than {GROWTH - 1:.0%}: {', '.join(grown)}", file=sys.stderr)
+        print("make them smaller again, or say why in the commit that runs --quick --update", file=sys.stderr)
+        return 1
+    return 0
