@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
-    from anyserial._readiness import Waiter
+    from anyserial._readiness._contract import Waiter
     from anyserial.backend import AsyncSerialBackend, SerialBackend
     from anyserial.config import SerialConfig
     from anyserial.discovery import PortInfo

@@ -6,14 +6,15 @@ last of them. It also must not hang: the close runs on a thread that nobody has 
 wait for longer than he wants to.
 """
 
-import threading
 import time
+from _thread import allocate_lock
 from typing import TYPE_CHECKING
 
 from anyserial import _offload
 from anyserial.exceptions import SerialError
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Sequence
 
     from anyserial.backend import SerialBackend
@@ -30,7 +31,7 @@ class Leases:
     __slots__ = ("_count", "_lock", "_retire")
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
         self._count = 0
         self._retire: Callable[[], None] | None = None
 
@@ -79,8 +80,10 @@ class ClosingJob:
     def __init__(self, backend: "SerialBackend", *, linger: float) -> None:
         self._backend = backend
         self._linger = linger
+        import threading  # noqa: PLC0415  # as in `_offload`
+
         self._hurry = threading.Event()
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
         self._blockers: Sequence[threading.Event] = ()
         self._callbacks: list[Callable[[], None]] = []
         self.finished = False

@@ -10,10 +10,10 @@ open port does; without a holder a thread ends as soon as its queue is empty.
 """
 
 import os
-import threading
+from _thread import allocate_lock
 from collections import deque
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
 from anyserial import _readiness
 
@@ -29,7 +29,10 @@ class _Pool:
     """The queue, and who waits on it."""
 
     def __init__(self) -> None:
-        self.condition = threading.Condition(threading.Lock())
+        import threading  # noqa: PLC0415  # 3 M instructions that importing anyserial need not take
+
+        self.thread = threading.Thread
+        self.condition = threading.Condition(allocate_lock())
         self.jobs: deque[Callable[[], object]] = deque()
         self.idle = 0
         self.holders = 0
@@ -41,7 +44,7 @@ class _Pool:
                 self.condition.notify()
                 return
         try:
-            threading.Thread(target=self.work, name="anyserial-worker", daemon=True).start()
+            self.thread(target=self.work, name="anyserial-worker", daemon=True).start()
         except RuntimeError:
             # No more threads (the interpreter is shutting down): here, then, or it never happens.
             with self.condition:
@@ -67,12 +70,24 @@ class _Pool:
             del job  # or a waiting thread keeps what it ran, and a forgotten port is never collected
 
 
-_pool = _Pool()
+_pool: _Pool | None = None
+
+
+def _the_pool() -> _Pool:
+    global _pool  # noqa: PLW0603  # made with the first port, not with the first import
+    if _pool is None:
+        with _making_pool:
+            if _pool is None:
+                _pool = _Pool()
+    return _pool
+
+
+_making_pool = allocate_lock()
 
 
 def _forget_threads() -> None:
-    global _pool  # noqa: PLW0603  # the parent's threads do not exist in a forked child
-    _pool = _Pool()
+    global _pool, _making_pool  # the parent's threads do not exist in a forked child
+    _pool, _making_pool = None, allocate_lock()
 
 
 os.register_at_fork(after_in_child=_forget_threads)
@@ -80,17 +95,19 @@ os.register_at_fork(after_in_child=_forget_threads)
 
 def hold() -> None:
     """Keep idle threads for reuse until `release`."""
-    with _pool.condition:
-        _pool.holders += 1
+    pool = _the_pool()
+    with pool.condition:
+        pool.holders += 1
 
 
 def release() -> None:
     """Take back one `hold`; with the last, idle threads end."""
-    with _pool.condition:
+    pool = _the_pool()
+    with pool.condition:
         # A child after fork starts from zero, whatever its ports held in the parent.
-        _pool.holders = max(_pool.holders - 1, 0)
-        if not _pool.holders:
-            _pool.condition.notify_all()
+        pool.holders = max(pool.holders - 1, 0)
+        if not pool.holders:
+            pool.condition.notify_all()
 
 
 @contextmanager
@@ -105,7 +122,7 @@ def held() -> "Generator[None]":
 
 def submit(job: "Callable[[], object]") -> None:
     """Have *job* called on a thread, soon; it must not raise."""
-    _pool.put(job)
+    _the_pool().put(job)
 
 
 def submit_alone(job: "Callable[[], object]") -> None:
@@ -114,13 +131,15 @@ def submit_alone(job: "Callable[[], object]") -> None:
     For finalizers: the collector may run them inside the pool, whose lock `submit` would
     then wait for in vain.
     """
+    import threading  # noqa: PLC0415  # as in `_Pool`
+
     try:
         threading.Thread(target=job, name="anyserial-worker", daemon=True).start()
     except RuntimeError:
         job()  # as in `put`
 
 
-class Job[T]:
+class Job:
     """One call: run by a worker, waited for or abandoned by whoever submitted `run`.
 
     Args:
@@ -131,17 +150,17 @@ class Job[T]:
 
     def __init__(
         self,
-        function: "Callable[[], T]",
+        function: "Callable[[], Any]",
         notify: "Callable[[], None]",
-        abandoned: "Callable[[T | None], object] | None",
+        abandoned: "Callable[[Any], object] | None",
     ) -> None:
-        self._function: Callable[[], T] | None = function
+        self._function: Callable[[], Any] | None = function
         self._notify = notify
         self._abandoned = abandoned
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
         self._is_abandoned = False
         self._done = False
-        self._result: T | None = None
+        self._result: Any = None
         self._error: BaseException | None = None
 
     @property
@@ -178,11 +197,11 @@ class Job[T]:
         if self._abandoned is not None:
             self._abandoned(self._result)
 
-    def take(self) -> T:
+    def take(self) -> Any:
         """Return the result of a finished call, or raise its error; once."""
         error, self._error = self._error, None
         if error is None:
-            return cast("T", self._result)
+            return self._result
         try:
             raise error
         finally:
@@ -208,4 +227,5 @@ async def run[T](function: "Callable[[], T]", *, abandoned: "Callable[[T | None]
     except BaseException:
         call.abandon()
         raise
-    return call.take()
+    result: T = call.take()
+    return result

@@ -6,8 +6,8 @@ Their public face only; what each one does is written once, as steps, in `_port`
 from typing import TYPE_CHECKING
 
 import anyio
-import anyio.lowlevel
 
+from anyserial import _readiness
 from anyserial._async import AsyncPortBase
 from anyserial._checks import check_config, check_seconds
 
@@ -55,8 +55,8 @@ class AsyncOperations(AsyncPortBase):
         tells once that is over.
         """
         check_config(config)
-        loop = anyio.lowlevel.current_token()
-        if self._configuring is None or self._configuring[0] != loop:
+        loop = _readiness.native_token()
+        if self._configuring is None or self._configuring[0] is not loop:
             # A lock is one event loop's; a port that is in use has not left its own.
             self._configuring = loop, anyio.Lock()
         async with self._configuring[1]:

@@ -13,8 +13,8 @@ go of at once, so that the device can come back under its name), then closed.
 Not here: anything that knows an event loop, a descriptor or a platform.
 """
 
-import threading
 import time
+from _thread import allocate_lock
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from functools import partial
@@ -28,6 +28,8 @@ from anyserial._errno import closed_error, disconnected_error
 from anyserial.exceptions import SerialDisconnectedError, SerialError, UnsupportedFeatureError
 
 if TYPE_CHECKING:
+    import threading
+
     from anyserial.backend import AsyncSerialBackend, SerialBackend
     from anyserial.capabilities import ControlLines, LineCounters, ModemLines, PortStatistics, SerialCapabilities
     from anyserial.config import SerialConfig
@@ -97,7 +99,7 @@ class PortBase:
         self._port_info = port_info
         self._state = OPEN
         self._cause: BaseException | None = None
-        self._settings_lock = threading.Lock()
+        self._settings_lock = allocate_lock()
         self._carry = Carry()
         self._carried = self._carry.items
         self._bytes_sent: int = 0

@@ -7,10 +7,10 @@ this module's business.
 
 import math
 import operator
-from dataclasses import dataclass, fields
 from enum import StrEnum, unique
 from typing import Any, Literal, Self, SupportsIndex, TypedDict, Unpack
 
+from anyserial._value import Value, value_class
 from anyserial.exceptions import ConfigurationError
 
 __all__ = (
@@ -100,8 +100,8 @@ _PARITIES = {parity.value: parity for parity in Parity} | {parity.name[0].lower(
 _STOP_BITS = {spelling: bits for bits in StopBits for spelling in (bits.value, float(bits))}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, init=False)
-class FlowControl:
+@value_class
+class FlowControl(Value):
     """Which flow controls are on; they can be combined.
 
     Attributes:
@@ -109,6 +109,12 @@ class FlowControl:
         rts_cts: Hardware flow control on RTS and CTS.
         dtr_dsr: Hardware flow control on DTR and DSR; few platforms have it.
     """
+
+    __slots__ = (  # noqa: RUF023  # in the order of the fields
+        "xon_xoff",
+        "rts_cts",
+        "dtr_dsr",
+    )
 
     xon_xoff: bool
     rts_cts: bool
@@ -125,8 +131,8 @@ class FlowControl:
         return cls()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, init=False)
-class RS485Config:
+@value_class
+class RS485Config(Value):
     """The kernel's RS-485 mode (Linux ``struct serial_rs485``): RTS drives the transceiver.
 
     Attributes:
@@ -137,6 +143,15 @@ class RS485Config:
         delay_after_send: Seconds between the last bit and RTS; >= 0, applied in whole milliseconds.
         rx_during_tx: Whether what is sent is received too.
     """
+
+    __slots__ = (  # noqa: RUF023  # in the order of the fields
+        "enabled",
+        "rts_on_send",
+        "rts_after_send",
+        "delay_before_send",
+        "delay_after_send",
+        "rx_during_tx",
+    )
 
     enabled: bool
     rts_on_send: bool
@@ -186,8 +201,8 @@ class SerialConfigFields(TypedDict, total=False):
     discard_input_on_open: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, init=False)
-class SerialConfig:
+@value_class
+class SerialConfig(Value):
     """Everything that is set on a port. Immutable, hashable, compared by value.
 
     Natural spellings are taken: ``byte_size=8``, ``stop_bits=1.5``, ``parity="even"`` or
@@ -218,6 +233,25 @@ class SerialConfig:
         ConfigurationError: A value is not valid; the message names the field, the value
             and what is accepted.
     """
+
+    __slots__ = (  # noqa: RUF023  # in the order of the fields
+        "baudrate",
+        "byte_size",
+        "parity",
+        "stop_bits",
+        "flow_control",
+        "exclusive",
+        "hangup_on_close",
+        "low_latency",
+        "read_chunk_size",
+        "rs485",
+        "unsupported_policy",
+        "dtr_on_open",
+        "rts_on_open",
+        "line_errors",
+        "close_timeout",
+        "discard_input_on_open",
+    )
 
     baudrate: int
     byte_size: ByteSize
@@ -288,7 +322,7 @@ class SerialConfig:
         Raises:
             ConfigurationError: A value is not valid, or there is no such field.
         """
-        current: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        current: dict[str, Any] = {name: getattr(self, name) for name in self.names()}
         for name in changes:
             if name not in current:
                 raise ConfigurationError(f"SerialConfig has no field {name!r}; its fields are {', '.join(current)}")

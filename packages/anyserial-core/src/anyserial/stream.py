@@ -21,7 +21,6 @@ from collections.abc import Buffer
 from typing import TYPE_CHECKING, Any, Self, Unpack, override
 
 import anyio
-import anyio.lowlevel
 from anyio.abc import ByteStream
 
 from anyserial import _offload, _readiness
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 
     from anyserial._connectable import SerialConnectable
     from anyserial._open import open_serial_port
-    from anyserial._readiness import Waiter
+    from anyserial._readiness._contract import Waiter
     from anyserial.backend import AsyncSerialBackend, SerialBackend
     from anyserial.capabilities import SerialCapabilities
     from anyserial.config import SerialConfigFields
@@ -348,7 +347,7 @@ class SerialPort(AsyncOperations, ByteStream):
             self._close_backend(linger=self._config.close_timeout)
         closing = self._closing
         if closing is None:
-            await anyio.lowlevel.checkpoint()
+            await _readiness.checkpoint()
             return
         signal = _readiness.signal()
         closing.on_finish(signal.notify)

@@ -107,7 +107,8 @@ def _open_on(
         except BaseException:
             job.abandon()
             raise
-    return job.take()
+    result: tuple[SerialBackend, PortInfo | None] = job.take()
+    return result
 
 
 @dataclass(kw_only=True, slots=True)

@@ -145,7 +145,7 @@ class Follower:
 
 
 def wait_for(
-    job: "_offload.Job[Any]",
+    job: "_offload.Job",
     sleeper: threading.Event,
     timeout: float | None,
     path: str,

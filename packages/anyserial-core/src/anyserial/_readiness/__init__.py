@@ -5,90 +5,16 @@ A `Waiter` belongs to one open port in one event loop and waits for its descript
 read or written, or what a port is.
 """
 
-from typing import TYPE_CHECKING, Any, Protocol, cast
-
-import anyio.lowlevel
+from typing import TYPE_CHECKING, Any, cast
 
 from anyserial.exceptions import UnsupportedAsyncBackendError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-    from threading import Event
+    from collections.abc import Callable
 
-__all__ = ("NOWHERE", "Signal", "Waiter", "checkpoint_if_cancelled", "signal", "waiter")
+    from anyserial._readiness._contract import Signal, Waiter
 
-
-class Signal(Protocol):
-    """A thread's way to wake a task, once."""
-
-    def notify(self) -> None:
-        """Wake the task. Callable from any thread; does nothing once the event loop is gone."""
-        ...
-
-    async def wait(self) -> None:
-        """Return once `notify` has been called."""
-        ...
-
-
-class Waiter(Protocol):
-    """One port's waiting in one event loop; used on that loop's thread only, but for `detach`."""
-
-    attempt_first: bool
-    """Whether a read is likely to succeed at once, so that trying beats waiting."""
-
-    @property
-    def home(self) -> object:
-        """This waiter's event loop: `running` returns it when called in that loop."""
-        ...
-
-    def running(self) -> object:
-        """Return the caller's event loop; None, or RuntimeError, in one of another kind."""
-        ...
-
-    def read[A, T](self, attempt: "Callable[[A], T | None]", argument: A) -> "Awaitable[T]":
-        """Wait until ``attempt(argument)`` returns something else than None, and return that.
-
-        The attempt is made as soon as the descriptor is readable, which may be before
-        the waiting task runs: after a cancellation `reclaim` has what it gave.
-        Raises anyio.ClosedResourceError when `detach` is called meanwhile.
-        """
-        ...
-
-    def write[A, T](self, attempt: "Callable[[A], T | None]", argument: A) -> "Awaitable[T]":
-        """The same for a descriptor that becomes writable; `reclaim_write` after a cancellation."""
-        ...
-
-    def reclaim(self) -> Any:
-        """End a read whose task was cancelled; return what it had got, or None.
-
-        If the attempt raised an exception, that is returned.
-        """
-        ...
-
-    def reclaim_write(self) -> Any:
-        """End a write whose task was cancelled; return what it had got, or None."""
-        ...
-
-    async def checkpoint(self) -> None:
-        """Let other tasks run, and check for cancellation."""
-        ...
-
-    def deadline(self) -> float:
-        """Return the task's deadline: -inf if a cancel scope has cancelled it."""
-        ...
-
-    def detach(self, wake: "Callable[[], None] | None" = None) -> "Event | None":
-        """Let go of the descriptor and wake who waits; callable from any thread, and twice.
-
-        Args:
-            wake: Called in the waiter's own event loop, to wake whoever waits there for
-                something else than the descriptor.
-
-        Returns:
-            None when done, or an event that is set once the waiter's own event loop, in
-            another thread, has done it: until then the descriptor must stay open.
-        """
-        ...
+__all__ = ("NOWHERE", "checkpoint", "checkpoint_if_cancelled", "native_token", "signal", "waiter")
 
 
 class _Nowhere:
@@ -108,8 +34,14 @@ class _Nowhere:
 NOWHERE: Any = _Nowhere()
 
 
-def _native_token() -> object:
-    """Return the running event loop's own token: an asyncio loop or a TrioToken."""
+def native_token() -> object:
+    """Return the running event loop's own token: an asyncio loop or a TrioToken.
+
+    Raises:
+        UnsupportedAsyncBackendError: No event loop that AnyIO knows is running.
+    """
+    import anyio.lowlevel  # noqa: PLC0415  # dear to import, and needed in an event loop only
+
     try:
         return anyio.lowlevel.current_token().native_token
     except RuntimeError as exc:
@@ -118,13 +50,13 @@ def _native_token() -> object:
         raise UnsupportedAsyncBackendError(f"AnyIO does not support the running event loop ({exc})") from exc
 
 
-def signal() -> Signal:
+def signal() -> "Signal":
     """Return a signal that wakes the calling task.
 
     Raises:
         UnsupportedAsyncBackendError: No event loop that AnyIO knows is running.
     """
-    token = _native_token()
+    token = native_token()
     if type(token).__module__.partition(".")[0] == "trio":
         from anyserial._readiness import trio as trio_  # noqa: PLC0415  # trio is optional
 
@@ -134,7 +66,7 @@ def signal() -> Signal:
     return asyncio_.AsyncioSignal()
 
 
-def waiter(fd: int, on_idle: "Callable[[], None]") -> Waiter:
+def waiter(fd: int, on_idle: "Callable[[], None]") -> "Waiter":
     """Return a waiter for *fd* in the running event loop.
 
     Args:
@@ -145,7 +77,7 @@ def waiter(fd: int, on_idle: "Callable[[], None]") -> Waiter:
     Raises:
         UnsupportedAsyncBackendError: No event loop that AnyIO knows is running.
     """
-    token = _native_token()
+    token = native_token()
     if type(token).__module__.partition(".")[0] == "trio":
         from anyserial._readiness import trio as trio_  # noqa: PLC0415
 
@@ -165,5 +97,14 @@ async def checkpoint_if_cancelled() -> None:
     Raises:
         UnsupportedAsyncBackendError: No event loop that AnyIO knows is running.
     """
-    _native_token()
+    import anyio.lowlevel  # noqa: PLC0415
+
+    native_token()
     await anyio.lowlevel.checkpoint_if_cancelled()
+
+
+async def checkpoint() -> None:
+    """Let other tasks run, and raise if the task is cancelled."""
+    import anyio.lowlevel  # noqa: PLC0415
+
+    await anyio.lowlevel.checkpoint()
