@@ -71,10 +71,10 @@ async def test_nothing_of_a_call_is_kept_by_an_idle_thread() -> None:
 async def test_threads_are_reused_while_held() -> None:
     with _offload.held():
         first = await _offload.run(threading.get_ident)
-        await until(lambda: _offload._pool.idle == 1)
+        await until(lambda: _offload._the_pool().idle == 1)
         for _ in range(5):
             assert await _offload.run(threading.get_ident) == first
-            await until(lambda: _offload._pool.idle == 1)
+            await until(lambda: _offload._the_pool().idle == 1)
         assert len(workers()) == 1
     await until(no_workers)
 
@@ -95,7 +95,7 @@ async def test_threads_go_after_the_last_holder() -> None:
     _offload.hold()
     _offload.hold()
     await _offload.run(int)
-    await until(lambda: _offload._pool.idle == 1)
+    await until(lambda: _offload._the_pool().idle == 1)
     _offload.release()
     assert workers()
     _offload.release()
@@ -113,8 +113,8 @@ async def test_an_idle_thread_goes_after_a_while(monkeypatch: pytest.MonkeyPatch
 async def test_more_releases_than_holds_do_no_harm() -> None:
     _offload.release()
     with _offload.held():
-        assert _offload._pool.holders == 1
-    assert _offload._pool.holders == 0
+        assert _offload._the_pool().holders == 1
+    assert _offload._the_pool().holders == 0
 
 
 async def test_a_cancelled_call_goes_on_and_is_cleaned_up_after() -> None:
@@ -260,7 +260,7 @@ def test_a_job_that_another_thread_took_meanwhile_is_not_done_twice(monkeypatch:
 def test_a_child_after_fork_has_threads_of_its_own() -> None:
     with _offload.held():
         anyio.run(_offload.run, int)
-        wait_for(lambda: _offload._pool.idle == 1)
+        wait_for(lambda: _offload._the_pool().idle == 1)
         readable, writable = os.pipe()
         pid = _fork()
         if pid == 0:
@@ -268,7 +268,7 @@ def test_a_child_after_fork_has_threads_of_its_own() -> None:
             try:
                 done = threading.Event()
                 _offload.submit(done.set)
-                if done.wait(5) and _offload._pool.holders == 0:
+                if done.wait(5) and _offload._the_pool().holders == 0:
                     _offload.release()
                     os.write(writable, b"done")
                     status = 0

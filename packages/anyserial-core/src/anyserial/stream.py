@@ -294,6 +294,7 @@ class SerialPort(AsyncOperations, ByteStream):
 
     async def _send_rest(self, waiter: "Waiter", rest: memoryview) -> None:
         while rest:
+            self._check_open()  # it may have been closed after the wait was over and before this task ran
             sent: int | None = self._write(rest)
             if sent is None:
                 self._in_a_row = 0

@@ -107,6 +107,7 @@ class _Direction:
         "_add",
         "_argument",
         "_attempt",
+        "_detached",
         "_fd",
         "_future",
         "_new_future",
@@ -132,6 +133,7 @@ class _Direction:
         self._fd = fd
         self._on_idle = on_idle
         self._registered = False
+        self._detached = False
         # What both loops' create_future does, less a frame.
         self._new_future: Callable[[], asyncio.Future[Any]] = partial(asyncio.Future, loop=loop)
         self._future: asyncio.Future[Any] | None = None
@@ -145,6 +147,9 @@ class _Direction:
         self._argument = argument
         self.attempt_first = False
         if not self._registered:
+            if self._detached:
+                # Closed after the last wait was over and before its task ran on: nobody would wake this one.
+                raise anyio.ClosedResourceError
             self._add(self._fd, self._fire, weakref.ref(self), self._remove, self._fd)
             self._registered = True
         return future
@@ -190,7 +195,8 @@ class _Direction:
         self._registered = False
 
     def interrupt(self) -> None:
-        """Drop the registration and wake the task that waits."""
+        """Drop the registration for good, and wake the task that waits."""
+        self._detached = True
         if self._registered:
             self._registered = False
             self._remove(self._fd)
@@ -222,6 +228,7 @@ class AsyncioWaiter(_Direction):
         if self._output is None:
             loop = self.home
             self._output = _Direction(loop, loop.add_writer, loop.remove_writer, self._fd, _ignore)
+            self._output._detached = self._detached  # noqa: SLF001  # this class's base
         return self._output.wait(attempt, argument)
 
     def reclaim_write(self) -> Any:
