@@ -5,6 +5,7 @@ before it woke, and what follows a mark of a line error in the same read. They l
 the next receive.
 """
 
+import threading
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -19,43 +20,51 @@ __all__ = ("Carry", "MarkedReader")
 class Carry:
     """A queue of bytes and line errors, in the order of the line. True while it holds anything.
 
+    Any thread may use it, but only one at a time takes from it or gives back.
+
     Attributes:
         items: The queue itself, to be looked at only: whether it is empty costs no call.
     """
 
-    __slots__ = ("items",)
+    __slots__ = ("_lock", "items")
 
     def __init__(self) -> None:
         self.items: deque[bytes | LineError] = deque()
+        self._lock = threading.Lock()
 
     def __bool__(self) -> bool:
         return bool(self.items)
 
     def __len__(self) -> int:
         """Return the count of bytes; line errors count nothing."""
-        return sum(len(item) for item in self.items if isinstance(item, bytes))
+        with self._lock:
+            return sum(len(item) for item in self.items if isinstance(item, bytes))
 
     def extend(self, items: "Sequence[bytes | LineError]") -> None:
         """Append what was read later."""
-        self.items.extend(items)
+        with self._lock:
+            self.items.extend(items)
 
     def give_back(self, item: "bytes | LineError") -> None:
         """Put back in front what was read earlier."""
-        self.items.appendleft(item)
+        with self._lock:
+            self.items.appendleft(item)
 
     def take(self, size: int) -> bytes:
         """Return 1..*size* bytes from the front.
 
         Raises:
             LineError: The line was damaged before the next byte; it is reported once.
+            IndexError: There is nothing.
         """
-        item = self.items.popleft()
-        if not isinstance(item, bytes):
-            raise item
-        if len(item) > size:
-            self.items.appendleft(item[size:])
-            return item[:size]
-        return item
+        with self._lock:
+            item = self.items.popleft()
+            if not isinstance(item, bytes):
+                raise item
+            if len(item) > size:
+                self.items.appendleft(item[size:])
+                return item[:size]
+            return item
 
     def take_into(self, buffer: memoryview) -> int:
         """Move bytes from the front into *buffer*; the rest as for `take`."""
@@ -65,7 +74,8 @@ class Carry:
 
     def clear(self) -> None:
         """Forget everything."""
-        self.items.clear()
+        with self._lock:
+            self.items.clear()
 
 
 class MarkedReader:

@@ -74,14 +74,46 @@ def open_port[P: SerialPort](
         config = SerialConfig()
     check_config(config)
     device, info = device_path(path)
+    if backend is not None and hasattr(backend, "aclose"):
+        return _open_in_portal(cls, device, config, cast("AsyncSerialBackend", backend), info, timeout)
+    descriptor_backend = cast("SerialBackend | None", backend)  # type: ignore[redundant-cast]  # pyright needs it
     opened: SerialBackend | None = None
     try:
-        opened, info = _open_on(device, config, cast("SerialBackend | None", backend), info, timeout)
+        opened, info = _open_on(device, config, descriptor_backend, info, timeout)
         return cls(opened, config, port_info=info)
     except BaseException:
         if opened is not None:
             opened.close()
         raise
+
+
+def _open_in_portal[P: SerialPort](  # noqa: PLR0917  # called from one place
+    cls: type[P],
+    device: str,
+    config: SerialConfig,
+    backend: "AsyncSerialBackend",
+    info: "PortInfo | None",
+    timeout: float | None,
+) -> P:
+    from anyserial_sync._portal import Portal  # noqa: PLC0415  # few ports need it
+
+    portal = Portal()
+    try:
+        portal.run(
+            lambda: backend.open(device, config),
+            threading.Event(),
+            timeout=timeout,
+            path=device,
+            check=lambda: None,
+            late=lambda _: portal.finish(backend.aclose),
+        )
+        try:
+            return cls(backend, config, port_info=info)
+        except BaseException:
+            portal.finish(backend.aclose)
+            raise
+    finally:
+        portal.close()
 
 
 def _open_on(

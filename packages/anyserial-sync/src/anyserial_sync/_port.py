@@ -17,6 +17,7 @@ operations do is `anyserial._port`, what the system calls are is the backend's b
 import threading
 import warnings
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Self, Unpack, override
 
 import anyio
@@ -25,16 +26,16 @@ from anyserial import _offload
 from anyserial._checks import check_config, check_positive
 from anyserial._port import CLOSED, OPEN
 from anyserial.config import SerialConfig
-from anyserial.exceptions import SerialDisconnectedError, UnsupportedFeatureError
+from anyserial.exceptions import UnsupportedFeatureError
 from anyserial.stream import SerialStreamAttribute
 
-from anyserial_sync._base import BlockingPortBase
-from anyserial_sync._lane import Lane
-from anyserial_sync._timeouts import deadline_of, remaining, timed_out
+from anyserial_sync._buffered import BufferedReceiving
+from anyserial_sync._operations import BlockingOperations
+from anyserial_sync._timeouts import LONGEST_WAIT, deadline_of, milliseconds_of
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Mapping
+    from collections.abc import Buffer, Callable, Mapping
     from types import TracebackType
 
     from anyserial.backend import AsyncSerialBackend, SerialBackend
@@ -47,7 +48,7 @@ CLOSE_GRACE = 0.04  # seconds beyond close_timeout that close waits for the driv
 BURST = 4095  # the most that one read of a Linux tty gives: more is likely to be there
 
 
-class SerialPort(BlockingPortBase, anyio.TypedAttributeProvider):
+class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProvider):
     """A serial port with blocking methods.
 
     Made by `open_serial_port`, `SerialPort.open` or `SerialConnectable.connect`; the
@@ -112,7 +113,7 @@ class SerialPort(BlockingPortBase, anyio.TypedAttributeProvider):
 
     # Receiving and sending
 
-    def receive(self, max_bytes: int = 65536, *, timeout: float | None = None) -> bytes:
+    def receive(self, max_bytes: int = 65536, *, timeout: float | None = None) -> bytes:  # noqa: C901, PLR0912  # the hot path
         """Receive what is there, or wait for it.
 
         Args:
@@ -133,48 +134,100 @@ class SerialPort(BlockingPortBase, anyio.TypedAttributeProvider):
         """
         if type(max_bytes) is not int or max_bytes < 1:
             check_positive("max_bytes", max_bytes)
-        deadline = None if timeout is None else deadline_of(timeout)
+        if timeout is None:
+            milliseconds = deadline = None
+        else:
+            if type(timeout) is float and 0.0 <= timeout < LONGEST_WAIT:
+                milliseconds = timeout * 1000
+            else:
+                milliseconds = milliseconds_of(timeout)
+            deadline = monotonic() + timeout
         lane = self._receiving
-        turn, me = lane.turn, object()
+        turn, mine = lane.turn, False
+        me: object = []
+        data: bytes | None = None
         try:
-            if turn.setdefault("taken", me) is not me:
-                raise self._not_entered(lane)
+            mine = turn.setdefault("taken", me) is me
+            if not mine:
+                self._refuse_entry(lane)
             size = self._chunk_size
             if max_bytes < size:  # noqa: PLR1730  # half the cost of min()
                 size = max_bytes
-            if self._carried or self._attempt_first or timeout == 0:
-                data = self._attempt(lane, me, size, timeout)
-            else:
-                self._wait(lane, me, timeout)
+            if self._attempt_first or self._carried or milliseconds == 0.0 or lane.interrupted:
+                data = self._next(lane, me, size, deadline, poll=milliseconds == 0.0)
+            elif (wait := lane.wait) is not None and wait(milliseconds) and not lane.interrupted:
                 data = self._read(size)
-            while data is None:
-                self._wait(lane, me, remaining(deadline))
-                data = self._read(size)
+            if data is None:
+                data = self._read_later(lane, me, size, deadline)
             count = len(data)
-            self._attempt_first = count == size or count >= BURST
+            if count == size or count >= BURST:
+                self._attempt_first = True
             self._bytes_received += count
             return data
-        except SerialDisconnectedError as exc:
-            self._disconnect(exc)
+        except BaseException as exc:
+            self._failed(exc, data)
             raise
         finally:
-            if turn.get("taken") is me:
+            if mine or turn.get("taken") is me:
                 del turn["taken"]
                 if lane.interrupted and lane.retire():
                     self._leases.release()
 
-    def _attempt(self, lane: Lane, me: object, size: int, timeout: float | None) -> bytes | None:
-        """Give what is there already: carried over, or in the kernel."""
+    def receive_into(self, buffer: "bytearray | memoryview", *, timeout: float | None = None) -> int:
+        """Receive into a buffer of the caller's, without a copy.
+
+        Args:
+            buffer: Any writable, contiguous buffer; at least one byte long.
+            timeout: Seconds to wait; 0 polls, None waits without limit.
+
+        Returns:
+            How many bytes were written to its beginning, at least 1.
+
+        Raises:
+            TypeError: *buffer* cannot be written to.
+            ValueError: *buffer* is empty.
+            TimeoutError: Nothing came in time.
+            SerialDisconnectedError: As `receive`; so are all the others.
+        """
+        view = memoryview(buffer).cast("B")
+        if view.readonly:
+            raise TypeError("receive_into needs a writable buffer (got a read-only one)")
+        if not view:
+            raise ValueError("receive_into needs a buffer of at least one byte (got an empty one)")
+        deadline = deadline_of(timeout)
+        lane = self._receiving
+        turn, me = lane.turn, object()
         try:
-            return self._carry.take(size)
-        except IndexError:
-            pass
-        if lane.interrupted and lane.is_for(me):
-            raise self._interruption(lane)
-        data = self._read(size)
-        if data is None and timeout == 0:
-            raise timed_out("nothing was received", self._path)
-        return data
+            if turn.setdefault("taken", me) is not me:
+                self._refuse_entry(lane)
+            view = view[: self._chunk_size]
+            count = self._next_into(lane, me, view, deadline, poll=timeout == 0)
+            if count == len(view) or count >= BURST:
+                self._attempt_first = True
+            self._bytes_received += count
+            return count
+        except BaseException as exc:
+            self._failed(exc, None)
+            raise
+        finally:
+            self._leave(lane, me)
+
+    def receive_available(self, *, limit: int | None = None, timeout: float | None = None) -> bytes:
+        """Receive what is queued, in one wait and one read.
+
+        Args:
+            limit: The most to return, at least 1; None for `SerialConfig.read_chunk_size`,
+                which caps it anyway. A Linux tty gives at most 4095 bytes in one read.
+            timeout: Seconds to wait; 0 polls, None waits without limit.
+
+        Returns:
+            1..limit bytes, never empty.
+
+        Raises:
+            TimeoutError: Nothing came in time.
+            SerialDisconnectedError: As `receive`; so are all the others.
+        """
+        return self.receive(self._chunk_size if limit is None else limit, timeout=timeout)
 
     def send(self, item: bytes, *, timeout: float | None = None) -> None:
         """Send all of *item*: return when the kernel has taken it.
@@ -191,14 +244,17 @@ class SerialPort(BlockingPortBase, anyio.TypedAttributeProvider):
             SerialCancelledError: `cancel_send` was called meanwhile; as for a timeout.
             anyio.BusyResourceError: Another thread is sending or draining.
         """
-        deadline = None if timeout is None else deadline_of(timeout)
+        if timeout is not None and (type(timeout) is not float or not 0.0 <= timeout < LONGEST_WAIT):
+            milliseconds_of(timeout)
         lane = self._sending
-        turn, me = lane.turn, object()
+        turn, mine = lane.turn, False
+        me: object = []
         try:
-            if turn.setdefault("taken", me) is not me:
-                raise self._not_entered(lane)
+            mine = turn.setdefault("taken", me) is me
+            if not mine:
+                self._refuse_entry(lane)
             if lane.interrupted and lane.is_for(me):
-                raise self._interruption(lane)
+                self._interrupt(lane)
             # The answer to what is sent cannot be there yet: the next receive had better wait first.
             self._attempt_first = False
             size = len(item)
@@ -206,23 +262,41 @@ class SerialPort(BlockingPortBase, anyio.TypedAttributeProvider):
                 sent = self._write(item) or 0
                 self._bytes_sent += sent
                 if sent < size:
-                    self._send_rest(lane, me, memoryview(item)[sent:], deadline)
-        except SerialDisconnectedError as exc:
-            self._disconnect(exc)
+                    self._write_later(lane, me, memoryview(item)[sent:], timeout)
+        except BaseException as exc:
+            self._failed(exc, None)
             raise
         finally:
-            if turn.get("taken") is me:
+            if mine or turn.get("taken") is me:
                 del turn["taken"]
                 if lane.interrupted and lane.retire():
                     self._leases.release()
 
-    def _send_rest(self, lane: Lane, me: object, rest: memoryview, deadline: float | None) -> None:
-        while rest:
-            self._wait(lane, me, remaining(deadline))
-            sent = self._write(rest)
-            if sent:
-                self._bytes_sent += sent
-                rest = rest[sent:]
+    def send_buffer(self, data: "Buffer", *, timeout: float | None = None) -> None:
+        """Send all of a buffer, without a copy; as `send`.
+
+        Args:
+            data: Any contiguous buffer; it must not change until this returns.
+            timeout: As `send`.
+
+        Raises:
+            TypeError: *data* is no contiguous buffer.
+            TimeoutError: As `send`; so are all the others.
+        """
+        self.send(memoryview(data).cast("B"), timeout=timeout)  # type: ignore[arg-type]  # whatever has a length and bytes
+
+    def send_eof(self, *, timeout: float | None = None) -> None:
+        """Wait until everything was sent, as `drain`: a serial line has no end of file.
+
+        The port stays usable in both directions.
+
+        Args:
+            timeout: As `drain`.
+
+        Raises:
+            TimeoutError: As `drain`; so are all the others.
+        """
+        self.drain(timeout=timeout)
 
     def cancel_receive(self) -> None:
         """Interrupt the receive that another thread is in; do nothing if there is none.

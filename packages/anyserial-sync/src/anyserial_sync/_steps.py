@@ -10,7 +10,7 @@ Not here: what the steps are (`anyserial._port`), and what ends a wait (`_base`)
 
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from anyserial import _offload
 from anyserial._port import Call, Steps
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
     from anyserial._closing import Leases
 
-__all__ = ("Follower", "wait_for")
+    from anyserial_sync._portal import Portal
+
+__all__ = ("POLL_GRACE", "Follower", "wait_for")
 
 POLL_GRACE = 0.01  # seconds that a call which cannot be polled gets when the timeout is 0
 
@@ -37,6 +39,7 @@ class Follower:
         deadline: When the operation has to be over, by `time.monotonic`; None for never.
         polls: Whether the timeout is 0: do what can be done without waiting.
         check: Raises if the operation was interrupted meanwhile.
+        portal: Where the calls are awaited, if the backend has no descriptor.
     """
 
     def __init__(
@@ -47,7 +50,9 @@ class Follower:
         *,
         polls: bool,
         check: "Callable[[], None]",
+        portal: "Portal | None" = None,
     ) -> None:
+        self._portal = portal
         self._path = path
         self._leases = leases
         self._deadline = deadline
@@ -93,6 +98,8 @@ class Follower:
             if not self._ending:
                 self._pause(step)
             return None
+        if self._portal is not None:
+            return self._call_in_portal(self._portal, step)
         if self._ending:
             return step.function()
         if step.slow or (self._deadline is not None and not self._polls):
@@ -115,6 +122,27 @@ class Follower:
         except BaseException as exc:
             if call.undo is not None and not isinstance(exc, Exception):
                 call.undo()
+            raise
+
+    def _call_in_portal(self, portal: "Portal", call: Call) -> Any:
+        if self._ending:
+            return portal.finish(call.function)
+        failed = True
+
+        async def function() -> Any:
+            nonlocal failed
+            try:
+                return await call.function()
+            except Exception:
+                failed = False  # by itself: there is nothing to undo
+                raise
+
+        try:
+            left = remaining(self._deadline)
+            return portal.run(function, self.sleeper, timeout=left, path=self._path, check=self._check)
+        except BaseException:
+            if failed and call.undo is not None:
+                portal.finish(call.undo)
             raise
 
     def _call_on_thread(self, call: Call) -> Any:
@@ -144,8 +172,13 @@ class Follower:
             leases.release()
 
 
+class _Job(Protocol):
+    @property
+    def finished(self) -> bool: ...
+
+
 def wait_for(
-    job: "_offload.Job",
+    job: _Job,
     sleeper: threading.Event,
     timeout: float | None,
     path: str,

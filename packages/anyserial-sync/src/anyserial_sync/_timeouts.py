@@ -4,9 +4,10 @@ import errno
 import math
 from time import monotonic
 
-__all__ = ("check_timeout", "deadline_of", "remaining", "timed_out")
+__all__ = ("LONGEST_WAIT", "check_timeout", "deadline_of", "milliseconds_of", "remaining", "timed_out")
 
-_INFINITY = math.inf
+LONGEST_WAIT = (2**31 - 1) / 1000
+"""Seconds: poll(2) takes milliseconds as an int. Who waits longer waits again."""
 
 
 def check_timeout(timeout: object) -> None:
@@ -24,11 +25,16 @@ def check_timeout(timeout: object) -> None:
         raise ValueError(f"timeout must be 0 or more seconds, or None to wait without limit (got {timeout!r})")
 
 
-def deadline_of(timeout: float) -> float:
-    """Check *timeout* and return when it is over, by `time.monotonic`."""
-    if type(timeout) is not float or not 0.0 <= timeout < _INFINITY:
-        check_timeout(timeout)
-    return monotonic() + timeout
+def milliseconds_of(timeout: float) -> float:
+    """Check *timeout* and return it as poll(2) takes it, at most `LONGEST_WAIT`."""
+    check_timeout(timeout)
+    return min(timeout, LONGEST_WAIT) * 1000
+
+
+def deadline_of(timeout: float | None) -> float | None:
+    """Check *timeout* and return when it is over, by `time.monotonic`; None for never."""
+    check_timeout(timeout)
+    return None if timeout is None else monotonic() + timeout
 
 
 def remaining(deadline: float | None) -> float | None:

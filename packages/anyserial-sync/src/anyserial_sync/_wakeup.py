@@ -14,11 +14,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ("LONGEST_WAIT", "Wakeup", "waiter")
+__all__ = ("Wakeup", "waiter")
 
-LONGEST_WAIT = (2**31 - 1) / 1000
-"""Seconds: poll(2) takes milliseconds as an int. Who waits longer waits again."""
-
+_HAS_EVENTFD = hasattr(os, "eventfd")
 FD_SETSIZE = 1024  # select(2) takes no descriptor from here on
 
 # macOS: poll(2) answers POLLNVAL for some ttys (its man page, "BUGS"), select(2) serves all of them.
@@ -31,7 +29,7 @@ class Wakeup:
     __slots__ = ("_read", "_write")
 
     def __init__(self) -> None:
-        if sys.platform == "linux":
+        if sys.platform == "linux" and _HAS_EVENTFD:
             self._read = self._write = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         else:
             self._read, self._write = os.pipe()

@@ -1,0 +1,258 @@
+"""The operations of the blocking port: settings, lines, queues, counters.
+
+Their public face only; what each one does is written once, as steps, in `anyserial._port`.
+"""
+
+import threading
+from typing import TYPE_CHECKING
+
+from anyserial._checks import check_config
+
+from anyserial_sync._base import BlockingPortBase
+from anyserial_sync._timeouts import deadline_of, remaining, timed_out
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from anyserial._port import LinesSeen
+    from anyserial.backend import AsyncSerialBackend, SerialBackend
+    from anyserial.capabilities import ControlLines, LineCounters, ModemLines
+    from anyserial.config import SerialConfig
+    from anyserial.discovery import PortInfo
+
+__all__ = ("BlockingOperations",)
+
+
+class BlockingOperations(BlockingPortBase):
+    """Everything that a port does beside receiving and sending."""
+
+    def __init__(
+        self,
+        backend: "SerialBackend | AsyncSerialBackend",
+        config: "SerialConfig",
+        *,
+        port_info: "PortInfo | None" = None,
+    ) -> None:
+        """As `PortBase`."""
+        super().__init__(backend, config, port_info=port_info)
+        self._configuring = threading.Lock()
+
+    def configure(self, config: "SerialConfig", *, timeout: float | None = None) -> None:
+        """Apply new settings while the port is in use; a parked receive is not disturbed.
+
+        Calls are serialized. On failure the settings from before are in force, and
+        `config` still reports them.
+
+        Args:
+            config: The settings; build them with ``port.config.with_changes(...)``.
+            timeout: Seconds that it may take; None for as long as the driver does.
+
+        Raises:
+            UnsupportedConfigurationError: The driver refuses a value.
+            UnsupportedFeatureError: The platform does not have a mechanism that was asked for.
+            SerialDisconnectedError: The device is gone.
+            SerialClosedError: The port is closed, or was closed meanwhile.
+            TimeoutError: It took longer. The settings may still be applied, all of them
+                or none; `config` tells once that is over.
+        """
+        check_config(config)
+        deadline = deadline_of(timeout)
+        left = remaining(deadline)
+        if not self._configuring.acquire(timeout=-1 if left is None else min(left, threading.TIMEOUT_MAX)):
+            raise timed_out("another thread's settings were not applied", self._path)
+        try:
+            self._perform(self._configure(config), timeout if timeout == 0 else remaining(deadline))
+        finally:
+            self._configuring.release()
+
+    def reset_input_buffer(self, *, timeout: float | None = None) -> None:
+        """Throw away everything received and not read yet, in the kernel and here.
+
+        Args:
+            timeout: Seconds that it may take; None for as long as the driver does.
+
+        Raises:
+            TimeoutError: It took longer; the kernel's queue may have been emptied.
+            SerialDisconnectedError: The device is gone.
+            SerialClosedError: The port is closed.
+        """
+        self._perform(self._reset_input(), timeout)
+
+    def reset_output_buffer(self, *, timeout: float | None = None) -> None:
+        """Throw away what was sent and has not left yet, as far as the driver can.
+
+        USB adapters cannot, as a rule. On a pty this destroys what the far end has not read.
+
+        Args:
+            timeout: Seconds that it may take; None for as long as the driver does.
+
+        Raises:
+            TimeoutError: It took longer; it may have been done.
+            SerialDisconnectedError: The device is gone.
+            SerialClosedError: The port is closed.
+        """
+        self._perform(self._reset_output(), timeout)
+
+    def drain(self, *, timeout: float | None = None) -> None:
+        """Wait until the kernel's output queue is empty (TIOCOUTQ; a pty's always is).
+
+        Args:
+            timeout: Seconds to wait; 0 looks once, None waits without limit.
+
+        Raises:
+            TimeoutError: It was not empty in time; nothing is lost or sent twice.
+            SerialDisconnectedError: The device is gone; noticed within 20 ms.
+            SerialClosedError: The port is closed, or was closed meanwhile.
+            SerialCancelledError: `cancel_send` was called meanwhile.
+            anyio.BusyResourceError: Another thread is sending or draining.
+        """
+        self._perform_as_sender(self._drain(), timeout)
+
+    def drain_exact(self, *, timeout: float | None = None) -> None:
+        """Wait until the UART has sent its last bit.
+
+        That is `drain`, then the transmitter (TIOCSERGETLSR) where the driver tells, else
+        tcdrain(3). Needed before turning an RS-485 line round by hand, say. As nothing
+        interrupts tcdrain, it goes on in a daemon thread when this is interrupted.
+
+        Args:
+            timeout: Seconds to wait; 0 looks once (tcdrain gets 10 ms), None waits without limit.
+
+        Raises:
+            As `drain`.
+        """
+        self._perform_as_sender(self._drain_exact(), timeout)
+
+    def send_break(self, duration: float = 0.25, *, timeout: float | None = None) -> None:
+        """Hold the line in the break condition, then release it, whatever happens meanwhile.
+
+        Args:
+            duration: Seconds, >= 0.
+            timeout: Seconds that all of it may take; None for no limit.
+
+        Raises:
+            TimeoutError: It took longer; the break ended early and is released.
+            UnsupportedFeatureError: The driver has no break.
+            SerialDisconnectedError: The device is gone; noticed within 20 ms.
+            SerialClosedError: The port is closed, or was closed meanwhile; the break is released.
+            SerialCancelledError: `cancel_send` was called meanwhile; the break is released.
+            anyio.BusyResourceError: Another thread is sending or draining.
+        """
+        self._perform_as_sender(self._send_break(duration), timeout)
+
+    def set_break(self, on: bool, *, timeout: float | None = None) -> None:
+        """Hold the line in the break condition until told otherwise.
+
+        Args:
+            on: Whether it is held.
+            timeout: Seconds that it may take; None for as long as the driver does.
+
+        Raises:
+            UnsupportedFeatureError: The driver has no break.
+            TimeoutError: It took longer; it may have been done.
+            SerialDisconnectedError: The device is gone.
+            SerialClosedError: The port is closed.
+        """
+        self._perform(self._set_break(on), timeout)
+
+    def modem_lines(self, *, timeout: float | None = None) -> "ModemLines":
+        """Read CTS, DSR, RI and CD (TIOCMGET).
+
+        Args:
+            timeout: Seconds that it may take; None for as long as the driver does.
+
+        Raises:
+            UnsupportedFeatureError: The driver has no modem lines (a pty, a USB gadget).
+            TimeoutError: It took longer.
+            SerialDisconnectedError: The device is gone.
+            SerialClosedError: The port is closed.
+        """
+        return self._perform(self._modem_lines(), timeout)
+
+    def control_lines(self, *, timeout: float | None = None) -> "ControlLines":
+        """Read back RTS and DTR (TIOCMGET).
+
+        Args:
+            timeout: Seconds that it may take; None for as long as the driver does.
+
+        Raises:
+            UnsupportedFeatureError: The driver has no modem lines.
+            TimeoutError: It took longer.
+            SerialDisconnectedError: The device is gone.
+            SerialClosedError: The port is closed.
+        """
+        return self._perform(self._control_lines(), timeout)
+
+    def set_control_lines(
+        self, *, rts: bool | None = None, dtr: bool | None = None, timeout: float | None = None
+    ) -> None:
+        """Set RTS and DTR, both in one system call (TIOCMSET).
+
+        Args:
+            rts: True asserts it, None leaves it.
+            dtr: True asserts it, None leaves it.
+            timeout: Seconds that it may take; None for as long as the driver does.
+
+        Raises:
+            UnsupportedFeatureError: The driver has no modem lines.
+            TimeoutError: It took longer; it may have been done.
+            SerialDisconnectedError: The device is gone.
+            SerialClosedError: The port is closed.
+        """
+        self._perform(self._set_control_lines(rts, dtr), timeout)
+
+    def wait_modem_change(self, *, interval: float = 0.02, timeout: float | None = None) -> "ModemLines":
+        """Wait until a modem line changes, and return the lines as they are then.
+
+        The lines are polled (TIOCMGET), and their counters (TIOCGICOUNT) where the
+        driver has them, so that a pulse shorter than *interval* is not missed; the
+        lines returned may then equal those before. A change between two calls is not
+        seen: use `modem_changes`.
+
+        Args:
+            interval: Seconds between two looks, above 0.
+            timeout: Seconds to wait; None waits without limit.
+
+        Raises:
+            TimeoutError: None changed in time.
+            UnsupportedFeatureError: The driver has no modem lines.
+            SerialDisconnectedError: The device is gone; noticed at the next look.
+            SerialClosedError: The port is closed, or was closed meanwhile.
+        """
+        lines, _ = self._perform(self._modem_change(interval, None), timeout)
+        return lines
+
+    def modem_changes(self, *, interval: float = 0.02, timeout: float | None = None) -> "Generator[ModemLines]":
+        """Iterate over the changes of the modem lines; as `wait_modem_change`, missing none in between.
+
+        Args:
+            interval: Seconds between two looks, above 0.
+            timeout: Seconds to wait for each change; None waits without limit.
+
+        Yields:
+            The lines after each change.
+
+        Raises:
+            TimeoutError: None changed in time; the iteration is over then.
+            UnsupportedFeatureError: The driver has no modem lines.
+            SerialDisconnectedError: The device is gone.
+            SerialClosedError: The port is closed, or was closed meanwhile.
+        """
+        seen: LinesSeen = self._perform(self._look_at_lines(), timeout)
+        while True:
+            seen = self._perform(self._modem_change(interval, seen), timeout)
+            yield seen[0]
+
+    def line_counters(self, *, timeout: float | None = None) -> "LineCounters":
+        """Read the driver's totals of characters, line errors and modem-line changes (TIOCGICOUNT).
+
+        Args:
+            timeout: Seconds that it may take; None for as long as the driver does.
+
+        Raises:
+            UnsupportedFeatureError: The driver does not count.
+            TimeoutError: It took longer.
+            SerialDisconnectedError: The device is gone.
+            SerialClosedError: The port is closed.
+        """
+        return self._perform(self._line_counters(), timeout)
