@@ -111,9 +111,18 @@ async def test_a_connectable_connects(far: Far, driver: PtyBackend) -> None:
     for _ in range(2):
         async with await connectable.connect() as port:
             assert port.config == config
-    async with await SerialConnectable(path=far.path).connect() as port:
+    async with await SerialConnectable(path=Path(far.path)).connect() as port:
         assert port.config == SerialConfig()
+        assert port.path == far.path
     assert driver.names().count("close") == 3
+
+
+async def test_every_way_of_opening_takes_a_path_or_what_discovery_found(far: Far, driver: PtyBackend) -> None:
+    for path in (far.path, Path(far.path), PortInfo(device=far.path)):
+        for opening in (open_serial_port(path), SerialPort.open(path), SerialConnectable(path=path).connect()):
+            async with await opening as port:
+                assert port.path == far.path
+    assert not driver.is_open
 
 
 async def test_a_missing_driver_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

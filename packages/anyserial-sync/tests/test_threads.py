@@ -204,6 +204,18 @@ def test_close_lets_output_leave_but_not_for_ever(rig: Rig) -> None:
     assert rig.backend.calls == [("close",)]
 
 
+def test_close_takes_a_time_of_its_own(rig: Rig) -> None:
+    rig.port._config = rig.port.config.with_changes(close_timeout=60)
+    rig.backend.queued = 1
+    with pytest.raises(ValueError, match="timeout must be"):
+        rig.port.close(timeout=-1)
+    assert rig.port.is_open
+    start = time.monotonic()
+    rig.port.close(timeout=0)
+    assert time.monotonic() - start < 5
+    assert not rig.port.is_open
+
+
 def test_close_does_not_hang_with_the_driver(rig: Rig) -> None:
     rig.backend.hold["close"] = threading.Event()
     start = time.monotonic()

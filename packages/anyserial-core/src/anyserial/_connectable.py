@@ -1,13 +1,18 @@
 """`SerialConnectable`: how to open a port, as a value that can be passed on."""
 
 from dataclasses import dataclass
-from typing import override
+from typing import TYPE_CHECKING, override
 
 from anyio.abc import ByteStreamConnectable
 
 from anyserial._open import open_serial_port
 from anyserial.config import SerialConfig
 from anyserial.stream import SerialPort
+
+if TYPE_CHECKING:
+    import os
+
+    from anyserial.discovery import PortInfo
 
 __all__ = ("SerialConnectable",)
 
@@ -17,11 +22,11 @@ class SerialConnectable(ByteStreamConnectable):
     """A path and settings, to be connected later: an AnyIO ByteStreamConnectable.
 
     Attributes:
-        path: The device's path.
+        path: The device's path, or what discovery found.
         config: The settings; None for the defaults of `SerialConfig`.
     """
 
-    path: str
+    path: "str | os.PathLike[str] | PortInfo"
     config: SerialConfig | None = None
 
     @override

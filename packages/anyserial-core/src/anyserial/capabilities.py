@@ -5,6 +5,10 @@ Plain values only: who finds them out is the backend.
 
 from dataclasses import dataclass
 from enum import StrEnum, unique
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from anyserial.stream import SerialStreamAttribute
 
 __all__ = (
     "Capability",
@@ -14,7 +18,16 @@ __all__ = (
     "ModemLines",
     "PortStatistics",
     "SerialCapabilities",
+    "SerialStreamAttribute",
 )
+
+
+def __getattr__(name: str) -> Any:
+    if name == "SerialStreamAttribute":  # where users of 0.2 find it
+        from anyserial.stream import SerialStreamAttribute  # noqa: PLC0415  # most of core
+
+        return SerialStreamAttribute
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 @unique

@@ -31,6 +31,7 @@ from anyserial.config import SerialConfig
 from anyserial.exceptions import SerialDisconnectedError
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Mapping
 
     from anyserial._connectable import SerialConnectable
@@ -104,7 +105,9 @@ class SerialPort(AsyncOperations, ByteStream):
         super().__init__(backend, config, port_info=port_info)
 
     @classmethod
-    async def open(cls, path: "str | PortInfo", /, **config_fields: "Unpack[SerialConfigFields]") -> Self:
+    async def open(
+        cls, path: "str | os.PathLike[str] | PortInfo", /, **config_fields: "Unpack[SerialConfigFields]"
+    ) -> Self:
         """Open a port; as `open_serial_port` with ``SerialConfig(**config_fields)``.
 
         Args:

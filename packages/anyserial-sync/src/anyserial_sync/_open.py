@@ -148,11 +148,11 @@ class SerialConnectable:
     """A path and settings, to be connected later; the blocking twin of `anyserial.SerialConnectable`.
 
     Attributes:
-        path: The device's path.
+        path: The device's path, or what discovery found.
         config: The settings; None for the defaults of `SerialConfig`.
     """
 
-    path: str
+    path: "str | os.PathLike[str] | PortInfo"
     config: SerialConfig | None = None
 
     def connect(self, *, timeout: float | None = None) -> SerialPort:

@@ -31,7 +31,7 @@ from anyserial.stream import SerialStreamAttribute
 
 from anyserial_sync._buffered import BufferedReceiving
 from anyserial_sync._operations import BlockingOperations
-from anyserial_sync._timeouts import LONGEST_WAIT, deadline_of, milliseconds_of
+from anyserial_sync._timeouts import LONGEST_WAIT, check_timeout, deadline_of, milliseconds_of
 
 if TYPE_CHECKING:
     import os
@@ -330,22 +330,28 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
 
     # The end
 
-    def close(self) -> None:
+    def close(self, *, timeout: float | None = None) -> None:
         """Close the port; calling it again does nothing. Any thread may.
 
-        Queued output may leave for at most `SerialConfig.close_timeout` seconds; what is
-        left then is discarded where the driver can. Where it cannot (USB adapters), the
-        kernel's close may take half a minute: a daemon thread waits for it, this does
-        not. A call in another thread is woken at once and ends with `SerialClosedError`.
+        Queued output may leave for a while; what is left then is discarded where the
+        driver can. Where it cannot (USB adapters), the kernel's close may take half a
+        minute: a daemon thread waits for it, this does not. A call in another thread is
+        woken at once and ends with `SerialClosedError`.
+
+        Args:
+            timeout: Seconds that queued output may take to leave, 0 to discard it; None
+                for `SerialConfig.close_timeout`. No TimeoutError follows.
         """
+        check_timeout(timeout)
+        linger = self._config.close_timeout if timeout is None else timeout
         if self._state != CLOSED:
             self._state = CLOSED
             self._carry.clear()
-        closing = self._close_backend(linger=self._config.close_timeout)
+        closing = self._close_backend(linger=linger)
         closed = threading.Event()
         closing.on_finish(closed.set)
         try:
-            closed.wait(self._config.close_timeout + CLOSE_GRACE)
+            closed.wait(min(linger + CLOSE_GRACE, LONGEST_WAIT))
         except BaseException:
             closing.hurry()
             raise

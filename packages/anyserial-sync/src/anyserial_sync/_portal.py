@@ -14,7 +14,7 @@ from anyio.from_thread import BlockingPortal, BlockingPortalProvider
 from anyserial_sync._steps import POLL_GRACE, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from anyserial.backend import AsyncSerialBackend, SerialBackend
 
@@ -48,7 +48,7 @@ def _forget_portal() -> None:
 os.register_at_fork(after_in_child=_forget_portal)
 
 
-def configure_portal(backend: str = "asyncio", backend_options: dict[str, Any] | None = None) -> None:
+def configure_portal(backend: str = "asyncio", backend_options: "Mapping[str, Any] | None" = None) -> None:
     """Choose the event loop that backends without a descriptor run in.
 
     Ports on a descriptor, which are all that anyserial opens by itself, need none.
@@ -64,7 +64,7 @@ def configure_portal(backend: str = "asyncio", backend_options: dict[str, Any] |
         if _provider.used:
             raise RuntimeError("configure_portal must be called before the first use of the portal")
         _provider.backend = backend
-        _provider.backend_options = backend_options
+        _provider.backend_options = None if backend_options is None else dict(backend_options)
 
 
 def get_portal_provider() -> BlockingPortalProvider:
