@@ -69,14 +69,14 @@ class Lane:
         self._victim: object = None
         self._retired = False
 
-    def arm(self, fd: int) -> "Callable[[float | None], object]":
-        """Make `wait`, for the call that is in."""
+    def arm(self, fd: int | None) -> "Callable[[float | None], object]":
+        """Make `wait`, for the call that is in; without a descriptor it waits for the wake-up alone."""
         with self._lock:
             if self._wakeup is None:
                 self._wakeup = Wakeup()
             if self.interrupted:
                 self._wakeup.set()
-            self.wait = wait = waiter(fd, self._wakeup, writing=self._writing)
+            self.wait = wait = waiter(self._wakeup.fileno() if fd is None else fd, self._wakeup, writing=self._writing)
             return wait
 
     def is_for(self, me: object) -> bool:

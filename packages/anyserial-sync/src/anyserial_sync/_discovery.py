@@ -1,0 +1,222 @@
+"""The blocking twins of `anyserial.discovery`: list, find and watch.
+
+What is found, and how, is the part ``anyserial_discovery``'s, reached through core;
+here is only how a thread waits for it.
+"""
+
+import threading
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Self
+
+import anyio
+from anyserial import _offload, discovery
+
+from anyserial_sync._lane import Lane
+from anyserial_sync._steps import wait_for
+from anyserial_sync._timeouts import LONGEST_WAIT, check_timeout, deadline_of, timed_out
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from anyserial.discovery import DiscoveryBackend, PortEvent, PortInfo
+
+__all__ = ("PortWatch", "find_serial_port", "list_serial_ports", "watch_serial_ports")
+
+
+def list_serial_ports(*, backend: "DiscoveryBackend" = "native", timeout: float | None = None) -> "list[PortInfo]":
+    """List the serial ports of this host, as they are now.
+
+    No port is opened.
+
+    Args:
+        backend: Who is asked; as for `anyserial.list_serial_ports`.
+        timeout: Seconds that it may take; None for as long as it does.
+
+    Returns:
+        The ports, sorted by name with numbers in numerical order.
+
+    Raises:
+        TimeoutError: It took longer.
+        ImportError: The distribution anyserial-discovery, or the library that *backend*
+            names, is not installed.
+        UnsupportedPlatformError: *backend* does not know this platform.
+        ValueError: There is no such backend.
+    """
+    return _within(lambda: discovery._list(backend), timeout)  # noqa: SLF001  # core's, for its parts
+
+
+def find_serial_port(
+    *,
+    vid: int | None = None,
+    pid: int | None = None,
+    serial_number: str | None = None,
+    device: "str | os.PathLike[str] | None" = None,
+    location: str | None = None,
+    interface_number: int | None = None,
+    manufacturer: str | None = None,
+    product: str | None = None,
+    backend: "DiscoveryBackend" = "native",
+    timeout: float | None = None,
+) -> "PortInfo | None":
+    """Find the first port that matches everything given.
+
+    Args:
+        vid: USB vendor id, 0 to 0xFFFF.
+        pid: USB product id, 0 to 0xFFFF.
+        serial_number: The USB serial number, exactly.
+        device: Any name of the port, as for `anyserial.find_serial_port`.
+        location: Exactly `PortInfo.location`.
+        interface_number: Number of the USB interface, 0 to 255.
+        manufacturer: Exactly `PortInfo.manufacturer`.
+        product: Exactly `PortInfo.product`.
+        backend: Who is asked.
+        timeout: Seconds that it may take; None for as long as it does.
+
+    Returns:
+        The first match in the order of `list_serial_ports`, or None.
+
+    Raises:
+        TypeError: A filter has the wrong type; the message names it.
+        ValueError: A number is out of its range, or there is no such backend.
+        TimeoutError: It took longer.
+        ImportError: As for `list_serial_ports`.
+        UnsupportedPlatformError: As for `list_serial_ports`.
+    """
+    filters: dict[str, Any] = {
+        "vid": vid,
+        "pid": pid,
+        "serial_number": serial_number,
+        "device": device,
+        "location": location,
+        "interface_number": interface_number,
+        "manufacturer": manufacturer,
+        "product": product,
+    }
+    return _within(lambda: discovery._find(filters, backend), timeout)  # noqa: SLF001  # core's, for its parts
+
+
+def _within[T](function: "Callable[[], T]", timeout: float | None) -> T:
+    check_timeout(timeout)
+    if timeout is None:
+        return function()
+    sleeper = threading.Event()
+    job = _offload.Job(function, sleeper.set, None)
+    _offload.submit(job.run)
+    try:
+        wait_for(job, sleeper, timeout, "serial ports")
+    except BaseException:
+        job.abandon()
+        raise
+    result: T = job.take()
+    return result
+
+
+def watch_serial_ports(*, interval: float = 1.0, timeout: float | None = None) -> "PortWatch":
+    """Hear of the ports that are there, and then of every one that comes or goes.
+
+        with watch_serial_ports() as events:
+            for event in events:
+                print(event.kind, event.port.device)
+
+    What is reported, and when, is as for `anyserial.watch_serial_ports`.
+
+    Args:
+        interval: Seconds between two looks where only looking helps, > 0.
+        timeout: Seconds to wait for each event; None waits without limit.
+
+    Raises:
+        TypeError: *interval* or *timeout* is not a number.
+        ValueError: *interval* is not above 0, or *timeout* is negative.
+        ImportError: On entering: the distribution anyserial-discovery is not installed.
+        UnsupportedPlatformError: On entering: this platform is not known.
+    """
+    discovery._check_interval(interval)  # noqa: SLF001  # core's, for its parts
+    check_timeout(timeout)
+    return PortWatch(interval, timeout)
+
+
+class PortWatch:
+    """The events of `watch_serial_ports`: a context manager and iterator. Any thread may close it."""
+
+    def __init__(self, interval: float, timeout: float | None) -> None:
+        self._interval = interval
+        self._timeout = timeout
+        self._watcher: Any = None
+        self._lane = Lane(writing=False)
+
+    def __enter__(self) -> Self:
+        """Start watching.
+
+        Raises:
+            RuntimeError: It was entered before.
+        """
+        if self._watcher is not None or self._lane.ended:
+            raise RuntimeError("a watch can be entered only once: call watch_serial_ports() again")
+        self._watcher = discovery._watch(self._interval)  # noqa: SLF001  # core's, for its parts
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: "TracebackType | None",
+    ) -> None:
+        """Stop watching: `close`."""
+        self.close()
+
+    def close(self) -> None:
+        """Stop watching; closing twice does nothing.
+
+        A thread that waits for an event gets anyio.ClosedResourceError.
+        """
+        if self._lane.end():
+            self._release()
+
+    def __iter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __next__(self) -> "PortEvent":
+        """Wait for the next event, for as long as `watch_serial_ports` was told.
+
+        Raises:
+            TimeoutError: None came in time; the next call goes on waiting, and no event is lost.
+            anyio.ClosedResourceError: The watch was closed, or not entered.
+            anyio.BusyResourceError: Another thread is waiting.
+        """
+        deadline = deadline_of(self._timeout)
+        lane, me = self._lane, object()
+        try:
+            if lane.turn.setdefault("taken", me) is not me:
+                raise anyio.BusyResourceError("waiting for port events of")
+            while True:
+                if lane.ended or self._watcher is None:
+                    raise anyio.ClosedResourceError
+                if self._watcher.events:
+                    event: PortEvent = self._watcher.events.popleft()
+                    return event
+                if not self._wait(lane, deadline):
+                    raise timed_out("no port came or went", "serial ports")
+                self._watcher.process()
+        finally:
+            if lane.turn.get("taken") is me:
+                del lane.turn["taken"]
+                if lane.interrupted and lane.retire():
+                    self._release()
+
+    def _wait(self, lane: Lane, deadline: float | None) -> bool:
+        """Wait until it is worth looking; return whether that was before *deadline*."""
+        look_after = self._watcher.timeout()
+        left = None if deadline is None else max(deadline - monotonic(), 0.0)
+        seconds = min(value for value in (look_after, left, LONGEST_WAIT) if value is not None)
+        wait = lane.wait or lane.arm(self._watcher.fileno())
+        if wait(seconds * 1000):
+            return True
+        return left is None or seconds < left or seconds == look_after
+
+    def _release(self) -> None:
+        watcher, self._watcher = self._watcher, None
+        if watcher is not None:
+            watcher.close()
