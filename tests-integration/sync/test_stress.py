@@ -145,6 +145,6 @@ def _disturb(port: SerialPort, stop: threading.Event, seed: float, closes: bool)
 
 def test_every_byte_is_accounted_for() -> None:
     with ThreadPoolExecutor(THREADS) as pool:
-        outcomes = list(pool.map(lambda seed: Worker(seed).run(), range(THREADS)))
+        outcomes = list(pool.map(Worker.run, map(Worker, range(THREADS))))
     for outcome in ("done", "timeout", "cancelled", "closed"):
         assert sum(counts.get(outcome, 0) for counts in outcomes) > 0, outcome
