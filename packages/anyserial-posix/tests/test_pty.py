@@ -119,15 +119,37 @@ def test_what_a_pty_does_not_take_goes_by_the_policy(
     port.close()
 
 
-@pytest.mark.parametrize("config", [SerialConfig(low_latency=True), SerialConfig(rs485=RS485Config())])
-def test_a_mechanism_that_a_pty_lacks_goes_by_the_policy(far: "SimpleNamespace", config: SerialConfig) -> None:
+@pytest.mark.parametrize(
+    ("config", "when"),
+    [
+        *((SerialConfig(low_latency=True), when) for when in ("open", "configure")),
+        *((SerialConfig(rs485=RS485Config()), when) for when in ("open", "configure")),
+        (SerialConfig(dtr_on_open=False), "open"),
+        (SerialConfig(rts_on_open=True), "open"),
+    ],
+)
+def test_a_mechanism_that_a_pty_lacks_goes_by_the_policy(
+    far: "SimpleNamespace", config: SerialConfig, when: str
+) -> None:
     port = anyserial_posix.create_backend()
+
+    def put(config: SerialConfig) -> None:
+        if when == "configure":
+            port.open(far.path, SerialConfig())
+            port.configure(config)
+        else:
+            port.open(far.path, config)
+
     with pytest.raises(UnsupportedFeatureError, match="unsupported_policy"):
-        port.open(far.path, config)
-    with pytest.warns(RuntimeWarning, match="does not have"):
-        port.open(far.path, config.with_changes(unsupported_policy=UnsupportedPolicy.WARN))
+        put(config)
+    assert port.is_open is (when == "configure")
     port.close()
-    port.open(far.path, config.with_changes(unsupported_policy=UnsupportedPolicy.IGNORE))
+    with pytest.warns(RuntimeWarning, match="does not have") as caught:
+        put(config.with_changes(unsupported_policy=UnsupportedPolicy.WARN))
+    assert len(caught) == 1
+    port.close()
+    put(config.with_changes(unsupported_policy=UnsupportedPolicy.IGNORE))
+    assert port.is_open
     port.close()
 
 

@@ -90,10 +90,11 @@ class Settings:
             )
         with _undoing() as undo:
             self._take_lock(config, undo)
-            self._set_lines(config)
+            settable = self._set_lines(config)
             self._apply(config, before, undo)
-            # Setting the rate may have moved the lines: leaving B0 raises both.
-            self._set_lines(config)
+            if settable:
+                # Setting the rate may have moved the lines: leaving B0 raises both.
+                self._set_lines(config)
             if config.discard_input_on_open:
                 with handle.translated("ioctl"):
                     self._system.flush(handle.fd, FLUSH_INPUT)
@@ -159,9 +160,10 @@ class Settings:
     def _holders(self) -> str | None:
         return _lock.holders(self._system, self._handle.path)
 
-    def _set_lines(self, config: "SerialConfig") -> None:
+    def _set_lines(self, config: "SerialConfig") -> bool:
+        """Set the control lines as *config* says; False if there is nothing to set, or nothing to set it on."""
         if config.dtr_on_open is None and config.rts_on_open is None:
-            return
+            return False
         fd, bits = self._handle.fd, self._tables.modem
         try:
             before = get_int(self._system, fd, self._ioctls.tiocmget)
@@ -172,6 +174,8 @@ class Settings:
             if not self._handle.lacks(exc):
                 raise self._handle.error(exc, "ioctl") from exc
             lacks_feature(config, "control lines (dtr_on_open, rts_on_open)", self._handle.path, exc)
+            return False
+        return True
 
     def _apply(self, config: "SerialConfig", before: _termios.Attributes, undo: _Undo) -> None:
         """Set everything but the lock and the control lines."""
