@@ -5,6 +5,7 @@ Fixtures that need a port or a part belong in the conftest of the tests that use
 
 import gc
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -27,6 +28,13 @@ THREAD_GRACE = 2.0  # seconds that a thread which is already stopping may take
 def anyio_backend(request: pytest.FixtureRequest) -> Any:
     """Run every async test three times: asyncio, uvloop, trio."""
     return request.param
+
+
+@pytest.fixture(scope="session", autouse=True)
+def take_interrupts() -> None:
+    """Let Ctrl-C reach the programs that tests start, also in a run in the background, where a shell ignores it."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -459,7 +459,9 @@ def test_a_port_is_forgotten_safely_wherever_the_collector_runs(far: Far, backen
         ports.append(ports)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # a cycle
 
     def collect_inside_the_pool() -> None:
-        with _offload._pool.condition:
+        pool = _offload._pool
+        assert pool is not None
+        with pool.condition:
             gc.collect()
 
     gc.disable()
