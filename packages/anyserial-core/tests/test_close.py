@@ -7,6 +7,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -317,6 +318,34 @@ async def test_a_send_between_two_writes_does_not_touch_a_closed_descriptor(far:
             group.start_soon(send)
             group.start_soon(port.aclose)
     assert [type(exc) for exc in outcome] == [SerialClosedError]
+
+
+async def test_a_send_whose_room_came_with_the_close_does_not_write_on(far: Far, backend: PtyBackend) -> None:
+    """The kernel takes some of it, and the port is closed before its task runs again."""
+    port = await open_serial_port(far.path, SerialConfig(close_timeout=0), backend=backend)
+    os.set_blocking(far.master, False)
+
+    async def send() -> None:
+        with pytest.raises(SerialClosedError):
+            await port.send(bytes(300_000))
+
+    async with anyio.create_task_group() as group:
+
+        def close_meanwhile() -> None:
+            assert port.is_open, "written to after the port was closed"
+            if "close soon" in backend.hooks:
+                del backend.hooks["close soon"]
+                group.start_soon(port.aclose)
+
+        group.start_soon(send)
+        await wait_all_tasks_blocked()
+        backend.hooks.update({"write": close_meanwhile, "close soon": bool})
+        with anyio.fail_after(5):
+            while "close soon" in backend.hooks:
+                with suppress(BlockingIOError):
+                    os.read(far.master, 65536)
+                await anyio.lowlevel.checkpoint()
+    assert not backend.is_open
 
 
 async def test_a_receive_that_became_ready_does_not_read_a_closed_port(far: Far, backend: PtyBackend) -> None:
