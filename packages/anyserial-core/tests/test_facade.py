@@ -1,9 +1,11 @@
 """`import anyserial`: light, lazy, and complete; ``python -m anyserial``."""
 
 import importlib
+import runpy
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import anyserial
 import pytest
@@ -128,6 +130,38 @@ def test_the_module_without_the_command_says_what_to_install() -> None:
     assert done.stderr == (
         "anyserial: this needs the distribution anyserial, which is not installed: pip install anyserial\n"
     )
+
+
+def test_the_exit_status_is_the_command_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    part = ModuleType("anyserial_cli")
+    part.main = lambda: 7  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "anyserial_cli", part)
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_module("anyserial", run_name="__main__")
+    assert caught.value.code == 7
+
+
+def test_without_the_command_the_status_is_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "anyserial_cli", None)
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_module("anyserial", run_name="__main__")
+    assert str(caught.value.code).endswith("pip install anyserial")
+
+
+@pytest.mark.parametrize("alias", ALIASES)
+def test_an_alias_gives_what_its_part_has(alias: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, names = ALIASES[alias]
+    part = ModuleType(name)
+    for exported in names.split():
+        setattr(part, exported, object())
+    monkeypatch.setitem(sys.modules, name, part)
+    monkeypatch.delitem(sys.modules, f"anyserial.{alias}", raising=False)
+    monkeypatch.delattr(anyserial, alias, raising=False)
+    module = importlib.import_module(f"anyserial.{alias}")
+    monkeypatch.delitem(sys.modules, f"anyserial.{alias}")
+    assert {exported: getattr(module, exported) for exported in names.split()} == {
+        exported: getattr(part, exported) for exported in names.split()
+    }
 
 
 def test_every_part_has_a_distribution() -> None:
