@@ -1,7 +1,7 @@
 """Eight threads on eight ports, with random timeouts, cancellations and closes; every byte accounted for.
 
-ANYSERIAL_STRESS_OPERATIONS says how many operations; a million is what CI's stress suite
-runs, the default keeps a test run short.
+With ANYSERIAL_STRESS=full, as the gate's stress step sets it, it is a million operations;
+the default keeps a test run short.
 """
 
 import os
@@ -16,7 +16,7 @@ from anyserial import SerialCancelledError, SerialClosedError
 from anyserial.sync import SerialPort
 
 THREADS = 8
-OPERATIONS = int(os.environ.get("ANYSERIAL_STRESS_OPERATIONS", "16000"))
+OPERATIONS = 1_000_000 if os.environ.get("ANYSERIAL_STRESS") == "full" else 16_000
 PERIOD = 251
 PATTERN = bytes(range(PERIOD)) * 40
 AHEAD = 2000  # bytes that the far end sends before they are received
