@@ -114,6 +114,7 @@ def _stress() -> Iterator[Command]:
     if (ROOT / "tests-integration" / "stress").exists():
         # A plain run of the tests has the same ones in their short form.
         yield ("env", "ANYSERIAL_STRESS=full", *_python("-m", "pytest", "-q", "tests-integration/stress"))
+        yield ("env", "ANYSERIAL_STRESS=full", *_python("-m", "pytest", "-q", "tests-integration/sync/test_stress.py"))
 
 
 def _demo() -> Iterator[Command]:
