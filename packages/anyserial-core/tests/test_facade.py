@@ -1,5 +1,6 @@
 """`import anyserial`: light, lazy, and complete; ``python -m anyserial``."""
 
+import ast
 import importlib
 import runpy
 import subprocess
@@ -84,10 +85,19 @@ def _module(folder: Path, name: str, code: str) -> None:
     (folder / f"{name}.py").write_text(code)
 
 
-ALIASES = {
-    "sync": ("anyserial_sync", "SerialConnectable SerialPort configure_portal get_portal_provider open_serial_port"),
-    "testing": ("anyserial_testing", "FaultPlan MockBackend faults_of serial_port_pair"),
-}
+def _exported(alias: str) -> str:
+    """The names of an alias's ``__all__``, from its source: to import it takes its part."""
+    source = (Path(anyserial.__file__).parent / f"{alias}.py").read_text()
+    for node in ast.parse(source).body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id="__all__")], value=value):
+                return " ".join(ast.literal_eval(value))
+            case _:
+                pass
+    raise AssertionError(alias)
+
+
+ALIASES = {alias: (f"anyserial_{alias}", _exported(alias)) for alias in ("sync", "testing")}
 
 
 @pytest.mark.parametrize("alias", ALIASES)
