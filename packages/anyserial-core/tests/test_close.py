@@ -203,7 +203,7 @@ async def test_closing_in_a_cancelled_scope_closes_at_once(far: Far, backend: Pt
         await port.aclose()
         pytest.fail("the cancellation was swallowed")
     assert scope.cancelled_caught
-    assert not backend.is_open
+    await until(lambda: not backend.is_open)
     with pytest.raises(SerialClosedError):
         await port.receive()
 
@@ -214,7 +214,7 @@ async def test_leaving_a_cancelled_block_closes(far: Far, backend: PtyBackend) -
             scope.cancel()
             await port.receive()
     assert scope.cancelled_caught
-    assert not backend.is_open
+    await until(lambda: not backend.is_open)
 
 
 async def test_closing_cancelled_while_it_waits_stops_waiting(far: Far, backend: PtyBackend) -> None:
@@ -223,7 +223,7 @@ async def test_closing_cancelled_while_it_waits_stops_waiting(far: Far, backend:
     with anyio.fail_after(5), anyio.move_on_after(0.02) as scope:
         await port.aclose()
     assert scope.cancelled_caught
-    assert not backend.is_open
+    await until(lambda: not backend.is_open)
 
 
 async def test_task_cancel_closes_too(far: Far, backend: PtyBackend, anyio_backend: Any) -> None:
@@ -236,7 +236,7 @@ async def test_task_cancel_closes_too(far: Far, backend: PtyBackend, anyio_backe
     task.cancel()
     with anyio.fail_after(5), pytest.raises(asyncio.CancelledError):
         await task
-    assert not backend.is_open
+    await until(lambda: not backend.is_open)
 
 
 async def test_task_cancel_ends_a_receive_and_the_port_stays_usable(
