@@ -374,6 +374,57 @@ def fan_out(library: str, runtime: str, paths: str, count: str) -> dict[str, flo
     return found
 
 
+def in_step(library: str, runtime: str, paths: str, count: str) -> dict[str, float]:
+    """COUNT times exchange one message on every port, all at once, and wait for all; return wall and CPU seconds."""
+    ports = json.loads(paths)
+    rounds = int(count)
+    if runtime == "blocking":
+        way = BLOCKING[library]()
+        opened = way.open_many(ports)
+        step = threading.Barrier(len(ports) + 1)
+
+        def serve(port: Any) -> None:
+            try:
+                for _ in range(rounds + 1):
+                    step.wait()
+                    way.exchange(port, 1)
+                    step.wait()
+            except BaseException:
+                step.abort()
+                raise
+
+        threads = [threading.Thread(target=serve, args=(port,)) for port in opened]
+        for thread in threads:
+            thread.start()
+        step.wait()
+        step.wait()
+        began, cpu = time.perf_counter(), time.process_time()
+        for _ in range(2 * rounds):
+            step.wait()
+        result = {"wall": time.perf_counter() - began, "cpu": time.process_time() - cpu}
+        for thread in threads:
+            thread.join()
+        way.close_many(opened)
+        return result
+    client = ASYNC[library]()
+
+    async def main() -> dict[str, float]:
+        together = all_at_once(runtime)
+        opened = [await client.open(path) for path in ports]
+        calls: list[Callable[[], Awaitable[None]]] = [partial(client.exchange, port, 1) for port in opened]
+        await together(calls)
+        began, cpu = time.perf_counter(), time.process_time()
+        for _ in range(rounds):
+            await together(calls)
+        result = {"wall": time.perf_counter() - began, "cpu": time.process_time() - cpu}
+        for port in opened:
+            await client.close(port)
+        return result
+
+    found: dict[str, float] = run(runtime, main)
+    return found
+
+
 def bulk(library: str, runtime: str, path: str, total: str) -> dict[str, float]:
     """Receive TOTAL bytes; return wall and CPU seconds."""
     size = int(total)
@@ -496,7 +547,7 @@ def memory(library: str, runtime: str, paths: str, first: str) -> dict[str, floa
 
 
 TASKS: dict[str, Callable[[str, str, str, str], Any]] = {
-    task.__name__: task for task in (round_trips, fan_out, bulk, overshoot, cycles, memory)
+    task.__name__: task for task in (round_trips, fan_out, in_step, bulk, overshoot, cycles, memory)
 }
 
 

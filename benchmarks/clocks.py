@@ -13,9 +13,10 @@ from typing import Any
 from benchmarks.programs import environment, far_end, run_client
 from benchmarks.ways import Way
 
-__all__ = ("bulk", "cancellation", "fan_out", "memory", "opening")
+__all__ = ("bulk", "cancellation", "fan_out", "in_step", "memory", "opening")
 
 FAN_OUT = (1, 4, 16, 64, 256, 1024)
+IN_STEP = (16, 256, 1024)
 TRIPS = 4096  # round trips of one fan-out run, over all ports
 REPETITIONS = 5
 BULK = 32 * 1024 * 1024
@@ -45,17 +46,27 @@ type Progress = Callable[[str], None]
 
 
 def fan_out(progress: Progress) -> list[dict[str, Any]]:
-    """Seconds, of wall and of CPU time, for one round trip on each of N ports, all at once; a row per N and way."""
+    """Round trips on N ports, each port at its own pace; a row per N and way."""
+    return _many_ports(progress, "fan_out", FAN_OUT)
+
+
+def in_step(progress: Progress) -> list[dict[str, Any]]:
+    """One round trip on each of N ports, all at once, the next when all have ended; a row per N and way."""
+    return _many_ports(progress, "in_step", IN_STEP)
+
+
+def _many_ports(progress: Progress, task: str, counts: Sequence[int]) -> list[dict[str, Any]]:
+    """Seconds, of wall and of CPU time, of one round trip on each port."""
     rows: list[dict[str, Any]] = []
     ways = (THREADS, *ASYNC_WAYS, SYNC)
     with environment() as env, far_end("echo", max(FAN_OUT)) as paths:
-        for ports in FAN_OUT:
+        for ports in counts:
             rounds = max(TRIPS // ports, 4)
             took: dict[Way, list[dict[str, float]]] = {way: [] for way in ways if ports <= MOST_PORTS.get(way, ports)}
-            progress(f"fan-out, {ports} ports")
+            progress(f"{task}, {ports} ports")
             for _ in range(REPETITIONS):
                 for way, results in took.items():
-                    result, _ = run_client(way, "fan_out", json.dumps(paths[:ports]), rounds, env=env)
+                    result, _ = run_client(way, task, json.dumps(paths[:ports]), rounds, env=env)
                     results.append(result)
             peer = took.get(THREADS)
             rows += [

@@ -42,6 +42,7 @@ def imports(progress: Callable[[str], None]) -> Rows:
 PARTS: dict[str, Callable[[Callable[[str], None]], Rows]] = {
     "round-trip": round_trip,
     "fan-out": clocks.fan_out,
+    "in-step": clocks.in_step,
     "bulk": clocks.bulk,
     "cancellation": clocks.cancellation,
     "opening": clocks.opening,

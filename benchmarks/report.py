@@ -109,6 +109,10 @@ def _round_trip(rows: Rows) -> list[str]:
 
 
 def _fan_out(rows: Rows) -> list[str]:
+    return ["![Cost of a round trip per port](benchmarks/fan-out.png)", "", *_many_ports(rows)]
+
+
+def _many_ports(rows: Rows) -> list[str]:
     ports = list(dict.fromkeys(row["ports"] for row in rows))
     ways = list(dict.fromkeys((row["library"], row["runtime"]) for row in rows))
     found = {(row["library"], row["runtime"], row["ports"]): row for row in rows}
@@ -128,8 +132,6 @@ def _fan_out(rows: Rows) -> list[str]:
 
     most = [row for row in rows if row["ports"] == ports[-1]]
     return [
-        "![Cost of a round trip per port](benchmarks/fan-out.png)",
-        "",
         "Wall time of a round trip, divided by the number of ports; how many times as fast as pyserial in threads:",
         "",
         *table("seconds", "times_as_fast"),
@@ -231,6 +233,7 @@ def _memory(rows: Rows) -> list[str]:
 TABLES: dict[str, Callable[[Rows], list[str]]] = {
     "round-trip": _round_trip,
     "fan-out": _fan_out,
+    "in-step": _many_ports,
     "bulk": _bulk,
     "cancellation": _cancellation,
     "opening": _opening,
