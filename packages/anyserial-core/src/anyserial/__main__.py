@@ -1,4 +1,7 @@
-"""``python -m anyserial``: the command of the metapackage."""
+"""``python -m anyserial``: the command of the metapackage.
+
+No command belongs here.
+"""
 
 import sys
 

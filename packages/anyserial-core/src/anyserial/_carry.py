@@ -1,8 +1,8 @@
 """What was read from the driver and not handed to a caller yet.
 
 That is rare, but it must not be lost: bytes read for a receive that was cancelled
-before it woke, and what follows a mark of a line error in the same read. They lead
-the next receive.
+before it woke, and what follows a mark of a line error in the same read. They lead the
+next receive. What a mark looks like is the backend's business.
 """
 
 import threading

@@ -1,9 +1,10 @@
 """Holding a backend open for the calls under way, and closing it once.
 
 A descriptor must not be closed under a call that uses it: its number may be another
-port's at once. So each call in a thread takes a lease, and the close waits for the
-last of them. It also must not hang: the close runs on a thread that nobody has to
-wait for longer than he wants to.
+port's at once. So each call in a thread takes a lease, and the close waits for the last
+of them. It also must not hang: the close runs on a thread that nobody has to wait for
+longer than he wants to. What closing does to the device is the backend's business, and
+how one waits for it the port's.
 """
 
 import time

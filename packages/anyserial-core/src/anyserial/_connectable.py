@@ -1,4 +1,7 @@
-"""`SerialConnectable`: how to open a port, as a value that can be passed on."""
+"""`SerialConnectable`: how to open a port, as a value that can be passed on.
+
+How a port is opened stands in `_open`; nothing is checked or kept here.
+"""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, override

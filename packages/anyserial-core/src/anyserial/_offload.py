@@ -5,8 +5,9 @@ holds up the exit of the process, and an abandoned one keeps its limiter token, 
 that forty stuck closes starve the application. Here a stuck call costs its thread
 and nothing else.
 
-Threads are kept for reuse only while somebody holds the pool (`hold`), which every
-open port does; without a holder a thread ends as soon as its queue is empty.
+Threads are kept for reuse only while somebody holds the pool (`hold`), which every open
+port does; without a holder a thread ends as soon as its queue is empty. Nothing here
+knows what is called, or in which event loop one waits for it.
 """
 
 import os

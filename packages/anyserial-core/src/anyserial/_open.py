@@ -1,4 +1,7 @@
-"""Opening a port: from a path and settings to a `SerialPort`."""
+"""Opening a port: from a path and settings to a `SerialPort`.
+
+No platform and no driver belongs here: which one serves a platform is for the part to know.
+"""
 
 import os
 from contextlib import suppress

@@ -1,7 +1,8 @@
 """Loading the other distributions of anyserial, by name and only when asked for.
 
-Core depends on none of them. A part that is not installed gives one line that says
-what to install; a part that is there but broken shows its own error.
+Core depends on none of them. A part that is not installed gives one line that says what
+to install; a part that is there but broken shows its own error. What a part is for is
+not known here.
 """
 
 import importlib

@@ -4,7 +4,8 @@ The dataclasses module and its decorator, which compiles each method of each cla
 would take 7 M instructions for `SerialConfig` and its parts, a third of loading core.
 Here the methods are written once and shared, and `__dataclass_fields__` is made when it
 is first looked at, so that dataclasses.fields, replace and asdict work as ever. Records
-that are loaded on demand are plain dataclasses.
+that are loaded on demand are plain dataclasses. What a field may hold is not this
+module's business.
 """
 
 from typing import Any, NoReturn, dataclass_transform, override

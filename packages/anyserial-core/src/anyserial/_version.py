@@ -1,4 +1,7 @@
-"""The version, one literal for all packages; `tools/set_version.py` rewrites it."""
+"""The version, one literal for all packages; `tools/set_version.py` rewrites it.
+
+Nothing else belongs here.
+"""
 
 __all__ = ("__version__",)
 

@@ -1,4 +1,7 @@
-"""The blocking API, from the distribution anyserial-sync."""
+"""The blocking API, from the distribution anyserial-sync.
+
+Only names, no code, belong here.
+"""
 
 from anyserial._parts import load_part
 

@@ -2,7 +2,8 @@
 
 Neither tells a program without rights which device a tty belongs to, so there is no
 metadata, and a node may be there for hardware that is not. The callout device is the
-port: ``cua*`` on OpenBSD (cua(4)), ``dty*`` on NetBSD (com(4)).
+port: ``cua*`` on OpenBSD (cua(4)), ``dty*`` on NetBSD (com(4)). No port is opened to
+learn more.
 """
 
 import os

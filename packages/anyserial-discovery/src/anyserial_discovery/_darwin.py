@@ -2,7 +2,8 @@
 
 A serial service has two nodes: the callout device ``/dev/cu.*``, which opens at once,
 and the dial-in device ``/dev/tty.*``, whose open waits for a carrier. The callout
-device is the port. What is above the service in the registry tells the rest.
+device is the port. What is above the service in the registry tells the rest. How the
+registry is asked is not known here: that is `_iokit`.
 """
 
 import os

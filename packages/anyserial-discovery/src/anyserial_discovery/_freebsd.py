@@ -1,9 +1,9 @@
 """The serial ports of FreeBSD and DragonFly: the nodes in /dev, and what sysctl says of them.
 
-``sysctl dev`` names each driver's units with their ``%desc``, ``%location``,
-``%parent`` and ``%pnpinfo``; a USB unit's ``%pnpinfo`` has its vendor, product, serial
-number and the name of its tty (``ttyname=U0 ttyports=1``, sys/dev/usb/serial). The
-callout device ``cua*`` is the port.
+``sysctl dev`` names each driver's units with their ``%desc``, ``%location``, ``%parent`` and
+``%pnpinfo``; a USB unit's ``%pnpinfo`` has its vendor, product, serial number and the name of
+its tty (``ttyname=U0 ttyports=1``, sys/dev/usb/serial). The callout device ``cua*`` is the
+port. No port is opened to learn more.
 """
 
 import os

@@ -1,6 +1,7 @@
 """Changes in a directory, by inotify(7), which the standard library has no binding for.
 
-Loads ctypes, so that it is imported by a watch and by nothing else.
+Loads ctypes, so that it is imported by a watch and by nothing else. What a change means
+is not known here: that is `_linux_watch`.
 """
 
 import ctypes

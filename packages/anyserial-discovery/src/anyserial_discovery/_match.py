@@ -1,4 +1,7 @@
-"""Finding one port among many: the filters, their checks and what matches."""
+"""Finding one port among many: the filters, their checks and what matches.
+
+Where the ports come from is not known here.
+"""
 
 import os
 from collections.abc import Iterable

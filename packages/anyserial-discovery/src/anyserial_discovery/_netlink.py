@@ -2,7 +2,8 @@
 
 In a user namespace the socket can be bound and then stays silent: the kernel sends
 uevents only to network namespaces that the initial user namespace owns
-(lib/kobject_uevent.c). `are_uevents_heard` tells.
+(lib/kobject_uevent.c). `are_uevents_heard` tells. What follows from an announcement is
+not decided here: that is `_linux_watch`.
 """
 
 import errno

@@ -1,4 +1,7 @@
-"""The order in which ports are listed: by name, with numbers as numbers."""
+"""The order in which ports are listed: by name, with numbers as numbers.
+
+Nothing here looks at a device.
+"""
 
 import re
 

@@ -1,4 +1,7 @@
-"""Which code serves this platform: the only place that looks at `sys.platform`."""
+"""Which code serves this platform: the only place that looks at `sys.platform`.
+
+No platform's own code belongs here.
+"""
 
 import sys
 from collections.abc import Callable

@@ -1,4 +1,7 @@
-"""Watching by listing the ports again and again, where the kernel reports nothing to wait on."""
+"""Watching by listing the ports again and again, where the kernel reports nothing to wait on.
+
+How ports are listed is not known here.
+"""
 
 import os
 from collections.abc import Callable

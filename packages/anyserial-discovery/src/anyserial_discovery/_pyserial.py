@@ -1,6 +1,7 @@
 """The ports as pySerial lists them, for platforms that anyserial's own code does not know.
 
-pySerial leaves out what it has no field for; what it calls ``n/a`` is None here.
+pySerial leaves out what it has no field for; what it calls ``n/a`` is None here. No
+platform's own rules belong here.
 """
 
 from collections.abc import Iterable

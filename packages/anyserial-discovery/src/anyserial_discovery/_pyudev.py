@@ -1,7 +1,8 @@
 """The ports as libudev tells of them, by pyudev.
 
 For hosts whose udev database knows more than the files in sysfs, or where sysfs is not
-at its usual place. The fields mean what they mean in `_linux`.
+at its usual place. The fields mean what they mean in `_linux`. Nothing outside this
+module knows pyudev.
 """
 
 import importlib

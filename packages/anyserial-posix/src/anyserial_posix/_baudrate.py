@@ -1,9 +1,10 @@
 """Baud rates: the codes that Linux keeps for some of them, and macOS's odd ones.
 
 Linux codes the standard rates in CBAUD and takes every other one as BOTHER with the
-rate in c_ispeed and c_ospeed (asm/termbits.h, drivers/tty/tty_baudrate.c). A coded
-rate is used where there is one, so that programs that know only codes can read it.
-The numbers are the kernel's: current glibc defines B115200 as 115200.
+rate in c_ispeed and c_ospeed (asm/termbits.h, drivers/tty/tty_baudrate.c). A coded rate
+is used where there is one, so that programs that know only codes can read it. The
+numbers are the kernel's: current glibc defines B115200 as 115200. Tables only: how a
+rate is set is `_termios`'s business.
 """
 
 from typing import Final

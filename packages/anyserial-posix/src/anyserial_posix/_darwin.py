@@ -3,7 +3,8 @@
 tcsetattr takes the rates of sys/termios.h; for any other, IOKit's serial drivers have
 IOSSIOSPEED (IOKit/serial/ioss.h), which must come after it and is undone by the next one.
 Given an odd rate, tcsetattr is refused by them, or sets an external clock (IOSerialBSDClient's
-iossparam); tcgetattr shows the rate that IOSSIOSPEED has set.
+iossparam); tcgetattr shows the rate that IOSSIOSPEED has set. Nothing here decides when a call
+is made.
 """
 
 import errno

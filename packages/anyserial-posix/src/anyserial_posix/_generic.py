@@ -1,7 +1,8 @@
 """Any other POSIX system, and Linux on an architecture without a table: Python's `termios` module.
 
-Its constants are the C library's, so nothing is known here beyond what the standard has:
-the coded rates, the three parities, and whichever of the usual requests the module names.
+Its constants are the C library's, so nothing is known here beyond what the standard has: the coded
+rates, the three parities, and whichever of the usual requests the module names. No number of one
+platform belongs here.
 """
 
 import sys

@@ -1,6 +1,7 @@
 """Linux: the kernel's own numbers, per architecture (asm/termbits.h, asm/ioctls.h, linux/serial.h).
 
 Tables, and one way out. Each number is compared with the kernel's headers by tools/check_abi.py.
+What the driver does with them is not decided here.
 """
 
 from typing import override

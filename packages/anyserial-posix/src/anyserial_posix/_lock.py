@@ -1,8 +1,9 @@
 """Exclusive access: flock(2) and TIOCEXCL together, and who holds a port that is busy.
 
-TIOCEXCL makes the kernel refuse every later open, but not root's; flock is only
-between those who ask. Together they keep out both. TIOCEXCL belongs to the tty, not to
-the descriptor, so it is taken back by hand: a close may be minutes away in another thread.
+TIOCEXCL makes the kernel refuse every later open, but not root's; flock is only between
+those who ask. Together they keep out both. TIOCEXCL belongs to the tty, not to the
+descriptor, so it is taken back by hand: a close may be minutes away in another thread.
+When it is taken and given back is not decided here: that is `_settings`.
 """
 
 import errno

@@ -1,8 +1,9 @@
 """Low latency: ASYNC_LOW_LATENCY, and the FTDI timer that it changes; both put back on close.
 
-ftdi_sio sets the chip's latency timer to 1 ms as soon as the flag is set, and takes over
-what the chip says whenever the sysfs file is read. So the timer is read before the flag is
-set, and not again before it is cleared. The flag needs no privilege; the sysfs file needs root.
+ftdi_sio sets the chip's latency timer to 1 ms as soon as the flag is set, and takes over what
+the chip says whenever the sysfs file is read. So the timer is read before the flag is set, and
+not again before it is cleared. The flag needs no privilege; the sysfs file needs root. When
+they are changed is not decided here: that is `_settings`.
 """
 
 import os

@@ -1,4 +1,7 @@
-"""From a path to a descriptor: opening the device node, and saying why it cannot be opened."""
+"""From a path to a descriptor: opening the device node, and saying why it cannot be opened.
+
+What is set on the port is not this module's business.
+"""
 
 import errno
 import os

@@ -1,7 +1,8 @@
 """The kernel's RS-485 mode (Linux, struct serial_rs485): read, changed, written, put back.
 
-Bits that `RS485Config` does not know (bus termination, the RTS and address modes of
-newer kernels) stay as the device tree or another program set them.
+Bits that `RS485Config` does not know (bus termination, the RTS and address modes of newer
+kernels) stay as the device tree or another program set them. When the mode is set and put
+back is not decided here: that is `_settings`.
 """
 
 from typing import TYPE_CHECKING

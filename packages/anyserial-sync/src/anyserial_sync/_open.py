@@ -1,4 +1,7 @@
-"""Opening a port: from a path and settings to a blocking `SerialPort`."""
+"""Opening a port: from a path and settings to a blocking `SerialPort`.
+
+How the port then waits is not known here.
+"""
 
 import threading
 from dataclasses import dataclass

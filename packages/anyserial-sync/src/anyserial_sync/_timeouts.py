@@ -1,4 +1,7 @@
-"""Checking a timeout and turning it into a deadline."""
+"""Checking a timeout and turning it into a deadline.
+
+Nothing here waits.
+"""
 
 import errno
 import math

@@ -1,4 +1,7 @@
-"""Mock ports and fault plans: the implementation behind ``anyserial.testing``."""
+"""Mock ports and fault plans: the implementation behind ``anyserial.testing``.
+
+Only names, no code, belong here.
+"""
 
 from anyserial_testing._faults import FaultPlan
 from anyserial_testing._mock import MockBackend

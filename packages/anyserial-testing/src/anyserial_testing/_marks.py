@@ -1,8 +1,9 @@
 r"""Damaged bytes as a tty marks them, in the data: written by the reader here, read by the decoder here.
 
-The marks are PARMRK's (termios(3)): ``\xff\x00X`` is X with a parity or framing
-error, ``\xff\xff`` a literal 0xff. They are put in while reading, because whether
-they are wanted is the receiving port's setting, while the byte may have been sent before.
+The marks are PARMRK's (termios(3)): ``\xff\x00X`` is X with a parity or framing error,
+``\xff\xff`` a literal 0xff. They are put in while reading, because whether they are wanted is the
+receiving port's setting, while the byte may have been sent before. Which bytes are damaged is not
+decided here.
 """
 
 import errno

@@ -1,4 +1,7 @@
-"""Pairs of open ports over mock backends, and the way from a port to its fault plan."""
+"""Pairs of open ports over mock backends, and the way from a port to its fault plan.
+
+What a mock port does is not this module's business.
+"""
 
 from typing import TYPE_CHECKING, Any
 

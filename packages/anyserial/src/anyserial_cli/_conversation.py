@@ -1,7 +1,8 @@
 """The steps of ``anyserial demo``: what is done with the port, and what is said about it.
 
-`VirtualPort` talks to an `Instrument`, whose answers it checks: an answer that is not what it should be
-fails the step. `RealPort` expects nothing of the device.
+`VirtualPort` talks to an `Instrument`, whose answers it checks: an answer that is not what it
+should be fails the step. `RealPort` expects nothing of the device. How it looks on the terminal is
+not decided here: that is `_screen`.
 """
 
 import time

@@ -1,4 +1,7 @@
-"""``anyserial list``: the serial ports of this host."""
+"""``anyserial list``: the serial ports of this host.
+
+Which ports there are is for `anyserial` to find out; what `watch` has too stands in `_ports`.
+"""
 
 import json
 from dataclasses import fields

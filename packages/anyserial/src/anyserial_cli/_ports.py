@@ -1,4 +1,7 @@
-"""What `list` and `watch` share: choosing ports by their fields, and writing them down."""
+"""What `list` and `watch` share: choosing ports by their fields, and writing them down.
+
+Nothing here looks for ports.
+"""
 
 import argparse
 from dataclasses import asdict

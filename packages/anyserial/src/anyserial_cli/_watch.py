@@ -1,4 +1,7 @@
-"""``anyserial watch``: ports as they come and go."""
+"""``anyserial watch``: ports as they come and go.
+
+What comes and goes is for `anyserial` to find out; what `list` has too stands in `_ports`.
+"""
 
 import argparse
 import json

@@ -1,4 +1,7 @@
-"""The two interfaces between a port and the event loop it waits in; for the type checkers only."""
+"""The two interfaces between a port and the event loop it waits in; for the type checkers only.
+
+No code belongs here.
+"""
 
 from typing import TYPE_CHECKING, Any, Protocol
 

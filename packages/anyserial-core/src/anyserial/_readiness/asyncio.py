@@ -15,7 +15,7 @@ future keeps the data; `reclaim` hands it back, and the port puts it in
 front of the next receive.
 
 The loop's callbacks hold the waiter weakly, so that a registration does not keep a
-forgotten port alive.
+forgotten port alive. What is read or written is not known here.
 """
 
 import asyncio

@@ -1,4 +1,7 @@
-"""Waiting in a backend that does its own: the `Waiter` of an `AsyncSerialBackend`."""
+"""Waiting in a backend that does its own: the `Waiter` of an `AsyncSerialBackend`.
+
+What is read or written is not known here.
+"""
 
 import threading
 from typing import TYPE_CHECKING, Any

@@ -1,9 +1,9 @@
 """Waiting by AnyIO's own means, for event loops that watch no descriptors themselves.
 
 AnyIO then waits in a thread with a selector. That selector cannot watch one descriptor
-for reading and for writing at once (it loses track of which is registered, as of
-AnyIO 4.16), so only reading waits on it. Output that does not fit is tried again after
-a pause, which is seldom needed and short.
+for reading and for writing at once (it loses track of which is registered, as of AnyIO
+4.16), so only reading waits on it. Output that does not fit is tried again after a
+pause, which is seldom needed and short. What is read or written is not known here.
 """
 
 import threading

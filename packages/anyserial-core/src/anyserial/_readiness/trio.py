@@ -1,4 +1,7 @@
-"""Waiting in trio, on its own low-level waits. Loaded only where trio runs."""
+"""Waiting in trio, on its own low-level waits. Loaded only where trio runs.
+
+What is read or written is not known here.
+"""
 
 import math
 import threading
