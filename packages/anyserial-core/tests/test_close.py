@@ -3,11 +3,14 @@
 import asyncio
 import gc
 import os
+import subprocess
+import sys
 import threading
 import time
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -437,6 +440,45 @@ def _closed(backend: PtyBackend) -> bool:
     while backend.is_open and time.monotonic() < deadline:
         time.sleep(0.001)
     return not backend.is_open
+
+
+FORGET_AT_EXIT = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+import anyio
+from anyserial import open_serial_port
+from backends import Far, PtyBackend
+
+class Told(PtyBackend):
+    def close(self):
+        super().close()
+        os.write(1, b"closed")
+
+async def main():
+    global port
+    port = await open_serial_port(far.path, backend=Told())
+    with anyio.move_on_after(0.01):
+        await port.receive()
+
+far = Far()
+anyio.run(main, backend=sys.argv[2])
+"""
+
+
+@pytest.mark.parametrize("runtime", ["asyncio", "trio"])
+def test_a_port_forgotten_until_the_interpreter_exits_is_closed(runtime: str) -> None:
+    """Nothing can be imported then, and no thread be started."""
+    support = str(Path(__file__).parent / "support")
+    done = subprocess.run(
+        [sys.executable, "-W", "always::ResourceWarning", "-c", FORGET_AT_EXIT, support, runtime],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "closed"), done.stderr
+    assert "ResourceWarning: unclosed serial port" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def _new_loop(options: dict[str, Any]) -> asyncio.AbstractEventLoop:

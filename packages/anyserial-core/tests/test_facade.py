@@ -22,6 +22,7 @@ HEAVY = (
     "ctypes",
     "importlib.metadata",
     "pathlib",
+    "threading",
     "trio",
     "uvloop",
 )

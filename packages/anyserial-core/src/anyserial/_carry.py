@@ -5,7 +5,7 @@ before it woke, and what follows a mark of a line error in the same read. They l
 next receive. What a mark looks like is the backend's business.
 """
 
-import threading
+from _thread import allocate_lock
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,7 @@ class Carry:
 
     def __init__(self) -> None:
         self.items: deque[bytes | LineError] = deque()
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
 
     def __bool__(self) -> bool:
         return bool(self.items)

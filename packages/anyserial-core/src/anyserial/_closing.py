@@ -81,9 +81,7 @@ class ClosingJob:
     def __init__(self, backend: "SerialBackend", *, linger: float) -> None:
         self._backend = backend
         self._linger = linger
-        import threading  # noqa: PLC0415  # as in `_offload`
-
-        self._hurry = threading.Event()
+        self._hurry = _offload.new_event()
         self._lock = allocate_lock()
         self._blockers: Sequence[threading.Event] = ()
         self._callbacks: list[Callable[[], None]] = []

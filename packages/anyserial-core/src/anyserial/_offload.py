@@ -19,21 +19,39 @@ from typing import TYPE_CHECKING, Any
 from anyserial import _readiness
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Generator
 
-__all__ = ("Job", "hold", "release", "run", "submit", "submit_alone")
+__all__ = ("Job", "hold", "new_event", "release", "run", "submit", "submit_alone")
 
 IDLE_SECONDS = 5.0  # how long a thread without work waits for more while the pool is held
+
+
+_threading: Any = None
+
+
+def _the_threading() -> Any:
+    global _threading  # noqa: PLW0603  # kept, since nothing can be imported while the interpreter exits
+    if _threading is None:
+        import threading  # noqa: PLC0415  # 3 M instructions that importing anyserial need not take
+
+        _threading = threading
+    return _threading
+
+
+def new_event() -> "threading.Event":
+    """Return a new event; also while the interpreter exits, once a port was open."""
+    event: threading.Event = _the_threading().Event()
+    return event
 
 
 class _Pool:
     """The queue, and who waits on it."""
 
     def __init__(self) -> None:
-        import threading  # noqa: PLC0415  # 3 M instructions that importing anyserial need not take
-
-        self.thread = threading.Thread
-        self.condition = threading.Condition(allocate_lock())
+        threads = _the_threading()
+        self.thread = threads.Thread
+        self.condition = threads.Condition(allocate_lock())
         self.jobs: deque[Callable[[], object]] = deque()
         self.idle = 0
         self.holders = 0
@@ -132,10 +150,8 @@ def submit_alone(job: "Callable[[], object]") -> None:
     For finalizers: the collector may run them inside the pool, whose lock `submit` would
     then wait for in vain.
     """
-    import threading  # noqa: PLC0415  # as in `_Pool`
-
     try:
-        threading.Thread(target=job, name="anyserial-worker", daemon=True).start()
+        _the_threading().Thread(target=job, name="anyserial-worker", daemon=True).start()
     except RuntimeError:
         job()  # as in `put`
 
