@@ -75,6 +75,7 @@ class Watcher:
         self.gate = threading.Event()
         self.gate.set()
         self.closed = threading.Event()
+        self.closer = 0
         self.lock = threading.Lock()
 
     def find(self, event: PortEvent) -> None:
@@ -103,6 +104,7 @@ class Watcher:
         if self.pipe is not None and not self.closed.is_set():
             os.close(self.pipe[0])
             os.close(self.pipe[1])
+        self.closer = threading.get_ident()
         self.closed.set()
 
 
@@ -267,6 +269,21 @@ async def test_closing_wakes_the_waiting_task(part: Part, descriptor: bool) -> N
             await events.aclose()
         with pytest.raises(anyio.ClosedResourceError):
             await anext(events)
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+async def test_closing_never_blocks_the_loop(part: Part, cancelled: bool) -> None:
+    """The kernel takes its time to close an inotify descriptor."""
+    with anyio.fail_after(10):
+        watch = watch_serial_ports()
+        await watch.__aenter__()
+        with anyio.CancelScope() as scope:
+            if cancelled:
+                scope.cancel()
+            await watch.aclose()
+        watcher = part.watchers[0]
+        await until(watcher.closed)
+        assert watcher.closer != threading.get_ident()
 
 
 async def test_a_watch_is_entered_once(part: Part) -> None:
