@@ -17,7 +17,8 @@ def _added(port: PortInfo) -> PortEvent:
     return PortEvent(kind="added", port=port)
 
 
-END = ["--timeout", "0.2"]
+# Enough for the events before it, on a machine that is busy.
+END = ["--timeout", "2"]
 
 
 @pytest.fixture
