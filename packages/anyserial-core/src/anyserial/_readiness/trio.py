@@ -4,8 +4,10 @@ What is read or written is not known here.
 """
 
 import math
+import sys
 import threading
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
 __all__ = ("TrioSignal", "TrioWaiter")
 
 
-_WAITS_BETWEEN_ATTEMPTS = 16
+_WAITS_BETWEEN_ATTEMPTS = 32
+_wait_readable = trio.lowlevel.wait_readable
 
 
 class TrioSignal:
@@ -55,6 +58,19 @@ def _deadline_function() -> "Callable[[], float]":
     return deadline
 
 
+def _running_function(token: trio.lowlevel.TrioToken) -> "tuple[Callable[[], object], object]":
+    """Return a function that returns the caller's trio run, and what it returns here.
+
+    trio's own, current_trio_token, takes three frames for a look at one attribute. That is
+    looked at directly, if it is where trio has it.
+    """
+    context: Any = getattr(sys.modules.get("trio._core._run"), "GLOBAL_RUN_CONTEXT", None)
+    runner = getattr(context, "runner", None)
+    if runner is None:
+        return trio.lowlevel.current_trio_token, token
+    return partial(getattr, context, "runner", None), runner
+
+
 class TrioWaiter:
     """The `Waiter` of one port in one trio run.
 
@@ -64,15 +80,15 @@ class TrioWaiter:
     then waits first, and looks every now and then whether attempts would succeed again.
     """
 
-    __slots__ = ("_detached", "_fd", "_until_attempt", "attempt_first", "deadline", "home", "running")
+    __slots__ = ("_detached", "_fd", "_token", "_until_attempt", "attempt_first", "deadline", "home", "running")
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self._detached = False
-        self.home = trio.lowlevel.current_trio_token()
+        self._token = trio.lowlevel.current_trio_token()
+        self.running, self.home = _running_function(self._token)
         self._until_attempt = _WAITS_BETWEEN_ATTEMPTS
         self.attempt_first = True
-        self.running: Callable[[], object] = trio.lowlevel.current_trio_token
         self.deadline: Callable[[], float] = _deadline_function()
 
     checkpoint = staticmethod(trio.lowlevel.checkpoint)
@@ -85,8 +101,10 @@ class TrioWaiter:
             self._until_attempt = _WAITS_BETWEEN_ATTEMPTS
         try:
             while True:
-                await trio.lowlevel.wait_readable(self._fd)
-                self._check_attached()
+                await _wait_readable(self._fd)
+                if self._detached:
+                    # After the wait was over and before the task ran: the number may be another file's.
+                    raise anyio.ClosedResourceError
                 result = attempt(argument)
                 if result is not None:
                     return result
@@ -98,17 +116,13 @@ class TrioWaiter:
         try:
             while True:
                 await trio.lowlevel.wait_writable(self._fd)
-                self._check_attached()
+                if self._detached:
+                    raise anyio.ClosedResourceError
                 result = attempt(argument)
                 if result is not None:
                     return result
         except trio.ClosedResourceError as exc:
             raise anyio.ClosedResourceError from exc
-
-    def _check_attached(self) -> None:
-        # Detached after the wait was over and before the task ran: the number may be another file's.
-        if self._detached:
-            raise anyio.ClosedResourceError
 
     def reclaim(self) -> None:
         """See `Waiter.reclaim`: trio reads only once the task runs."""
@@ -127,7 +141,7 @@ class TrioWaiter:
             done.set()
 
         try:
-            self.home.run_sync_soon(detach)
+            self._token.run_sync_soon(detach)
         except trio.RunFinishedError:
             return None
         return done
