@@ -1,5 +1,6 @@
 """Receiving and sending, on a pty: sizes, order, guards, and what a cancellation may not lose."""
 
+import array
 import asyncio
 import os
 from typing import Any
@@ -66,6 +67,9 @@ async def test_a_wrong_size_is_refused_and_nothing_lost(far: Far, backend: PtyBa
         far.write(b"x")
         with pytest.raises((TypeError, ValueError), match="max_bytes must be"):
             await port.receive(size)
+        if size is not None:
+            with pytest.raises((TypeError, ValueError), match="limit must be"):
+                await port.receive_available(limit=size)
         assert await port.receive() == b"x"
 
 
@@ -124,9 +128,7 @@ async def test_receive_into_refuses_an_empty_buffer(far: Far, backend: PtyBacken
         assert await port.receive() == b"x"
 
 
-@pytest.mark.parametrize(
-    "data", [b"bytes", bytearray(b"bytes"), memoryview(b"bytes"), memoryview(b"b.y.t.e.s.")[::2].tobytes()]
-)
+@pytest.mark.parametrize("data", [b"bytes", bytearray(b"bytes"), memoryview(b"bytes"), memoryview(b"b.y.t.e.s.")[::2]])
 async def test_every_buffer_can_be_sent(far: Far, backend: PtyBackend, data: BytesLike) -> None:
     async with await open_serial_port(far.path, backend=backend) as port:
         await port.send_buffer(data)
@@ -140,14 +142,25 @@ async def test_an_array_is_sent_as_its_bytes(far: Far, backend: PtyBackend) -> N
         assert port.statistics.bytes_sent == 4
 
 
-@pytest.mark.parametrize("wrong", ["text", 5, None, [1, 2]])
+async def test_an_array_larger_than_the_queue_is_sent_whole_by_send_too(far: Far, backend: PtyBackend) -> None:
+    numbers: Any = array.array("I", range(40_000))
+    async with await open_serial_port(far.path, backend=backend) as port, anyio.create_task_group() as group:
+        group.start_soon(port.send, numbers)
+        received = b""
+        while len(received) < 160_000:
+            await anyio.wait_readable(far.master)
+            received += os.read(far.master, 65536)
+        assert received == numbers.tobytes()
+
+
+@pytest.mark.parametrize("wrong", ["text", "", 5, None, [1, 2], []])
 async def test_what_is_no_buffer_is_refused_and_the_port_stays_usable(
     far: Far, backend: PtyBackend, wrong: Any
 ) -> None:
     async with await open_serial_port(far.path, backend=backend) as port:
-        with pytest.raises(TypeError):
+        with pytest.raises(TypeError, match="only bytes and other buffers can be sent"):
             await port.send(wrong)
-        with pytest.raises(TypeError):
+        with pytest.raises(TypeError, match="only bytes and other buffers can be sent"):
             await port.send_buffer(wrong)
         await port.send(b"right")
         assert far.read(5) == b"right"
@@ -158,6 +171,7 @@ async def test_sending_nothing_sends_nothing(far: Far, backend: PtyBackend) -> N
     async with await open_serial_port(far.path, backend=backend) as port:
         await port.send(b"")
         await port.send_buffer(bytearray())
+        await port.send_buffer(array.array("H"))
         assert "write" not in backend.names()
 
 

@@ -76,6 +76,13 @@ def test_send_buffer_takes_any_buffer(rig: Rig) -> None:
 
     rig.port.send_buffer(array.array("H", [0x4142, 0x4344]))
     assert os.read(rig.master, 64) == array.array("H", [0x4142, 0x4344]).tobytes()
+    rig.port.send_buffer(memoryview(b"b.y.t.e.s.")[::2])
+    assert os.read(rig.master, 64) == b"bytes"
+    wrong: Any
+    for wrong in ("text", "", None, 5):
+        with pytest.raises(TypeError, match="only bytes and other buffers can be sent"):
+            rig.port.send_buffer(wrong)
+    rig.port.send_buffer(array.array("H"))
     rig.port.send(b"")
     rig.port.send_eof()
     rig.port.send(b"still usable")
@@ -178,6 +185,8 @@ def test_every_call_on_a_closed_port_says_so(rig: Rig, call: "Callable[[Any, Any
 def test_a_wrong_size_is_refused_by_name(rig: Rig, size: Any) -> None:
     with pytest.raises((TypeError, ValueError), match="max_bytes must be"):
         rig.port.receive(size)
+    with pytest.raises((TypeError, ValueError), match="limit must be"):
+        rig.port.receive_available(limit=size)
     with pytest.raises((TypeError, ValueError), match="nbytes must be"):
         rig.port.receive_exactly(size)
     with pytest.raises((TypeError, ValueError), match="max_bytes must be"):
@@ -189,7 +198,7 @@ def test_wrong_buffers_are_refused(rig: Rig) -> None:
         rig.port.receive_into(memoryview(b"abc"))
     with pytest.raises(ValueError, match="at least one byte"):
         rig.port.receive_into(bytearray())
-    with pytest.raises(TypeError, match="str"):
+    with pytest.raises(TypeError, match="encode text first"):
         rig.port.send("text")
     rig.port.send(b"usable")
 

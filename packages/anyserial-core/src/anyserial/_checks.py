@@ -4,10 +4,26 @@ For arguments of calls; settings have their own in `config`, which raise Configu
 """
 
 import math
+from typing import Any
 
 from anyserial.config import SerialConfig
 
-__all__ = ("check_config", "check_flag", "check_positive", "check_seconds")
+__all__ = ("as_bytes", "check_config", "check_flag", "check_positive", "check_seconds")
+
+
+def as_bytes(value: Any) -> bytes | memoryview:
+    """Return what any buffer holds, byte by byte; without a copy if it is contiguous.
+
+    Raises:
+        TypeError: *value* is no buffer.
+    """
+    try:
+        view = memoryview(value)
+    except TypeError:
+        hint = "; encode text first" if isinstance(value, str) else ""
+        raise TypeError(f"only bytes and other buffers can be sent (got {value!r}){hint}") from None
+    # An empty view of items longer than a byte cannot be cast.
+    return view.cast("B") if view.nbytes and view.c_contiguous else view.tobytes()
 
 
 def check_flag(name: str, value: object) -> None:

@@ -24,7 +24,7 @@ import anyio
 from anyio.abc import ByteStream
 
 from anyserial import _offload, _readiness
-from anyserial._checks import check_positive
+from anyserial._checks import as_bytes, check_positive
 from anyserial._operations import AsyncOperations
 from anyserial._port import CLOSED, OPEN
 from anyserial.config import SerialConfig
@@ -251,7 +251,11 @@ class SerialPort(AsyncOperations, ByteStream):
 
         Cancellation: as `receive`.
         """
-        return await self.receive(self._chunk_size if limit is None else limit)
+        if limit is None:
+            limit = self._chunk_size
+        else:
+            check_positive("limit", limit)
+        return await self.receive(limit)
 
     @override
     async def send(self, item: bytes) -> None:
@@ -269,6 +273,7 @@ class SerialPort(AsyncOperations, ByteStream):
         Cancellation: some of *item*, all or nothing may have been sent; the difference
         in `statistics.bytes_sent` tells how much.
         """
+        data = item if item.__class__ is bytes else as_bytes(item)
         waiter = self._waiter
         try:
             if waiter.running() is not waiter.home:
@@ -283,12 +288,12 @@ class SerialPort(AsyncOperations, ByteStream):
             if self._in_a_row > _CALLS_IN_A_ROW or waiter.deadline() == _CANCELLED:
                 await self._give_way(waiter)
                 self._check_open()
-            size = len(item)
+            size = len(data)
             if size:
-                sent = self._write(item) or 0
+                sent = self._write(data) or 0
                 self._bytes_sent += sent
                 if sent < size:
-                    await self._send_rest(waiter, memoryview(item)[sent:])
+                    await self._send_rest(waiter, memoryview(data)[sent:])
         except SerialDisconnectedError as exc:
             self._disconnect(exc)
             raise
@@ -310,12 +315,16 @@ class SerialPort(AsyncOperations, ByteStream):
             rest = rest[sent:]
 
     async def send_buffer(self, data: BytesLike) -> None:
-        """Send all of a buffer, without a copy; as `send`.
+        """Send all of a buffer, byte by byte as it lies in memory; as `send`.
 
         Args:
-            data: Any contiguous buffer; it must not change until this returns.
+            data: Any buffer; it must not change until this returns. One that is not
+                contiguous is copied first.
+
+        Raises:
+            As `send`; TypeError if *data* is no buffer.
         """
-        await self.send(memoryview(data).cast("B"))  # type: ignore[arg-type]  # whatever has a length and bytes
+        await self.send(data)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # send takes them all
 
     @override
     async def send_eof(self) -> None:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack, override
 import anyio
 from anyio.streams.file import FileStreamAttribute
 from anyserial import _offload
-from anyserial._checks import check_config, check_positive
+from anyserial._checks import as_bytes, check_config, check_positive
 from anyserial._port import CLOSED, OPEN
 from anyserial.config import SerialConfig
 from anyserial.exceptions import UnsupportedFeatureError
@@ -227,7 +227,11 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
             TimeoutError: Nothing came in time.
             SerialDisconnectedError: As `receive`; so are all the others.
         """
-        return self.receive(self._chunk_size if limit is None else limit, timeout=timeout)
+        if limit is None:
+            limit = self._chunk_size
+        else:
+            check_positive("limit", limit)
+        return self.receive(limit, timeout=timeout)
 
     def send(self, item: bytes, *, timeout: float | None = None) -> None:
         """Send all of *item*: return when the kernel has taken it.
@@ -244,6 +248,7 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
             SerialCancelledError: `cancel_send` was called meanwhile; as for a timeout.
             anyio.BusyResourceError: Another thread is sending or draining.
         """
+        data = item if type(item) is bytes else as_bytes(item)
         if timeout is not None and (type(timeout) is not float or not 0.0 <= timeout < LONGEST_WAIT):
             milliseconds_of(timeout)
         lane = self._sending
@@ -257,12 +262,12 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
                 self._interrupt(lane)
             # The answer to what is sent cannot be there yet: the next receive had better wait first.
             self._attempt_first = False
-            size = len(item)
+            size = len(data)
             if size:
-                sent = self._write(item) or 0
+                sent = self._write(data) or 0
                 self._bytes_sent += sent
                 if sent < size:
-                    self._write_later(lane, me, memoryview(item)[sent:], timeout)
+                    self._write_later(lane, me, memoryview(data)[sent:], timeout)
         except BaseException as exc:
             self._failed(exc, None)
             raise
@@ -273,17 +278,18 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
                     self._leases.release()
 
     def send_buffer(self, data: "Buffer", *, timeout: float | None = None) -> None:
-        """Send all of a buffer, without a copy; as `send`.
+        """Send all of a buffer, byte by byte as it lies in memory; as `send`.
 
         Args:
-            data: Any contiguous buffer; it must not change until this returns.
+            data: Any buffer; it must not change until this returns. One that is not
+                contiguous is copied first.
             timeout: As `send`.
 
         Raises:
-            TypeError: *data* is no contiguous buffer.
+            TypeError: *data* is no buffer.
             TimeoutError: As `send`; so are all the others.
         """
-        self.send(memoryview(data).cast("B"), timeout=timeout)  # type: ignore[arg-type]  # whatever has a length and bytes
+        self.send(data, timeout=timeout)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # it takes them all
 
     def send_eof(self, *, timeout: float | None = None) -> None:
         """Wait until everything was sent, as `drain`: a serial line has no end of file.
