@@ -46,6 +46,7 @@ def main() -> int:
             results[part] = {
                 "date": dt.datetime.now(dt.UTC).date().isoformat(),
                 "machine": machine(),
+                "load": round(os.getloadavg()[1], 1),  # of the last five minutes, this run's own included
                 "versions": versions(),
                 "rows": rows,
             }

@@ -30,8 +30,9 @@ def write(results: dict[str, Any], page: Path) -> None:
 
 def _origin(result: dict[str, Any]) -> str:
     machine, versions = result["machine"], result["versions"]
+    load = f"load average {result['load']}; " if "load" in result else ""
     libraries = ", ".join(f"{name} {version}" for name, version in versions.items())
-    return f"*{result['date']}; {machine['cpu']}; {machine['system']}; {machine['python']}; {libraries}.*"
+    return f"*{result['date']}; {machine['cpu']}; {machine['system']}; {machine['python']}; {load}{libraries}.*"
 
 
 def _table(header: list[str], rows: list[list[str]]) -> list[str]:
