@@ -8,18 +8,23 @@ this module's business.
 import math
 import operator
 from enum import StrEnum, unique
-from typing import Any, Literal, Self, SupportsIndex, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Self, SupportsIndex, Unpack
 
 from anyserial._value import Value, value_class
 from anyserial.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from anyserial._config_fields import SerialConfigFields
 
 __all__ = (
     "ByteSize",
     "ByteSizeLike",
     "FlowControl",
     "LineErrors",
+    "LineErrorsLike",
     "Parity",
     "ParityLike",
+    "PolicyLike",
     "RS485Config",
     "SerialConfig",
     "SerialConfigFields",
@@ -27,6 +32,15 @@ __all__ = (
     "StopBitsLike",
     "UnsupportedPolicy",
 )
+
+
+def __getattr__(name: str) -> Any:
+    if name == "SerialConfigFields":
+        from anyserial._config_fields import SerialConfigFields  # noqa: PLC0415  # it imports this module
+
+        return SerialConfigFields
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 _MAX_BAUDRATE = 2**32 - 1  # speed_t is 32 bits wide everywhere it matters
 _MIN_READ_CHUNK_SIZE = 64
@@ -92,8 +106,8 @@ class LineErrors(StrEnum):
 type ByteSizeLike = ByteSize | Literal[5, 6, 7, 8, "5", "6", "7", "8"]
 type ParityLike = Parity | Literal["none", "odd", "even", "mark", "space", "N", "O", "E", "M", "S"]
 type StopBitsLike = StopBits | Literal[1, 2, "1", "1.5", "2"] | float
-type _PolicyLike = UnsupportedPolicy | Literal["raise", "warn", "ignore"]
-type _LineErrorsLike = LineErrors | Literal["ignore", "discard", "raise"]
+type PolicyLike = UnsupportedPolicy | Literal["raise", "warn", "ignore"]
+type LineErrorsLike = LineErrors | Literal["ignore", "discard", "raise"]
 
 _BYTE_SIZES = {spelling: size for size in ByteSize for spelling in (size.value, int(size))}
 _PARITIES = {parity.value: parity for parity in Parity} | {parity.name[0].lower(): parity for parity in Parity}
@@ -180,27 +194,6 @@ class RS485Config(Value):
         object.__setattr__(self, "rx_during_tx", _flag("rx_during_tx", rx_during_tx))
 
 
-class SerialConfigFields(TypedDict, total=False):
-    """The keywords of `SerialConfig`, for calls that pass them on."""
-
-    baudrate: int
-    byte_size: ByteSizeLike
-    parity: ParityLike
-    stop_bits: StopBitsLike
-    flow_control: FlowControl
-    exclusive: bool
-    hangup_on_close: bool
-    low_latency: bool
-    read_chunk_size: int
-    rs485: RS485Config | None
-    unsupported_policy: _PolicyLike
-    dtr_on_open: bool | None
-    rts_on_open: bool | None
-    line_errors: _LineErrorsLike
-    close_timeout: float
-    discard_input_on_open: bool
-
-
 @value_class
 class SerialConfig(Value):
     """Everything that is set on a port. Immutable, hashable, compared by value.
@@ -283,10 +276,10 @@ class SerialConfig(Value):
         low_latency: bool = False,
         read_chunk_size: int = 65536,
         rs485: RS485Config | None = None,
-        unsupported_policy: _PolicyLike = UnsupportedPolicy.RAISE,
+        unsupported_policy: PolicyLike = UnsupportedPolicy.RAISE,
         dtr_on_open: bool | None = None,
         rts_on_open: bool | None = None,
-        line_errors: _LineErrorsLike = LineErrors.IGNORE,
+        line_errors: LineErrorsLike = LineErrors.IGNORE,
         close_timeout: float = 1.0,
         discard_input_on_open: bool = False,
     ) -> None:
@@ -313,7 +306,7 @@ class SerialConfig(Value):
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
-    def with_changes(self, **changes: Unpack[SerialConfigFields]) -> Self:
+    def with_changes(self, **changes: "Unpack[SerialConfigFields]") -> Self:
         """Return a copy with some fields changed.
 
         Args:
