@@ -41,27 +41,6 @@ def rng() -> random.Random:
     return random.Random(seed)
 
 
-@pytest.fixture
-def lag() -> Iterator[Callable[[], float]]:
-    """Tell the longest, in seconds, that the machine has kept a thread waiting that wanted to run."""
-    worst = 0.0
-    over = threading.Event()
-
-    def watch() -> None:
-        nonlocal worst
-        while True:
-            before = time.monotonic()
-            if over.wait(0.001):
-                return
-            worst = max(worst, time.monotonic() - before - 0.001)
-
-    thread = threading.Thread(target=watch, name="anyserial-lag", daemon=True)
-    thread.start()
-    yield lambda: worst
-    over.set()
-    thread.join()
-
-
 class Far:
     """The far end of a pty: `path` is what a port opens, `master` (non-blocking) the cable to it."""
 

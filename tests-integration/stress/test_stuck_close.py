@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 PROBE = Path(__file__).parent / "probes" / "stuck_closes.py"
 GRACE = 0.05  # seconds beyond close_timeout that closing may take
 STALL = 0.01  # seconds that the event loop may be away
+ROUNDS = 4
 
 
 async def watch(gaps: "list[float]") -> None:
@@ -29,33 +30,32 @@ async def watch(gaps: "list[float]") -> None:
 @pytest.mark.parametrize("close_timeout", [0.0, 0.2])
 @pytest.mark.parametrize("close_stuck", [False, True], ids=["output stuck", "output and close stuck"])
 async def test_closing_with_output_stuck_is_bounded(
-    far: Any,
-    slow_backend: "Callable[[], Any]",
-    lag: "Callable[[], float]",
-    close_timeout: float,
-    close_stuck: bool,
+    new_far: "Callable[[], Any]", slow_backend: "Callable[[], Any]", close_timeout: float, close_stuck: bool
 ) -> None:
-    backend = slow_backend()
-    gaps: list[float] = []
-    took = float("inf")
-    port = await open_serial_port(far.path, SerialConfig(close_timeout=close_timeout), backend=backend)
-    backend.unsent = 100
-    if close_stuck:
-        backend.gate.clear()
-    with anyio.fail_after(10):
-        async with anyio.create_task_group() as group:
-            group.start_soon(watch, gaps)
-            await anyio.wait_all_tasks_blocked()
-            before = time.monotonic()
+    # A busy machine can only add to a figure: what the library takes is the least of several.
+    took: list[float] = []
+    stalls: list[float] = []
+    for _ in range(ROUNDS):
+        backend = slow_backend()
+        gaps: list[float] = []
+        port = await open_serial_port(new_far().path, SerialConfig(close_timeout=close_timeout), backend=backend)
+        backend.unsent = 100
+        if close_stuck:
+            backend.gate.clear()
+        with anyio.fail_after(10):
+            async with anyio.create_task_group() as group:
+                group.start_soon(watch, gaps)
+                await anyio.wait_all_tasks_blocked()
+                before = time.monotonic()
+                await port.aclose()
+                took.append(time.monotonic() - before)
+                group.cancel_scope.cancel()
+            with pytest.raises(SerialClosedError):
+                await port.receive()
             await port.aclose()
-            took = time.monotonic() - before
-            group.cancel_scope.cancel()
-        with pytest.raises(SerialClosedError):
-            await port.receive()
-        await port.aclose()
-    slack = lag()
-    assert close_timeout <= took <= close_timeout + GRACE + slack, f"{took:.3f} s, lag {slack:.3f} s"
-    assert max(gaps, default=0.0) <= STALL + slack, f"the loop stood still for {max(gaps):.3f} s, lag {slack:.3f} s"
+        stalls.append(max(gaps, default=0.0))
+    assert close_timeout <= min(took) <= close_timeout + GRACE, took
+    assert min(stalls) <= STALL, f"the loop stood still for {min(stalls):.3f} s"
 
 
 @pytest.mark.anyio
@@ -73,20 +73,22 @@ async def test_several_may_close_a_stuck_port(far: Any, slow_backend: "Callable[
 
 @pytest.mark.anyio
 async def test_a_cancelled_aclose_does_not_wait_for_stuck_output(
-    far: Any, slow_backend: "Callable[[], Any]", lag: "Callable[[], float]"
+    new_far: "Callable[[], Any]", slow_backend: "Callable[[], Any]"
 ) -> None:
-    backend = slow_backend()
-    port = await open_serial_port(far.path, SerialConfig(close_timeout=30), backend=backend)
-    backend.unsent = 1
-    backend.gate.clear()
-    with anyio.fail_after(10):
-        before = time.monotonic()
-        with anyio.move_on_after(0.05) as scope:
-            await port.aclose()
-        took = time.monotonic() - before
-    assert scope.cancelled_caught
-    assert took <= 0.05 + GRACE + lag()
-    assert not port.is_open
+    took: list[float] = []
+    for _ in range(ROUNDS):
+        backend = slow_backend()
+        port = await open_serial_port(new_far().path, SerialConfig(close_timeout=30), backend=backend)
+        backend.unsent = 1
+        backend.gate.clear()
+        with anyio.fail_after(10):
+            before = time.monotonic()
+            with anyio.move_on_after(0.05) as scope:
+                await port.aclose()
+            took.append(time.monotonic() - before)
+        assert scope.cancelled_caught
+        assert not port.is_open
+    assert min(took) <= 0.05 + GRACE, took
 
 
 @pytest.mark.parametrize("runtime", ["asyncio", "uvloop", "trio"])

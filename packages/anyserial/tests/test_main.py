@@ -114,4 +114,6 @@ def test_ctrl_c_ends_it_quietly(runtime: str) -> None:
             break
     os.kill(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (130, "\n")
+    # On a busy machine, and in development mode, asyncio tells there of a task that took long.
+    said = [line for line in err.splitlines() if line and not line.startswith("Executing <")]
+    assert (process.returncode, said) == (130, [])
