@@ -223,6 +223,35 @@ def test_with_changes_changes_only_what_is_named() -> None:
     assert config.with_changes() == config
 
 
+def test_the_type_checkers_take_the_same_spellings() -> None:
+    config = SerialConfig(byte_size=8, stop_bits=1.5, parity="E", unsupported_policy="warn", line_errors="raise")
+    config = config.with_changes(byte_size="7", stop_bits="2", parity="even").with_changes(stop_bits=1)
+    fields: SerialConfigFields = {"byte_size": 7, "stop_bits": 1, "parity": "E", "unsupported_policy": "warn"}
+    assert config == SerialConfig(**fields).with_changes(line_errors="raise")
+    # An attribute is always the member.
+    size, parity, bits, policy = config.byte_size, config.parity, config.stop_bits, config.unsupported_policy
+    members: tuple[ByteSize, Parity, StopBits, UnsupportedPolicy] = size, parity, bits, policy
+    assert members == (ByteSize.SEVEN, Parity.EVEN, StopBits.ONE, UnsupportedPolicy.WARN)
+
+
+def test_the_type_checkers_refuse_what_is_refused() -> None:
+    # An ignore that nothing needs is an error of mypy's.
+    with pytest.raises(ConfigurationError, match="parity"):
+        SerialConfig(parity="X")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ConfigurationError, match="byte_size"):
+        SerialConfig(byte_size=9)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ConfigurationError, match="stop_bits"):
+        SerialConfig(stop_bits="3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ConfigurationError, match="baudrate"):
+        SerialConfig(baudrate=9600.5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ConfigurationError, match="parity"):
+        SerialConfig().with_changes(parity="Z")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    with pytest.raises(TypeError, match="positional"):
+        SerialConfig(9600)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    with pytest.raises(dataclasses.FrozenInstanceError, match="baudrate"):
+        SerialConfig().baudrate = 9600  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+
+
 def test_an_unknown_field_is_named_with_those_that_exist() -> None:
     with pytest.raises(ConfigurationError, match=r"no field 'baud'.*baudrate.*discard_input_on_open"):
         SerialConfig().with_changes(baud=9600)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
