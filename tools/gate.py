@@ -79,7 +79,7 @@ def _mypy() -> Iterator[Command]:
         *sorted(path for path in ROOT.glob("tests-integration/*") if path.is_dir()),
     ]
     singles = [*ROOT.glob("conftest.py"), *ROOT.glob("tests-integration/*.py")]
-    folders += [ROOT / name for name in ("benchmarks", "examples", "tools")]
+    folders += [ROOT / name for name in ("benchmarks", "tools")]
     for folder in folders:
         if any(folder.rglob("*.py")):
             yield ("mypy", str(folder.relative_to(ROOT)))
