@@ -41,6 +41,9 @@ def test_every_event_is_a_line_and_the_end_of_time_is_status_3(scene: Any, capsy
         f"added    /dev/ttyACM0  a\\x1b[2Jb\\nc\nadded    {line}\nremoved  {line}\nadded    {line}\n",
         "",
     )
+    deadline = time.monotonic() + 10
+    while not scene.closed and time.monotonic() < deadline:  # on a thread, which the end of the time does not wait for
+        time.sleep(0.001)
     assert scene.closed == 1
 
 
