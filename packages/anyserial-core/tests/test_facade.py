@@ -41,6 +41,34 @@ def test_the_import_is_light() -> None:
     assert [name for name in HEAVY if name in loaded] == []
 
 
+FIRST_USE = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import anyio
+from anyserial import open_serial_port
+from backends import Far, PtyBackend
+
+async def main():
+    far = Far()
+    async with await open_serial_port(far.path, backend=PtyBackend()) as port:
+        before = set(sys.modules)
+        far.write(b"x")
+        await port.receive()
+        await port.send(b"x")
+        print(sorted(set(sys.modules) - before))
+    far.hang_up()
+
+anyio.run(main, backend=sys.argv[2])
+"""
+
+
+@pytest.mark.parametrize("runtime", ["asyncio", "trio"])
+def test_the_first_use_of_a_port_loads_nothing(runtime: str) -> None:
+    """An import takes the event loop's thread for milliseconds; opening makes its own on another."""
+    done = python("-c", FIRST_USE, str(Path(__file__).parent / "support"), runtime)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
 def test_the_bare_import_loads_nothing() -> None:
     code = "import sys, anyserial; print([name for name in sys.modules if name.partition('.')[0] == 'anyio'])"
     done = python("-c", code)

@@ -57,22 +57,25 @@ class AsyncPortBase(PortBase):
             SerialDisconnectedError: The device is gone, and nothing is left of its bytes.
             anyio.BusyResourceError: The port is in use in another event loop.
         """
-        from anyserial._readiness.own import OwnWaiter  # noqa: PLC0415  # few ports need it
-
         if self._state:
             # Only what was carried over can still be had, and by a receive alone.
             if self._state == CLOSED or not self._carry:
                 raise self._refusal()
-            return cast("Waiter", OwnWaiter(self._backend))
+            return self._own_waiter()
         if self._waiter is not NOWHERE and (self._is_receiving or self._is_sending or self._waiting):
             raise anyio.BusyResourceError("using (from another event loop)")
         if (detaching := self._waiter.detach()) is not None:
             self._detaching.append(detaching)
         if self._waits_itself:
-            self._waiter = cast("Waiter", OwnWaiter(self._backend))
+            self._waiter = self._own_waiter()
         else:
             self._waiter = _readiness.waiter(self._backend.fileno(), self._idle_watch())
         return self._waiter
+
+    def _own_waiter(self) -> "Waiter":
+        from anyserial._readiness.own import OwnWaiter  # noqa: PLC0415  # few ports need it, and it takes 5 ms
+
+        return cast("Waiter", OwnWaiter(self._backend))
 
     def _idle_watch(self) -> "Callable[[], None]":
         """Return a callback that looks after this port without keeping it alive."""
