@@ -1,4 +1,4 @@
-"""Leave 100 closes stuck, and exit: `stuck_closes.py RUNTIME`. Prints how long the main task took to get here."""
+"""Leave 100 closes stuck, use all of AnyIO's threads, say so, and exit: `stuck_closes.py RUNTIME`."""
 
 import os
 import sys
