@@ -22,7 +22,7 @@ class SerialConfigFields(TypedDict, total=False):
     byte_size: ByteSizeLike
     parity: ParityLike
     stop_bits: StopBitsLike
-    flow_control: FlowControl
+    flow_control: FlowControl | None
     exclusive: bool
     hangup_on_close: bool
     low_latency: bool
