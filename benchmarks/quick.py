@@ -21,10 +21,11 @@ GROWTH = 1.10  # what a count may be of the committed one
 
 
 def _build() -> dict[str, str]:
+    options = (sysconfig.get_config_var("PY_CORE_CFLAGS") or "").split()
     return {
         "machine": platform.machine(),
         "python": " ".join((platform.python_version(), *platform.python_build(), platform.python_compiler())),
-        "options": sysconfig.get_config_var("PY_CORE_CFLAGS") or "",
+        "options": " ".join(option for option in options if not option.startswith("-I")),  # no one's folders
         **versions("anyio", "uvloop", "trio"),
     }
 

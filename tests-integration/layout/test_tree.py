@@ -10,7 +10,7 @@ import pytest
 from source_tree import ROOT, modules
 
 # Home directories and scratch space of whoever wrote a line; a path of a user in general is not one.
-MACHINE_PATHS = re.compile(r"(?<![\w.])/(?:root|work|home/[a-z][\w-]*|Users/[A-Za-z][\w-]*)/[\w.]")
+MACHINE_PATHS = re.compile(r"(?:(?<![\w.])|(?<=-I))/(?:root|work|home/[a-z][\w-]*|Users/[A-Za-z][\w-]*)/[\w.]")
 LINES = 450
 
 
@@ -38,6 +38,7 @@ def test_no_path_of_one_machine_is_in_the_tree() -> None:
     [
         ("/ro" + "ot/.venv/bin", True),
         ('"/wo' + 'rk/x"', True),
+        ("-I/ro" + "ot/include", True),
         ("/ho" + "me/ann/src", True),
         ("/dev/ttyUSB0", False),
         ("packages/home/x", False),
