@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Generator
 
-__all__ = ("Job", "hold", "new_event", "release", "run", "submit", "submit_alone")
+__all__ = ("Job", "held", "hold", "new_event", "release", "run", "submit", "submit_alone")
 
 IDLE_SECONDS = 5.0  # how long a thread without work waits for more while the pool is held
 
