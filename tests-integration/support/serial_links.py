@@ -1,0 +1,182 @@
+"""The lines that the hardware tests run on: a port under test, and what is at the other end of it.
+
+A `Link` is what a test asks for. `TtyLink` is the one whose far end is a tty too: the two UARTs
+of the virtual machine, the two sides of a USB gadget, a pair of real ports. What plays a USB chip
+is in `usb_links`. The far end is never driven by anyserial, so that a mistake cannot cancel
+itself out; here it is pySerial, and a plain descriptor where that stands in the way.
+"""
+
+import time
+from abc import ABC, abstractmethod
+from contextlib import suppress
+from typing import NamedTuple
+
+import serial
+from anyserial import SerialConfig
+
+__all__ = ("Link", "Programmed", "TtyLink")
+
+PATIENCE = 10.0  # seconds until what does not come is given up
+
+
+class Programmed(NamedTuple):
+    """What the hardware was told, as it tells it itself: baud, "5" to "8", "none" to "space", "1" to "2"."""
+
+    baudrate: int
+    byte_size: str
+    parity: str
+    stop_bits: str
+
+
+class Link(ABC):
+    """A port under test and the far end of its line.
+
+    Calls block, for a moment as a rule; `receive` and the `wait_` calls for up to their timeout.
+    """
+
+    driver: str
+    """The kernel's driver of the port under test; "pair" for two ports that somebody named."""
+
+    @property
+    @abstractmethod
+    def path(self) -> str:
+        """The node of the port under test, which may be another after `plug`."""
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Bring both ends to where every test starts: plugged in, quiet, nothing held, inputs off, defaults set."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the far end, for good."""
+
+    # Data
+
+    @abstractmethod
+    def send(self, data: bytes) -> None:
+        """Let *data* come in at the port under test."""
+
+    @abstractmethod
+    def receive(self, size: int, timeout: float = PATIENCE) -> bytes:
+        """The next *size* bytes that the port under test sent; TimeoutError says what came instead."""
+
+    @abstractmethod
+    def hold(self, on: bool) -> None:
+        """Take nothing more of what the port sends (`rts_cts` needed where it is a UART), or go on."""
+
+    @abstractmethod
+    def configure(self, config: SerialConfig) -> None:
+        """Let the far end understand a port with this config."""
+
+    # Lines
+
+    @abstractmethod
+    def set_inputs(
+        self, *, cts: bool | None = None, dsr: bool | None = None, ri: bool | None = None, cd: bool | None = None
+    ) -> None:
+        """Change the modem lines that come in at the port; of a null modem cts, and dsr with cd."""
+
+    @abstractmethod
+    def outputs(self) -> dict[str, bool]:
+        """What arrives of the port's "rts" and "dtr"."""
+
+    def wait_outputs(self, timeout: float = PATIENCE, **expected: bool) -> None:
+        """Wait until the outputs named are as *expected*."""
+        deadline = time.monotonic() + timeout
+        while not expected.items() <= (seen := self.outputs()).items():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the far end sees {seen}, not {expected}")
+            time.sleep(0.002)
+
+    @abstractmethod
+    def send_break(self) -> None:
+        """Let one break come in at the port."""
+
+    # Plugging
+
+    @abstractmethod
+    def unplug(self) -> None:
+        """Pull the port's device out; returns when the kernel has been told."""
+
+    @abstractmethod
+    def plug(self) -> None:
+        """Put it back; returns when the node is there."""
+
+
+class TtyLink(Link):
+    """A link whose far end is a tty of this machine, in a null modem with the port under test."""
+
+    def __init__(self, driver: str, path: str, far_path: str) -> None:
+        self.driver = driver
+        self._path = path
+        self._far = serial.Serial(far_path, timeout=0, rtscts=False)
+
+    @property
+    def path(self) -> str:
+        return self._path
+
+    def reset(self) -> None:
+        self._far.apply_settings(
+            {
+                "baudrate": 115200,
+                "bytesize": 8,
+                "parity": "N",
+                "stopbits": 1,
+                "rtscts": False,
+                "xonxoff": False,
+            }
+        )
+        self.set_inputs(cts=True, dsr=True)
+        self._far.break_condition = False
+        while self._far.read(4096):
+            pass
+
+    def close(self) -> None:
+        self._far.close()
+
+    def send(self, data: bytes) -> None:
+        self._far.write(data)
+        self._far.flush()
+
+    def receive(self, size: int, timeout: float = PATIENCE) -> bytes:
+        self._far.timeout = timeout
+        data = self._far.read(size)
+        self._far.timeout = 0
+        if len(data) < size:
+            raise TimeoutError(f"{len(data)} of {size} bytes within {timeout} s: {data[-60:]!r}")
+        return data
+
+    def hold(self, on: bool) -> None:
+        self.set_inputs(cts=not on)
+
+    def configure(self, config: SerialConfig) -> None:
+        self._far.apply_settings(
+            {
+                "baudrate": config.baudrate,
+                "bytesize": int(config.byte_size),
+                "parity": config.parity[0].upper(),
+                "stopbits": float(config.stop_bits),
+            }
+        )
+
+    def set_inputs(
+        self, *, cts: bool | None = None, dsr: bool | None = None, ri: bool | None = None, cd: bool | None = None
+    ) -> None:
+        if ri is not None or cd not in {None, dsr}:
+            raise ValueError("a null modem has no RI, and DCD goes with DSR")
+        if cts is not None:
+            self._far.rts = cts
+        if dsr is not None:
+            self._far.dtr = dsr
+
+    def outputs(self) -> dict[str, bool]:
+        return {"rts": bool(self._far.cts), "dtr": bool(self._far.dsr)}
+
+    def send_break(self) -> None:
+        self._far.send_break(0.25)
+
+    def unplug(self) -> None:
+        raise NotImplementedError("nobody is there to pull the plug")
+
+    def plug(self) -> None:
+        raise NotImplementedError("nobody is there to put the plug in")
