@@ -24,6 +24,13 @@ KEPT_THREADS = ("Trio thread",)
 THREAD_GRACE = 2.0  # seconds that a thread which is already stopping may take
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Take the two ports that the tests in tests-integration/hardware may use."""
+    parser.addoption(
+        "--serial-pair", metavar="A,B", help="two real ports joined by a null modem, for the hardware tests"
+    )
+
+
 @pytest.fixture(params=RUNTIMES)
 def anyio_backend(request: pytest.FixtureRequest) -> Any:
     """Run every async test three times: asyncio, uvloop, trio."""

@@ -1,25 +1,75 @@
-"""Fixtures of the tests on hardware: the links, which exist in the virtual machine or are named by --serial-pair.
+"""Fixtures of the tests on hardware, and the choice of what runs where.
 
-What is at the far ends is in support/serial_links.py and support/usb_links.py; which tests run
-where is decided here, and how the machine is booted in machine/.
+The links exist in the virtual machine, or are two ports named with ``--serial-pair A,B``; without
+either nothing here is collected. How the machine is booted is in machine/, what is at the far
+ends in support/serial_links.py, uart_links.py and usb_links.py.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import usb_links
 from hardware_runtimes import ASYNCIO
 from serial_links import Link, TtyLink
+from uart_links import UartLink
 
-IN_MACHINE = os.environ.get("ANYSERIAL_MACHINE") == "1"
 HERE = Path(__file__).parent
+IN_MACHINE = os.environ.get("ANYSERIAL_MACHINE") == "1"
+LINKS = {"8250": UartLink, **usb_links.LINKS}
+PAIR = "pair"
+WITHOUT = "these tests need hardware: name two joined ports with --serial-pair A,B, or run them in the virtual machine"
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--serial-pair",
-        metavar="A,B",
-        help="run the hardware tests on two real ports that a null modem cable joins",
-    )
+def serial_pair(config: pytest.Config) -> tuple[str, str] | None:
+    """Return the two ports named on the command line."""
+    given: str | None = config.getoption("--serial-pair")
+    if given is None:
+        return None
+    names = given.split(",")
+    if len(names) != 2 or not all(names) or names[0] == names[1]:
+        raise pytest.UsageError(f"--serial-pair takes two ports, as in /dev/ttyUSB0,/dev/ttyUSB1; not {given!r}")
+    return names[0], names[1]
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    if IN_MACHINE or serial_pair(config):
+        return None
+    if any(HERE in (path := Path(str(argument).partition("::")[0]).resolve()).parents or path == HERE
+           for argument in config.invocation_params.args):  # fmt: skip
+        raise pytest.UsageError(WITHOUT)
+    return True
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test with a `link` on every driver that its mark `drivers` names, or on all."""
+    if "link_name" not in metafunc.fixturenames:
+        return
+    mark = metafunc.definition.get_closest_marker("drivers")
+    wanted = mark.args if mark else (*LINKS, PAIR)
+    present = (PAIR,) if serial_pair(metafunc.config) else tuple(LINKS)
+    metafunc.parametrize("link_name", [name for name in wanted if name in present], scope="session")
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> Any:
+    """Asyncio; `every_runtime` is for tests where the runtime matters."""
+    return ASYNCIO
+
+
+@pytest.fixture(scope="session")
+def plugged_link(link_name: str, pytestconfig: pytest.Config) -> Iterator[Link]:
+    """The link of one driver, kept for all its tests: plugging in takes time."""
+    pair = serial_pair(pytestconfig)
+    link = TtyLink(PAIR, *pair) if pair else LINKS[link_name]()
+    yield link
+    link.close()
+
+
+@pytest.fixture
+def link(plugged_link: Link) -> Link:
+    """One port and its far end, quiet and with every setting at its default."""
+    plugged_link.reset()
+    return plugged_link

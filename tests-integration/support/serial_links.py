@@ -8,7 +8,6 @@ itself out; here it is pySerial, and a plain descriptor where that stands in the
 
 import time
 from abc import ABC, abstractmethod
-from contextlib import suppress
 from typing import NamedTuple
 
 import serial
