@@ -6,14 +6,16 @@ is in `usb_links`. The far end is never driven by anyserial, so that a mistake c
 itself out; here it is pySerial, and a plain descriptor where that stands in the way.
 """
 
+import os
+import termios
 import time
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import serial
 from anyserial import SerialConfig
 
-__all__ = ("Link", "Programmed", "TtyLink")
+__all__ = ("Link", "Programmed", "TellsProgrammed", "TtyLink", "wait_programmed")
 
 PATIENCE = 10.0  # seconds until what does not come is given up
 
@@ -25,6 +27,24 @@ class Programmed(NamedTuple):
     byte_size: str
     parity: str
     stop_bits: str
+
+
+@runtime_checkable
+class TellsProgrammed(Protocol):
+    """A link that can tell what the hardware of the port under test was told."""
+
+    def programmed(self) -> Programmed:
+        """What it was told, so far: a USB adapter hears of it a moment after the system call."""
+        ...
+
+
+def wait_programmed(link: "Link", expected: Programmed, timeout: float = 1.0) -> Programmed:
+    """What the hardware was told: *expected* as soon as that comes, else what there is after *timeout*."""
+    assert isinstance(link, TellsProgrammed)
+    deadline = time.monotonic() + timeout
+    while (told := link.programmed()) != expected and time.monotonic() < deadline:
+        time.sleep(0.002)
+    return told
 
 
 class Link(ABC):
@@ -127,6 +147,8 @@ class TtyLink(Link):
         )
         self.set_inputs(cts=True, dsr=True)
         self._far.break_condition = False
+        self._far.reset_output_buffer()
+        quieten(self._path)
         while self._far.read(4096):
             pass
 
@@ -155,6 +177,7 @@ class TtyLink(Link):
                 "bytesize": int(config.byte_size),
                 "parity": config.parity[0].upper(),
                 "stopbits": float(config.stop_bits),
+                "rtscts": config.flow_control.rts_cts,
             }
         )
 
@@ -179,3 +202,15 @@ class TtyLink(Link):
 
     def plug(self) -> None:
         raise NotImplementedError("nobody is there to put the plug in")
+
+
+def quieten(path: str) -> None:
+    """Give a port the settings of a tty that nobody has used yet, made raw, and empty its queues."""
+    fd = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        cc = termios.tcgetattr(fd)[6]
+        control = termios.CS8 | termios.CREAD | termios.CLOCAL | termios.HUPCL
+        termios.tcsetattr(fd, termios.TCSANOW, [0, 0, control, 0, termios.B9600, termios.B9600, cc])
+        termios.tcflush(fd, termios.TCIOFLUSH)
+    finally:
+        os.close(fd)
