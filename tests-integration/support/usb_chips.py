@@ -89,7 +89,7 @@ class Chip:
         return self.packets(data)
 
     def packets(self, data: bytes) -> list[tuple[int, bytes]]:
-        # A transfer ends with a packet that is not full, or the driver waits for more.
+        """The transfers that carry *data*; each ends with a packet that is not full, or the driver waits for more."""
         room = 16 * self.packet - 1
         pieces = [data[start : start + room] for start in range(0, len(data), room)]
         if pieces and len(pieces[-1]) % self.packet == 0:
@@ -137,8 +137,13 @@ class Ftdi(Chip):
 
     def packets(self, data: bytes) -> list[tuple[int, bytes]]:
         status, room = self._status(), self.packet - 2
-        joined = b"".join(status + data[start : start + room] for start in range(0, len(data), room))
-        return super().packets(joined) if len(joined) % self.packet else [(DATA, joined + status)]
+        # As many packets as a transfer has, the last without its last byte.
+        transfers: list[tuple[int, bytes]] = []
+        for start in range(0, len(data), 16 * room - 1):
+            part = data[start : start + 16 * room - 1]
+            joined = b"".join(status + part[at : at + room] for at in range(0, len(part), room))
+            transfers.append((DATA, joined if len(joined) % self.packet else joined + status))
+        return transfers
 
     def damaged(self, byte: bytes, damage: str) -> list[tuple[int, bytes]]:
         return [(DATA, self._status(LSR[damage]) + byte)]
