@@ -1,6 +1,7 @@
 """Separating marks of line errors from data."""
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from anyserial.config import LineErrors
@@ -108,6 +109,19 @@ def test_single_marks(reads: list[bytes], expected: list[bytes | str]) -> None:
     decoder = LineDecoder(LineErrors.RAISE, "/dev/x")
     items = [item for read in reads for item in decoder(read)]
     assert [item.kind if isinstance(item, LineError) else item for item in items] == expected
+
+
+@pytest.mark.parametrize(("cut", "queued"), [(b"A\xff", b"\xffB"), (b"A\xff\x00", b"XB")])
+def test_a_mark_cut_off_by_a_reset_does_not_touch_what_comes_next(simulated: Any, cut: bytes, queued: bytes) -> None:
+    """FF FF and FF 00 X, of which the kernel holds the rest when the queue is thrown away."""
+    kernel = simulated()
+    port = kernel.open_backend(line_errors="raise")
+    kernel.far.send(cut + queued)
+    assert port.line_decoder(port.read(len(cut))) == [b"A"]
+    assert kernel.near.recv(100) == queued  # the flush, which the simulated kernel only notes
+    port.reset_input_buffer()
+    kernel.far.send(b"next")
+    assert port.line_decoder(port.read(100)) == [b"next"]
 
 
 def test_an_error_carries_its_byte_and_the_path() -> None:

@@ -234,6 +234,8 @@ class PosixBackend:
         """Throw away what was received and not read (TCIFLUSH)."""
         with self._handle.translated("ioctl"):
             self._system.flush(self._fd, FLUSH_INPUT)
+        if self._settings is not None and self._settings.decoder is not None:
+            self._settings.decoder.forget()
 
     def reset_output_buffer(self) -> None:
         """Throw away what was written and not sent (TCOFLUSH); usb-serial drivers cannot."""

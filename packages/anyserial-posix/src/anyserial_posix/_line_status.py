@@ -53,6 +53,10 @@ class LineDecoder:
             return [good] if good else []
         return self._separate(data)
 
+    def forget(self) -> None:
+        """Forget the part of a mark that the end of a read cut off: the rest will not come."""
+        self._pending = b""
+
     def _undouble(self, data: bytes) -> bytes:
         # Without FF 00 every FF belongs to a pair, but for one that the end of the read cut off.
         if (len(data) - len(data.rstrip(_MARK))) % 2:
