@@ -8,6 +8,7 @@ read from the README, so that they are tried as written and the run ends with py
 import argparse
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -117,6 +118,12 @@ def _stress() -> Iterator[Command]:
         yield ("env", "ANYSERIAL_STRESS=full", *_python("-m", "pytest", "-q", "tests-integration/sync/test_stress.py"))
 
 
+def _hardware() -> Iterator[Command]:
+    # The machine is made of Debian's packages, which it fetches.
+    if shutil.which("apt-get"):
+        yield _python("tests-integration/machine")
+
+
 def _demo() -> Iterator[Command]:
     yield ("bash", "-euxc", _readme_command("anyserial demo"))
 
@@ -137,6 +144,7 @@ STEPS = (
     Step("isolation", "each package's tests pass with no other part installed", _isolation),
     Step("benchmarks", "no instruction count has grown (the quick mode)", _benchmarks),
     Step("stress", "the reliability tests at their full figures", _stress),
+    Step("hardware", "the kernel's serial drivers, two kernels, in virtual machines", _hardware),
     Step("demo", "the README's demo command, as written", _demo),
     Step("tests", "the README's test command, as written, under -X dev -W error", _tests),
 )

@@ -8,6 +8,7 @@ of what pages may use. A command that nothing here knows fails.
 import re
 import shlex
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -110,13 +111,15 @@ def _python(arguments: list[str]) -> None:
             assert (ROOT / "benchmarks/__main__.py").exists()
         case [path, *_] if path.endswith(".py"):
             assert (ROOT / path).exists(), f"there is no {path}"
+        case [path, *_] if "/" in path:
+            assert (ROOT / path / "__main__.py").exists(), f"{path} is no folder that Python runs"
         case _:
             pytest.fail(f"no page may use python {' '.join(arguments)}")
 
 
 def _pytest(arguments: list[str]) -> None:
-    for argument in arguments:
-        if "/" in argument:
+    for before, argument in pairwise(["", *arguments]):
+        if "/" in argument and before != "--serial-pair":
             path = argument.partition("::")[0]
             assert (ROOT / path).exists(), f"there is no {path}"
 

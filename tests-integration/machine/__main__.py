@@ -26,6 +26,7 @@ from qemu import run_command
 ROOT = Path(__file__).resolve().parent.parent.parent
 SUITE = "tests-integration/hardware"
 FAILED = 125
+STUCK = 60  # seconds in the guest after which a test's threads are printed
 GUEST_ENVIRONMENT = {"ANYSERIAL_MACHINE": "1", "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
 # Python is some twenty times slower in the guest, where nothing compiled can be kept: these are compiled before.
 COMPILED = ("anyio", "idna", "attr", "outcome", "sniffio", "sortedcontainers", "trio", "uvloop", "_pytest", "pytest",
@@ -62,14 +63,15 @@ def parse(words: list[str]) -> tuple[argparse.Namespace, list[str]]:
     options, rest = parser.parse_known_args(words)
     options.kernel = options.kernel or list(KERNELS)
     if options.run is not None and (rest or not options.run):
-        parser.error(f"--run takes a command, and nothing before it: {' '.join(rest)}")
+        parser.error(f"--run takes a command and stands last, and pytest's arguments do not go with it: {rest}")
     return options, rest
 
 
 def suite(arguments: list[str]) -> list[str]:
     """Return the command that runs the tests named, or all of them."""
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-o", f"faulthandler_timeout={STUCK}"]
     named = any((ROOT / argument.partition("::")[0]).exists() for argument in arguments)
-    return [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments, *([] if named else [SUITE])]
+    return [*command, *arguments, *([] if named else [SUITE])]
 
 
 def prepare(versions: list[str]) -> None:

@@ -5,8 +5,10 @@ installed where they are missing. What is built from them is image.py's.
 """
 
 import os
+import platform
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -42,7 +44,14 @@ def run(*command: str | Path, cwd: Path | None = None, environment: dict[str, st
 
 
 def install_programs() -> None:
-    """Install QEMU and a C compiler where there is none."""
+    """Install QEMU and a C compiler where there is none.
+
+    Raises:
+        MachineError: This system is none that the machine can be made on, or the installation failed.
+    """
+    if (sys.platform, platform.machine()) != ("linux", "x86_64"):
+        here = f"{platform.machine()} {sys.platform}"
+        raise MachineError(f"the guest runs the host's own programs on an x86-64 Linux, and this is {here}")
     wanted = [package for program, packages in PROGRAMS.items() if not shutil.which(program) for package in packages]
     if not wanted:
         return
