@@ -28,7 +28,8 @@ __all__ = ("main",)
 STDIN = 0
 UNBIND, DISABLE, SETUP = 1, 3, 4  # enum usb_functionfs_event_type
 GONE = {errno.ESHUTDOWN, errno.ENODEV, errno.EAGAIN, errno.EIO}  # the host unplugged it meanwhile
-GIVEN_UP = {errno.EL2HLT, errno.EIDRM, errno.ESHUTDOWN}  # stalled, as wanted; the host does not want it any more
+# Stalled, as wanted; the host does not want it any more; unplugged before, or in the middle of it.
+GIVEN_UP = {errno.EL2HLT, errno.EIDRM, errno.ESHUTDOWN, errno.ECONNRESET}
 TO_HOST = 0x80
 LISTED = 1000  # control requests kept
 
