@@ -148,11 +148,14 @@ def test_eio_alone_is_no_disconnect(simulated: Any, name: str, call: Call) -> No
 @pytest.mark.parametrize(
     ("name", "call"), [row for row in (IO_CALLS[-1], *REQUESTS) if row[0] not in ("fionread", "tiocoutq")]
 )
-def test_a_transfer_that_fails_just_before_the_hang_up_is_a_disconnect(simulated: Any, name: str, call: Call) -> None:
+@pytest.mark.parametrize("number", [errno.EIO, errno.EPROTO])  # ftdi_sio's TIOCSBRK says the second
+def test_a_transfer_that_fails_just_before_the_hang_up_is_a_disconnect(
+    simulated: Any, name: str, call: Call, number: int
+) -> None:
     """Only for the calls that are made off the event loop: the others move no data over USB."""
     kernel = simulated()
     port = kernel.open_backend()
-    kernel.refused[name] = errno.EIO
+    kernel.refused[name] = number
     unplug = threading.Timer(0.005, kernel.far.close)
     unplug.start()
     with pytest.raises(SerialDisconnectedError):

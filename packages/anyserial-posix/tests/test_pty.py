@@ -358,6 +358,19 @@ def test_the_library_calls_raise_os_errors_only() -> None:
             call()
 
 
+def test_a_signal_does_not_end_a_drain(far: "SimpleNamespace", monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a real port tcdrain waits, and the kernel answers EINTR; a pty never has anything to wait for."""
+    answers = iter([termios.error(errno.EINTR, os.strerror(errno.EINTR)), None])
+
+    def tcdrain(_fd: int) -> None:
+        if (answer := next(answers)) is not None:
+            raise answer
+
+    monkeypatch.setattr(termios, "tcdrain", tcdrain)
+    KERNEL.drain(far.slave)
+    assert next(answers, "used up") == "used up"
+
+
 def test_small_files_are_read_and_written(tmp_path: "Path") -> None:
     path = str(tmp_path / "latency_timer")
     KERNEL.write_file(path, "16")

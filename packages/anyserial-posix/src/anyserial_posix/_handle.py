@@ -25,6 +25,10 @@ CLOSED: Final = 2**31 - 1
 # reports the hang-up, which follows within 20 ms.
 UNPLUG_PATIENCE: Final = 0.05
 
+# What such a transfer fails with: most drivers translate what the USB core says
+# (Documentation/driver-api/usb/error-codes.rst) to EIO, not all, and not everywhere.
+_CUT_OFF: Final = frozenset({errno.EIO, errno.EPROTO, errno.EILSEQ, errno.ETIMEDOUT, errno.ESHUTDOWN, errno.ECONNRESET})
+
 # What drivers answer to a request that they do not have.
 NO_MECHANISM: Final = frozenset({errno.ENOTTY, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
 
@@ -68,7 +72,7 @@ class Handle:
             detail: What else is known.
             may_wait: False on the event loop's thread.
         """
-        hung_up = self.hung_up(UNPLUG_PATIENCE if may_wait and error.errno == errno.EIO else 0.0)
+        hung_up = self.hung_up(UNPLUG_PATIENCE if may_wait and error.errno in _CUT_OFF else 0.0)
         if hung_up and context == "open":
             error = os_error(errno.ENODEV)
         return translate(error, context=context, path=self.path, hung_up=hung_up, detail=detail)

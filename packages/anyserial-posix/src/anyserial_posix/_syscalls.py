@@ -5,6 +5,7 @@ without hardware. Nothing here knows what a call is for. The functions are bound
 as they are, so that the two hot ones (`read`, `write`) cost no Python frame of their own.
 """
 
+import errno
 import fcntl
 import os
 import select
@@ -141,11 +142,14 @@ class Kernel:
         return bool(events) and bool(events[0][1] & _POLL_GONE)
 
     def drain(self, fd: int) -> None:
-        """Wait for tcdrain(3)."""
-        try:
-            termios.tcdrain(fd)
-        except termios.error as exc:
-            raise _os_error(exc) from exc
+        """Wait for tcdrain(3), also beyond signals: the termios module does not (PEP 475)."""
+        while True:
+            try:
+                return termios.tcdrain(fd)
+            except termios.error as exc:
+                error = _os_error(exc)
+                if error.errno != errno.EINTR:
+                    raise error from exc
 
     def flush(self, fd: int, queue: int) -> None:
         """Discard with tcflush(3)."""
