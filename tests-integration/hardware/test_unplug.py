@@ -40,6 +40,7 @@ from serial_links import Link
 
 pytestmark = pytest.mark.anyio
 
+MACHINE = ("8250", "ftdi_sio", "cp210x", "pl2303", "ch341", "cdc_acm")
 PROMISE = 0.05  # seconds from the kernel's hang-up to the error
 # Seconds that the event loop may stand still: the machine itself, which has one processor and is
 # in its kernel for some of this, keeps it waiting for 3 to 8 ms.
@@ -339,6 +340,7 @@ async def test_an_idle_port_lets_go_of_its_device(link: Link, hang_ups: HangUps,
         await port.aclose()
 
 
+@pytest.mark.drivers(*MACHINE)
 async def test_every_call_on_an_unplugged_port_says_so(link: Link) -> None:
     path = link.path
     with anyio.fail_after(60):
@@ -360,6 +362,7 @@ async def test_every_call_on_an_unplugged_port_says_so(link: Link) -> None:
         await exchange(link)
 
 
+@pytest.mark.drivers(*MACHINE)
 def test_every_blocking_call_on_an_unplugged_port_says_so(link: Link) -> None:
     path = link.path
     ports = {name: anyserial.sync.open_serial_port(path) for name in OPERATIONS}
