@@ -458,3 +458,20 @@ def test_a_backend_holds_one_port_at_a_time(simulated: Any) -> None:
         port.open("/dev/ttyTEST0", SerialConfig())
     port.close()
     port.open("/dev/ttyTEST0", SerialConfig())
+
+
+@pytest.mark.parametrize("released", [False, True])
+def test_a_break_does_not_outlast_the_port(simulated: Any, released: bool) -> None:
+    """Measured: ftdi_sio, cp210x and ch341 leave the line in break when the port is closed."""
+    kernel = simulated()
+    port = kernel.open_backend()
+    port.set_break(on=True)
+    if released:
+        port.set_break(on=False)
+    port.close()
+    names = kernel.names()
+    assert names.count("tioccbrk") == 1
+    assert names.index("tioccbrk") < names.index("close")
+    port.open("/dev/ttyTEST0", SerialConfig())
+    port.close()
+    assert kernel.names().count("tioccbrk") == 1

@@ -119,7 +119,7 @@ class AsyncOperations(AsyncPortBase):
         await self._perform_as_sender(self._send_break(duration))
 
     async def set_break(self, on: bool) -> None:
-        """Hold the line in the break condition until told otherwise.
+        """Hold the line in the break condition until told otherwise, or until the port is closed.
 
         Args:
             on: Whether it is held.

@@ -158,7 +158,7 @@ class SerialBackend(Protocol):
         ...
 
     def set_break(self, on: bool) -> None:
-        """Hold the line in the break condition, or release it. May block."""
+        """Hold the line in the break condition, or release it; `close` releases it too. May block."""
         ...
 
     def modem_lines(self) -> "ModemLines":

@@ -55,6 +55,7 @@ class PosixBackend:
         self._handle = Handle(system)
         self._settings: Settings | None = None
         self._transmitter_tells = True
+        self._breaking = False
 
     @property
     def path(self) -> str:
@@ -111,10 +112,11 @@ class PosixBackend:
                 raise translate(os_error(errno.ENODEV), context="open", path=path) from exc
             raise
         self._settings, self._handle, self._fd = settings, handle, handle.fd
+        self._breaking = False
         self._transmitter_tells = os.major(device) not in self._platform.cached_transmitter_majors
 
     def close(self) -> None:
-        """Discard unsent output where the driver can, undo what `open` changed, and close the descriptor.
+        """Release a break, discard unsent output where the driver can, undo what `open` changed, and close.
 
         Blocks for as long as the driver waits for output that cannot be discarded: up to
         30 s on usb-serial (closing_wait). Never raises for a device that is gone.
@@ -122,6 +124,10 @@ class PosixBackend:
         fd = self._fd
         if fd == CLOSED:
             return
+        if self._breaking:
+            # Not every driver does it by itself: ftdi_sio, cp210x and ch341 would hold the line for ever.
+            with suppress(OSError):
+                call(self._system, fd, self._ioctls.tioccbrk)
         # On a pty TCOFLUSH destroys what the far end has not read; its queue counts as empty.
         with suppress(OSError):
             if get_int(self._system, fd, self._ioctls.tiocoutq) > 0:
@@ -272,6 +278,7 @@ class PosixBackend:
         """
         with self._handle.translated("ioctl"):
             call(self._system, self._fd, self._ioctls.tiocsbrk if on else self._ioctls.tioccbrk)
+        self._breaking = on
 
     def modem_lines(self) -> ModemLines:
         """Read the modem lines (TIOCMGET).

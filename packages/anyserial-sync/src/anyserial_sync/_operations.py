@@ -141,7 +141,7 @@ class BlockingOperations(BlockingPortBase):
         self._perform_as_sender(self._send_break(duration), timeout)
 
     def set_break(self, on: bool, *, timeout: float | None = None) -> None:
-        """Hold the line in the break condition until told otherwise.
+        """Hold the line in the break condition until told otherwise, or until the port is closed.
 
         Args:
             on: Whether it is held.
