@@ -274,6 +274,11 @@ class ChipLink(UsbLink):
         requests: list[tuple[int, int, int, int, bytes]] = self._process.ask("requests")
         return requests
 
+    def levels(self) -> list[tuple[bool, bool]]:
+        """The levels that DTR and RTS went through since `reset`."""
+        levels: list[tuple[bool, bool]] = self._process.ask("levels")
+        return levels
+
     def stall_requests(self, on: bool) -> None:
         """Refuse every control request, so that the driver's calls end with EPIPE or EIO; or go on."""
         self._process.ask("stall", on)
@@ -300,8 +305,9 @@ class AcmLink(UsbLink):
             super().__init__(Gadget(identity, "acm"))
             cleanup.callback(self._gadget.close)
             self._far_path = f"/dev/ttyGS{(self._gadget.function / 'port_num').read_text().strip()}"
-            self._is_open, self._is_held = True, False
-            self._far = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)  # keeps the number from test to test
+            self._is_open = self._is_held = False
+            # While it is not open, its node is held: the descriptor stays the same from test to test.
+            self._far = os.open(self._far_path, os.O_PATH | os.O_CLOEXEC)
             cleanup.callback(os.close, self._far)
             cleanup.callback(self._gadget.unplug)
             self.plug()
@@ -312,17 +318,16 @@ class AcmLink(UsbLink):
 
     def plug(self) -> None:
         super().plug()
-        self._replace_far(self._far_path)
+        self._open_far(True)
 
-    def _replace_far(self, path: str) -> None:
-        """Let the far descriptor be another file, under the same number."""
-        fd = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
+    def _open_far(self, on: bool) -> None:
+        fd = os.open(self._far_path, (os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK if on else os.O_PATH) | os.O_CLOEXEC)
         try:
             os.dup2(fd, self._far, inheritable=False)
         finally:
             os.close(fd)
-        self._is_open = path == self._far_path
-        if self._is_open:
+        self._is_open = on
+        if on:
             tty.setraw(self._far)
             termios.tcflush(self._far, termios.TCIOFLUSH)
 
@@ -367,7 +372,7 @@ class AcmLink(UsbLink):
         if cts is not None or ri is not None or cd not in {None, dsr}:
             raise ValueError("of a CDC-ACM gadget only DSR changes, and DCD with it")
         if dsr is not None and dsr != self._is_open:
-            self._replace_far(self._far_path if dsr else os.devnull)
+            self._open_far(dsr)
 
     def outputs(self) -> dict[str, bool]:
         raise NotImplementedError("the gadget does not show RTS and DTR")

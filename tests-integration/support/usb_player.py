@@ -31,7 +31,7 @@ GONE = {errno.ESHUTDOWN, errno.ENODEV, errno.EAGAIN, errno.EIO}  # the host unpl
 # Stalled, as wanted; the host does not want it any more; unplugged before, or in the middle of it.
 GIVEN_UP = {errno.EL2HLT, errno.EIDRM, errno.ESHUTDOWN, errno.ECONNRESET}
 TO_HOST = 0x80
-LISTED = 1000  # control requests kept
+LISTED = 1000  # control requests kept, and changes of the lines
 
 
 def descriptors(chip: Chip) -> bytes:
@@ -39,6 +39,7 @@ def descriptors(chip: Chip) -> bytes:
     ends = [(0x81, 2, chip.packet, 0), (0x02, 2, chip.packet, 0)]
     if chip.notice:
         ends.append((0x83, 3, chip.notice, 1))
+    ends.append((0x84, 3, chip.packet, 255))  # what it is for stands in `Player._fill_fifo`
     body = struct.pack("<9B", 9, 4, 0, 0, len(ends), 0xFF, 0, 0, 0)
     body += b"".join(struct.pack("<4BHB", 7, 5, *end) for end in ends)
     has_full_speed, all_requests = 1, 64 | 128
@@ -53,6 +54,7 @@ class Player:
         self._changed = threading.Condition()
         self._version = 0  # of the state
         self._requests: list[tuple[int, int, int, int, bytes]] = []
+        self._levels: list[tuple[bool, bool]] = []  # of DTR and RTS, as they were told to be
         self._fifo = b""  # taken from the host, and not let go on
         self._output = bytearray()  # let go on, and not taken by the test
         self._outgoing: SimpleQueue[tuple[int, bytes]] = SimpleQueue()
@@ -68,7 +70,8 @@ class Player:
         if chip.notice:
             self._inward[NOTICE] = os.open(f"{mount}/ep3", os.O_RDWR | os.O_NONBLOCK)
         self._outward = os.open(f"{mount}/ep2", os.O_RDWR)
-        for name in ("take_output", "give_input"):
+        self._unused = os.open(f"{mount}/ep{len(self._inward) + 2}", os.O_RDWR)
+        for name in ("fill_fifo", "take_output", "give_input"):
             threading.Thread(target=self._guarded, args=(name,), daemon=True).start()
 
     # The data
@@ -79,6 +82,19 @@ class Player:
         except BaseException:  # noqa: BLE001  # told to the test
             self._failure = report()
             os.eventfd_write(self._wake, 1)
+
+    def _fill_fifo(self) -> None:
+        """Keep the controller's own buffer full, with something that no driver reads.
+
+        dummy_hcd takes one small packet, for any pipe, before the host asks for it. Packets of two
+        pipes may then change places, and nobody knows when the host has one.
+        """
+        while True:
+            try:
+                os.write(self._unused, b"\0")  # the first is taken, the second waits until it is unplugged
+            except OSError as error:
+                if error.errno not in GONE:
+                    raise
 
     def _take_output(self) -> None:
         while True:
@@ -165,6 +181,9 @@ class Player:
 
     def _list(self, request: Request) -> None:
         self._requests = [*self._requests[1 - LISTED :], request.listed()]
+        levels = self._chip.dtr, self._chip.rts
+        if self._levels[-1:] != [levels]:
+            self._levels = [*self._levels[1 - LISTED :], levels]
         self._note()
 
     # The test
@@ -243,6 +262,9 @@ class Player:
     def do_requests(self) -> list[tuple[int, int, int, int, bytes]]:
         return self._requests
 
+    def do_levels(self) -> list[tuple[bool, bool]]:
+        return self._levels
+
     def do_reset(self) -> None:
         """Forget what was asked of it and sent to it, and let everything go on."""
         self._held = self._stalling = self._silent = False
@@ -254,7 +276,7 @@ class Player:
         self._chip.flow = ""
         self._let_go()
         self._output.clear()
-        self._requests = []
+        self._requests, self._levels = [], []
         self._note()
 
 

@@ -1,0 +1,136 @@
+"""Breaks sent: the hardware holds its line for as long as it is told to, and never longer."""
+
+import threading
+import time
+from typing import Protocol, runtime_checkable
+
+import anyio
+import anyserial.sync
+import pytest
+from anyserial import SerialCancelledError, SerialClosedError, SerialPort, UnsupportedFeatureError, open_serial_port
+from hardware_runtimes import every_runtime
+from serial_links import Link
+
+pytestmark = pytest.mark.anyio
+
+PATIENCE = 20
+LONG = 10.0  # seconds; a break that is this long is ended by the test, or fails it
+TELLING = pytest.mark.drivers("8250", "ftdi_sio", "cp210x", "pl2303", "ch341")
+
+
+@runtime_checkable
+class TellsBreak(Protocol):
+    """A link that knows whether the port under test holds its line in break."""
+
+    def sending_break(self) -> bool: ...
+
+
+def is_breaking(link: Link) -> bool:
+    assert isinstance(link, TellsBreak)
+    return link.sending_break()
+
+
+async def wait_break(link: Link, on: bool) -> None:
+    with anyio.fail_after(PATIENCE):
+        while is_breaking(link) is not on:
+            await anyio.sleep(0.002)
+
+
+async def still_sends(link: Link, port: SerialPort) -> None:
+    if link.driver == "8250":
+        assert link.receive(1) == b"\0"  # the break, as it comes in at the other UART
+    await port.send(b"after")
+    assert link.receive(5) == b"after"
+
+
+@TELLING
+async def test_a_break_is_held_until_it_is_released(link: Link) -> None:
+    with anyio.fail_after(PATIENCE):
+        async with await open_serial_port(link.path) as port:
+            await port.set_break(True)
+            await wait_break(link, True)
+            await port.set_break(False)
+            await wait_break(link, False)
+            await still_sends(link, port)
+
+
+@TELLING
+async def test_a_break_has_the_length_asked_for(link: Link) -> None:
+    async with await open_serial_port(link.path) as port, anyio.create_task_group() as group:
+        start = time.monotonic()
+        group.start_soon(port.send_break, 0.1)
+        await wait_break(link, True)
+        await wait_break(link, False)
+        assert time.monotonic() - start >= 0.1
+
+
+@every_runtime
+@pytest.mark.drivers("8250", "ftdi_sio", "pl2303")
+async def test_a_cancelled_break_is_released(link: Link) -> None:
+    async with await open_serial_port(link.path) as port:
+        async with anyio.create_task_group() as group:
+            group.start_soon(port.send_break, LONG)
+            await wait_break(link, True)
+            group.cancel_scope.cancel()
+        assert not is_breaking(link)
+        await still_sends(link, port)
+
+
+@every_runtime
+@pytest.mark.drivers("8250", "ftdi_sio", "cp210x")
+async def test_closing_in_the_middle_of_a_break_releases_it(link: Link) -> None:
+    port = await open_serial_port(link.path)
+
+    async def hold() -> None:
+        with pytest.raises(SerialClosedError):
+            await port.send_break(LONG)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(hold)
+        await wait_break(link, True)
+        await port.aclose()
+    await wait_break(link, False)
+
+
+@TELLING
+async def test_closing_releases_a_break_that_was_set(link: Link) -> None:
+    async with await open_serial_port(link.path) as port:
+        await port.set_break(True)
+        await wait_break(link, True)
+    await wait_break(link, False)
+
+
+@pytest.mark.drivers("8250", "ftdi_sio")
+def test_a_blocking_break_that_is_cancelled_is_released(link: Link) -> None:
+    with anyserial.sync.open_serial_port(link.path) as port:
+        errors: list[Exception] = []
+
+        def hold() -> None:
+            try:
+                port.send_break(LONG)
+            except SerialCancelledError as exc:
+                errors.append(exc)
+
+        holding = threading.Thread(target=hold)
+        holding.start()
+        deadline = time.monotonic() + PATIENCE
+        while not is_breaking(link) and time.monotonic() < deadline:
+            time.sleep(0.002)
+        assert is_breaking(link)
+        port.cancel_send()
+        holding.join()
+        assert len(errors) == 1
+        assert not is_breaking(link)
+        with pytest.raises(TimeoutError):
+            port.send_break(LONG, timeout=0.02)
+        assert not is_breaking(link)
+
+
+@pytest.mark.drivers("cdc_acm")
+async def test_a_device_without_breaks_says_so(link: Link) -> None:
+    async with await open_serial_port(link.path) as port:
+        for refused in (port.send_break(0.01), port.set_break(True)):
+            with pytest.raises(UnsupportedFeatureError, match=link.path):
+                await refused
+        await port.send(b"after")
+        assert link.receive(5) == b"after"
