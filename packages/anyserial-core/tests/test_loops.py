@@ -1,14 +1,18 @@
 """A port and several event loops: it follows its caller, and is refused to two at once."""
 
 import asyncio
+import signal
+import sys
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from types import ModuleType
 from typing import Any
 
 import anyio
 import anyio.from_thread
 import pytest
+import trio.lowlevel
 from anyio import wait_all_tasks_blocked
 from anyserial import SerialPort, _readiness, open_serial_port
 from anyserial._readiness.portable import PortableWaiter
@@ -191,3 +195,33 @@ def test_nothing_waits_without_an_event_loop() -> None:
     for make in (_readiness.signal, lambda: _readiness.waiter(0, lambda: None)):
         with pytest.raises(UnsupportedAsyncBackendError, match="running"):
             make()
+
+
+def test_a_trio_that_hides_its_insides_is_waited_in_by_its_public_calls(
+    far: Far, backend: PtyBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def exchange() -> None:
+        monkeypatch.setitem(sys.modules, "trio._core._run", ModuleType("hidden"))
+        async with await open_serial_port(far.path, backend=backend) as port:
+            await _use(port, far)
+            waiter: Any = port._waiter
+            assert waiter._wait_readable is trio.lowlevel.wait_readable
+
+    anyio.run(exchange, backend="trio")
+
+
+def test_an_interrupt_ends_a_receive_in_trio(far: Far, backend: PtyBackend) -> None:
+    async def receive() -> None:
+        async with await open_serial_port(far.path, backend=backend) as port, anyio.create_task_group() as tasks:
+
+            async def interrupt() -> None:
+                await wait_all_tasks_blocked()
+                signal.raise_signal(signal.SIGINT)
+
+            tasks.start_soon(interrupt)
+            await port.receive()
+
+    with pytest.raises(BaseExceptionGroup) as caught:
+        anyio.run(receive, backend="trio")
+    assert caught.value.split(KeyboardInterrupt)[1] is None
+    assert not backend.is_open

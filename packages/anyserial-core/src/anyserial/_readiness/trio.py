@@ -14,13 +14,12 @@ import anyio
 import trio
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
 __all__ = ("TrioSignal", "TrioWaiter")
 
 
 _WAITS_BETWEEN_ATTEMPTS = 32
-_wait_readable = trio.lowlevel.wait_readable
 
 
 class TrioSignal:
@@ -42,24 +41,34 @@ class TrioSignal:
         await self._event.wait()
 
 
-def _shortcuts(token: trio.lowlevel.TrioToken) -> "tuple[Callable[[], object], object, Callable[[], float]]":
-    """Return what tells the caller's trio run, what it tells here, and what tells the task's deadline.
+type _Shortcuts = "tuple[Callable[[], object], object, Callable[[], float], Callable[[int], Awaitable[None]]]"
 
-    trio's own ways are current_trio_token, three frames for a look at one attribute, and
-    current_effective_deadline, which goes through all scopes: 6,000 instructions a message.
-    What both look at first is looked at directly, if it is where trio has it.
+
+def _shortcuts(token: trio.lowlevel.TrioToken) -> _Shortcuts:
+    """Return what tells the caller's trio run, what it tells here, what tells the task's deadline, and what waits.
+
+    trio's own ways are current_trio_token, three frames for a look at one attribute,
+    current_effective_deadline, which goes through all scopes, and wait_readable, a coroutine
+    around the one that waits: 8,000 instructions a message. What they look at first is
+    looked at directly, if it is where trio has it.
     """
     context: Any = getattr(sys.modules.get("trio._core._run"), "GLOBAL_RUN_CONTEXT", None)
     runner = getattr(context, "runner", None)
     status = getattr(getattr(context, "task", None), "_cancel_status", None)
-    if runner is None or not hasattr(status, "effectively_cancelled"):
-        return trio.lowlevel.current_trio_token, token, trio.current_effective_deadline
+    wait = getattr(getattr(runner, "io_manager", None), "wait_readable", None)
+    if wait is None or not hasattr(status, "effectively_cancelled"):
+        return (
+            trio.lowlevel.current_trio_token,
+            token,
+            trio.current_effective_deadline,
+            trio.lowlevel.wait_readable,
+        )
     never, cancelled = math.inf, -math.inf
 
     def deadline() -> float:
         return cancelled if context.task._cancel_status.effectively_cancelled else never  # noqa: SLF001
 
-    return partial(getattr, context, "runner", None), runner, deadline
+    return partial(getattr, context, "runner", None), runner, deadline, wait
 
 
 class TrioWaiter:
@@ -71,18 +80,30 @@ class TrioWaiter:
     then waits first, and looks every now and then whether attempts would succeed again.
     """
 
-    __slots__ = ("_detached", "_fd", "_token", "_until_attempt", "attempt_first", "deadline", "home", "running")
+    __slots__ = (
+        "_detached",
+        "_fd",
+        "_token",
+        "_until_attempt",
+        "_wait_readable",
+        "attempt_first",
+        "deadline",
+        "home",
+        "running",
+    )
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self._detached = False
         self._token = trio.lowlevel.current_trio_token()
-        self.running, self.home, self.deadline = _shortcuts(self._token)
+        self.running, self.home, self.deadline, self._wait_readable = _shortcuts(self._token)
         self._until_attempt = _WAITS_BETWEEN_ATTEMPTS
         self.attempt_first = True
 
     checkpoint = staticmethod(trio.lowlevel.checkpoint)
 
+    # As trio's own wait is, so that Ctrl-C does not come between its steps, nor between a read and its taking.
+    @trio.lowlevel.enable_ki_protection
     async def read(self, attempt: "Callable[[Any], Any]", argument: Any) -> Any:
         """See `Waiter.read`."""
         self._until_attempt -= 1
@@ -91,7 +112,7 @@ class TrioWaiter:
             self._until_attempt = _WAITS_BETWEEN_ATTEMPTS
         try:
             while True:
-                await _wait_readable(self._fd)
+                await self._wait_readable(self._fd)
                 if self._detached:
                     # After the wait was over and before the task ran: the number may be another file's.
                     raise anyio.ClosedResourceError
