@@ -117,12 +117,17 @@ REQUESTS: list[tuple[str, Call]] = [
     ("tiocsergetlsr", lambda port: port.transmitter_empty()),
     ("tcsets", lambda port: port.configure(SerialConfig(baudrate=4800))),
 ]
-GONE = (errno.ENODEV, errno.ENXIO, errno.EPIPE)
+GONE = (errno.ENODEV, errno.ENXIO)
 NO_FEATURE = (errno.EINVAL, errno.ENOTTY, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
-@pytest.mark.parametrize(("name", "call"), [*IO_CALLS, *REQUESTS])
-@pytest.mark.parametrize("number", GONE)
+@pytest.mark.parametrize(
+    ("name", "call", "number"),
+    [
+        *((*row, number) for row in (*IO_CALLS, *REQUESTS) for number in GONE),
+        *((*row, errno.EPIPE) for row in IO_CALLS),
+    ],
+)
 def test_an_errno_of_a_device_that_is_gone(simulated: Any, name: str, call: Call, number: int) -> None:
     kernel = simulated()
     port = kernel.open_backend()
@@ -130,6 +135,22 @@ def test_an_errno_of_a_device_that_is_gone(simulated: Any, name: str, call: Call
     with pytest.raises(SerialDisconnectedError) as caught:
         call(port)
     assert (caught.value.errno, caught.value.filename) == (number, "/dev/ttyTEST0")
+
+
+@pytest.mark.parametrize(("name", "call"), REQUESTS)
+def test_a_stalled_request_is_no_disconnect(simulated: Any, name: str, call: Call) -> None:
+    """Measured: ftdi_sio, cp210x, pl2303 and ch341 hand EPIPE through from a device that refuses a request."""
+    kernel = simulated()
+    port = kernel.open_backend()
+    kernel.refused[name] = errno.EPIPE
+    with pytest.raises(SerialError, match="refused the request") as caught:
+        call(port)
+    assert type(caught.value) is SerialError
+    assert (caught.value.errno, caught.value.filename) == (errno.EPIPE, "/dev/ttyTEST0")
+    assert isinstance(caught.value.__cause__, OSError)
+    assert port.is_open
+    del kernel.refused[name]
+    call(port)
 
 
 @pytest.mark.parametrize(("name", "call"), [*IO_CALLS, *REQUESTS])
@@ -148,7 +169,7 @@ def test_eio_alone_is_no_disconnect(simulated: Any, name: str, call: Call) -> No
 @pytest.mark.parametrize(
     ("name", "call"), [row for row in (IO_CALLS[-1], *REQUESTS) if row[0] not in ("fionread", "tiocoutq")]
 )
-@pytest.mark.parametrize("number", [errno.EIO, errno.EPROTO])  # ftdi_sio's TIOCSBRK says the second
+@pytest.mark.parametrize("number", [errno.EIO, errno.EPROTO, errno.EPIPE])  # from ftdi_sio's TIOCSBRK the others
 def test_a_transfer_that_fails_just_before_the_hang_up_is_a_disconnect(
     simulated: Any, name: str, call: Call, number: int
 ) -> None:

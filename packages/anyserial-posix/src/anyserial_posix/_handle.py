@@ -27,7 +27,9 @@ UNPLUG_PATIENCE: Final = 0.05
 
 # What such a transfer fails with: most drivers translate what the USB core says
 # (Documentation/driver-api/usb/error-codes.rst) to EIO, not all, and not everywhere.
-_CUT_OFF: Final = frozenset({errno.EIO, errno.EPROTO, errno.EILSEQ, errno.ETIMEDOUT, errno.ESHUTDOWN, errno.ECONNRESET})
+_CUT_OFF: Final = frozenset(
+    {errno.EIO, errno.EPROTO, errno.EILSEQ, errno.ETIMEDOUT, errno.ESHUTDOWN, errno.ECONNRESET, errno.EPIPE}
+)
 
 # What drivers answer to a request that they do not have.
 NO_MECHANISM: Final = frozenset({errno.ENOTTY, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
@@ -73,6 +75,12 @@ class Handle:
             may_wait: False on the event loop's thread.
         """
         hung_up = self.hung_up(UNPLUG_PATIENCE if may_wait and error.errno in _CUT_OFF else 0.0)
+        if error.errno == errno.EPIPE and context in {"ioctl", "configure"} and not hung_up:
+            # No pipe is broken: a USB device refuses a control request with STALL, and cp210x, ch341
+            # and others hand on what the USB core calls that.
+            refused = SerialError(errno.EPIPE, "the device refused the request (USB stall)", self.path)
+            refused.__cause__ = error
+            return refused
         if hung_up and context == "open":
             error = os_error(errno.ENODEV)
         return translate(error, context=context, path=self.path, hung_up=hung_up, detail=detail)
