@@ -187,7 +187,9 @@ def _linux_claims(platform: "Platform") -> Iterator[Claim]:
         yield _claim(f"__builtin_offsetof(struct serial_icounter_struct, {field})", index * _ioctl.INT_SIZE)
     yield "SERIAL_STRUCT_SIZE", f"sizeof(struct serial_struct) <= {_ioctl.SERIAL_STRUCT_SIZE}"
     yield _claim("__builtin_offsetof(struct serial_struct, flags)", _ioctl.SERIAL_FLAGS_OFFSET)
+    yield _claim("__builtin_offsetof(struct serial_struct, custom_divisor)", _ioctl.SERIAL_DIVISOR_OFFSET)
     yield _claim("ASYNC_LOW_LATENCY", _ioctl.ASYNC_LOW_LATENCY)
+    yield _claim("ASYNC_SPD_MASK", _ioctl.ASYNC_SPD_MASK)
     yield _claim("sizeof(struct serial_rs485)", _ioctl.RS485.size)
     for index, field in enumerate(("flags", "delay_rts_before_send", "delay_rts_after_send")):
         yield _claim(f"__builtin_offsetof(struct serial_rs485, {field})", index * _ioctl.INT_SIZE)

@@ -1,6 +1,7 @@
 """What is set on a port, in which order, and how it is undone: on the simulated kernel."""
 
 import errno
+import os
 import struct
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +18,7 @@ from anyserial.exceptions import (
 )
 from anyserial_posix._termios import Attributes
 
+PATH = "/dev/ttyTEST0"
 TIMER = "/sys/dev/char/4:65/device/latency_timer"
 LOW_LATENCY = 0x2000
 
@@ -70,6 +72,49 @@ def test_low_latency_that_was_on_stays_on(simulated: Any) -> None:
     assert _flag(kernel)
     assert "tiocsserial" not in kernel.names()
     assert "read_file" not in kernel.names()
+
+
+@pytest.mark.parametrize("low_latency", [False, True])
+def test_low_latency_of_a_process_that_was_killed_is_put_back(simulated: Any, low_latency: bool) -> None:
+    kernel = simulated()
+    before = bytes(kernel.serial)
+    _like_ftdi(kernel)
+    killed = kernel.open_backend(low_latency=True)
+    assert bytes(kernel.serial) != before
+    port = kernel.open_backend(low_latency=low_latency)
+    assert _flag(kernel) is low_latency
+    assert kernel.files[TIMER] == ("1\n" if low_latency else "16\n")
+    port.close()
+    assert bytes(kernel.serial) == before
+    assert kernel.files[TIMER] == "16\n"
+    kernel.log.clear()
+    killed.close()  # which only its process does in earnest
+    assert "tiocsserial" not in kernel.names()
+
+
+@pytest.mark.parametrize("holder", ["/proc/4711/fd/3", f"/proc/{os.getpid()}/fd/9"])
+def test_low_latency_that_somebody_uses_is_left_alone(simulated: Any, holder: str) -> None:
+    kernel = simulated()
+    _like_ftdi(kernel)
+    first = kernel.open_backend(low_latency=True)
+    kernel.files[f"/proc/{os.getpid()}/fd/3"] = kernel.files[holder] = PATH
+    for low_latency in (False, True):
+        kernel.open_backend(low_latency=low_latency).close()
+        assert _flag(kernel)
+    first.close()
+    assert not _flag(kernel)
+
+
+@pytest.mark.parametrize(("flags", "divisor"), [(0, 5), (0x30, 0)])
+def test_low_latency_lets_somebody_s_custom_divisor_be(simulated: Any, flags: int, divisor: int) -> None:
+    kernel = simulated()
+    _like_ftdi(kernel)
+    struct.pack_into("=3i", kernel.serial, 16, flags, 0, divisor)
+    before = bytes(kernel.serial)
+    port = kernel.open_backend(low_latency=True)
+    assert struct.unpack_from("=3i", kernel.serial, 16) == (flags | LOW_LATENCY, 0, divisor)
+    port.close()
+    assert bytes(kernel.serial) == before
 
 
 def test_low_latency_goes_with_configure(simulated: Any) -> None:

@@ -103,7 +103,9 @@ ICOUNTER = struct.Struct("=11i36x")
 # what follows holds pointers, so the buffer is larger than any of its sizes (60 or 72).
 SERIAL_STRUCT_SIZE = 128
 SERIAL_FLAGS_OFFSET = 16
+SERIAL_DIVISOR_OFFSET = 24
 ASYNC_LOW_LATENCY = 0x2000
+ASYNC_SPD_MASK = 0x1030
 # struct serial_rs485 (linux/serial.h): flags, two delays in milliseconds, padding to 32 bytes.
 RS485 = struct.Struct("=3I20s")
 SER_RS485_ENABLED = 0x01

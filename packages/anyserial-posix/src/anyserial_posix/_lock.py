@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from anyserial_posix._ioctl import Ioctls
     from anyserial_posix._syscalls import Syscalls
 
-__all__ = ("acquire", "held_by_other", "holders", "release")
+__all__ = ("acquire", "alone", "held_by_other", "holders", "release")
 
 MAX_NAMED = 3
 _LOCK_NODE = 5  # the field of /proc/locks that names the file; before it stands the process
@@ -74,10 +74,18 @@ def holders(system: "Syscalls", path: str) -> str | None:
     return f"held by {', '.join(named)}" if named else None
 
 
+def alone(system: "Syscalls", path: str) -> bool:
+    """Return whether *path* is open once only, by this process, as far as /proc tells."""
+    target = system.realpath(path)
+    if any(pid != os.getpid() for pid in _openers(system, target)):
+        return False
+    return len([*_descriptors(system, f"/proc/{os.getpid()}/fd", target)]) <= 1
+
+
 def _openers(system: "Syscalls", target: str) -> "Iterator[int]":
     with suppress(OSError):
         for name in system.listdir("/proc"):
-            if name.isdecimal() and _has_open(system, f"/proc/{name}/fd", target):
+            if name.isdecimal() and any(_descriptors(system, f"/proc/{name}/fd", target)):
                 yield int(name)
 
 
@@ -95,14 +103,13 @@ def _lockers(system: "Syscalls", target: str) -> "Iterator[int]":
                     yield pid
 
 
-def _has_open(system: "Syscalls", folder: str, target: str) -> bool:
+def _descriptors(system: "Syscalls", folder: str, target: str) -> "Iterator[str]":
     # A process may end, or turn out to be another user's, at any point.
     with suppress(OSError):
         for number in system.listdir(folder):
             with suppress(OSError):
                 if system.readlink(f"{folder}/{number}") == target:
-                    return True
-    return False
+                    yield number
 
 
 def _command(system: "Syscalls", pid: int) -> str:

@@ -4,6 +4,10 @@ ftdi_sio sets the chip's latency timer to 1 ms as soon as the flag is set, and t
 the chip says whenever the sysfs file is read. So the timer is read before the flag is set, and
 not again before it is cleared. The flag needs no privilege; the sysfs file needs root. When
 they are changed is not decided here: that is `_settings`.
+
+A process that is killed puts nothing back, and the kernel keeps flag and timer until the adapter
+is unplugged. So that they can be told from an administrator's, the custom divisor is set to a
+value of our own as well. It has no effect without ASYNC_SPD_CUST, and needs no privilege either.
 """
 
 import os
@@ -20,7 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ("LowLatency",)
 
-_FLAGS = struct.Struct("=i")
+_INT = struct.Struct("=i")
+_OURS = 0x616E79
 
 
 class LowLatency:
@@ -53,29 +58,54 @@ class LowLatency:
         if not self._was_on:
             with suppress(OSError):
                 self._timer = self._system.read_file(self._timer_path).strip()
-            set_struct(self._system, self._fd, self._set, _changed(current, on=True))
+            after = _with(current, _flags(current) | _ioctl.ASYNC_LOW_LATENCY)
+            if self._timer is not None and not _divisor(current) and not _flags(current) & _ioctl.ASYNC_SPD_MASK:
+                after = _with(after, divisor=_OURS)
+            set_struct(self._system, self._fd, self._set, after)
         return _is_on(get_struct(self._system, self._fd, self._get, _ioctl.SERIAL_STRUCT_SIZE))
+
+    def is_left_on(self) -> bool:
+        """Return whether it is on, and was switched on here: by a process that is at it, or was killed."""
+        try:
+            current = get_struct(self._system, self._fd, self._get, _ioctl.SERIAL_STRUCT_SIZE)
+        except OSError:
+            return False
+        return _is_on(current) and _divisor(current) == _OURS
 
     def put_back(self) -> None:
         """Undo `switch_on`, as far as the device is still there."""
         with suppress(OSError):
             current = get_struct(self._system, self._fd, self._get, _ioctl.SERIAL_STRUCT_SIZE)
             if _is_on(current) and not self._was_on:
-                set_struct(self._system, self._fd, self._set, _changed(current, on=False))
+                after = _with(current, _flags(current) & ~_ioctl.ASYNC_LOW_LATENCY)
+                if _divisor(current) == _OURS:
+                    after = _with(after, divisor=0)
+                set_struct(self._system, self._fd, self._set, after)
         if self._timer is not None:
             with suppress(OSError):
                 if self._system.read_file(self._timer_path).strip() != self._timer:
                     self._system.write_file(self._timer_path, self._timer)
 
 
+def _flags(serial: bytes) -> int:
+    (flags,) = _INT.unpack_from(serial, _ioctl.SERIAL_FLAGS_OFFSET)
+    return int(flags)
+
+
+def _divisor(serial: bytes) -> int:
+    (divisor,) = _INT.unpack_from(serial, _ioctl.SERIAL_DIVISOR_OFFSET)
+    return int(divisor)
+
+
 def _is_on(serial: bytes) -> bool:
-    (flags,) = _FLAGS.unpack_from(serial, _ioctl.SERIAL_FLAGS_OFFSET)
-    return bool(flags & _ioctl.ASYNC_LOW_LATENCY)
+    return bool(_flags(serial) & _ioctl.ASYNC_LOW_LATENCY)
 
 
-def _changed(serial: bytes, *, on: bool) -> bytes:
+def _with(serial: bytes, flags: int | None = None, divisor: int | None = None) -> bytes:
+    """Return a struct serial_struct with those of its fields changed that are not None."""
     raw = bytearray(serial)
-    (flags,) = _FLAGS.unpack_from(raw, _ioctl.SERIAL_FLAGS_OFFSET)
-    flags = flags | _ioctl.ASYNC_LOW_LATENCY if on else flags & ~_ioctl.ASYNC_LOW_LATENCY
-    _FLAGS.pack_into(raw, _ioctl.SERIAL_FLAGS_OFFSET, flags)
+    if flags is not None:
+        _INT.pack_into(raw, _ioctl.SERIAL_FLAGS_OFFSET, flags)
+    if divisor is not None:
+        _INT.pack_into(raw, _ioctl.SERIAL_DIVISOR_OFFSET, divisor)
     return bytes(raw)

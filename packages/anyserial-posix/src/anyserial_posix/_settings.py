@@ -90,6 +90,7 @@ class Settings:
             )
         with _undoing() as undo:
             self._take_lock(config, undo)
+            self._clear_up_low_latency()
             settable = self._set_lines(config)
             self._apply(config, before, undo)
             if settable:
@@ -255,6 +256,12 @@ class Settings:
         # A driver that ignores the flag is no error: many have no buffering to switch off.
         found = Capability.SUPPORTED if taken else Capability.UNSUPPORTED
         self.capabilities = replace(self.capabilities, low_latency=found)
+
+    def _clear_up_low_latency(self) -> None:
+        """Put back what a process that was killed could not, unless somebody is still at it."""
+        left = LowLatency(self._system, self._handle.fd, self._ioctls, self._device)
+        if left.is_left_on() and _lock.alone(self._system, self._handle.path):
+            left.put_back()
 
     def _low_latency_off(self) -> None:
         if self._low_latency is not None:
