@@ -5,6 +5,7 @@ damages bytes, tells what it was told. An `AcmLink` has the kernel's gadget at i
 has no lines but its being opened. The chips' protocols are in `usb_chips`.
 """
 
+import errno
 import fcntl
 import marshal
 import os
@@ -190,7 +191,7 @@ class ChipLink(UsbLink):
                 Path("/sys/class/tty", Path(self._path).name, "device/latency_timer").write_text("16")
             self.wait(lambda state: not state.pending)
             # What it has of output leaves on its own, now that nothing is held.
-            termios.tcdrain(fd)
+            drain(fd)
             termios.tcflush(fd, termios.TCIOFLUSH)
         finally:
             os.close(fd)
@@ -379,6 +380,16 @@ class AcmLink(UsbLink):
 
     def send_break(self) -> None:
         termios.tcsendbreak(self._far, 0)
+
+
+def drain(fd: int) -> None:
+    """Wait for tcdrain, which is EINTR now and then after an event loop has run in this thread."""
+    while True:
+        try:
+            return termios.tcdrain(fd)
+        except termios.error as error:
+            if error.args[0] != errno.EINTR:
+                raise
 
 
 def _chip(driver: str, vid: int, pid: int, release: int, product: str) -> Callable[[], ChipLink]:
