@@ -37,12 +37,6 @@ def udev() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(autouse=True)
-def plugged_in_again(plugged_link: Link) -> Iterator[None]:
-    yield
-    plugged_link.reset()
-
-
 def age(path: str) -> float:
     """Seconds since a node that nobody has opened was made."""
     return time.time() - Path(path).stat().st_mtime

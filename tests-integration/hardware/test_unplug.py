@@ -89,13 +89,6 @@ def hang_ups() -> Iterator[HangUps]:
 
 
 @pytest.fixture(autouse=True)
-def plugged_in_again(plugged_link: Link) -> Iterator[None]:
-    """Leave no test behind with its device unplugged or held."""
-    yield
-    plugged_link.reset()
-
-
-@pytest.fixture(autouse=True)
 def short_collections() -> Iterator[None]:
     """Keep the collector from going through all that pytest holds, which takes the guest some 45 ms."""
     gc.freeze()
@@ -113,14 +106,15 @@ class Ends:
         """Note that *name* ended now."""
         self._ends[name] = error, time.monotonic()
 
-    def check(self, hung_up: float, path: str) -> None:
-        """Check that each was told what happened, in time."""
+    def check(self, path: str, hung_up: float, late: float) -> None:
+        """Check that each was told what happened, in time on a machine that was so late itself."""
         took = {name: at - hung_up for name, (_, at) in self._ends.items()}
         for name, (error, _) in self._ends.items():
             assert type(error) is SerialDisconnectedError, f"{name}: {error!r}"
             assert error.filename == path
             assert error.errno in {errno.EIO, errno.ENODEV, errno.EPROTO}
-        assert all(0 < seconds <= PROMISE for seconds in took.values()), took
+        # A call may have been refused before the hang-up: the device is going already.
+        assert all(-PROMISE <= seconds <= PROMISE + late for seconds in took.values()), took
 
     def __len__(self) -> int:
         return len(self._ends)
@@ -203,8 +197,9 @@ async def unplug_during(link: Link, hang_ups: HangUps, names: tuple[str, ...], *
             assert not port.is_open
             await port.aclose()
             await other.beats(5)
-            assert other.longest_gap <= STALL
-            ends.check(hang_ups.moment(), path)
+            hung_up, late = hang_ups.moment(), hang_ups.late()
+            assert other.longest_gap <= STALL + late
+            ends.check(path, hung_up, late)
             assert len(ends) == len(names)
             await run_sync(link.plug)
             assert link.path == path
@@ -269,7 +264,7 @@ def blocking_unplug_during(link: Link, hang_ups: HangUps, names: tuple[str, ...]
             assert other.receive() == b"on it goes"
         assert not port.is_open
         port.close()
-        ends.check(hang_ups.moment(), path)
+        ends.check(path, hang_ups.moment(), hang_ups.late())
         assert len(ends) == len(names)
         link.plug()
         assert link.path == path
@@ -329,7 +324,7 @@ async def test_an_idle_port_lets_go_of_its_device(link: Link, hang_ups: HangUps,
             async with anyio.create_task_group() as group:
                 group.start_soon(run_sync, link.unplug)
                 noticed = await run_sync(wait_until, lambda: not port.is_open)
-            assert noticed - hang_ups.moment() <= PROMISE
+            assert noticed - hang_ups.moment() <= PROMISE + hang_ups.late()
         # The descriptor goes by itself, or the device could not come back under its name.
         await run_sync(wait_until, lambda: not has_descriptor_on(path))
         await run_sync(link.plug)
@@ -341,39 +336,45 @@ async def test_an_idle_port_lets_go_of_its_device(link: Link, hang_ups: HangUps,
 
 
 @pytest.mark.drivers(*MACHINE)
-async def test_every_call_on_an_unplugged_port_says_so(link: Link) -> None:
+async def test_every_call_on_an_unplugged_port_says_so(link: Link, hang_ups: HangUps) -> None:
     path = link.path
     with anyio.fail_after(60):
         # Each on a port of its own, which has not noticed.
         ports = {name: await open_serial_port(path) for name in OPERATIONS}
         link.send(b"lost")  # what nobody has read goes with the device
         await run_sync(link.unplug)
+        hang_ups.watch()
+        took = 0.0
         for name, port in ports.items():
             begun = time.monotonic()
             with pytest.raises(SerialDisconnectedError) as caught:
                 await call(name, port)
-            assert time.monotonic() - begun <= PROMISE, name
+            took = max(took, time.monotonic() - begun)
             assert caught.value.filename == path
             assert not port.is_open
             assert port.config == SerialConfig()
             await port.aclose()
+        assert took <= PROMISE + hang_ups.late()
         await run_sync(link.plug)
         assert link.path == path
         await exchange(link)
 
 
 @pytest.mark.drivers(*MACHINE)
-def test_every_blocking_call_on_an_unplugged_port_says_so(link: Link) -> None:
+def test_every_blocking_call_on_an_unplugged_port_says_so(link: Link, hang_ups: HangUps) -> None:
     path = link.path
     ports = {name: anyserial.sync.open_serial_port(path) for name in OPERATIONS}
     link.unplug()
+    hang_ups.watch()
+    took = 0.0
     for name, port in ports.items():
         begun = time.monotonic()
         with pytest.raises(SerialDisconnectedError) as caught:
             OPERATIONS[name](port)
-        assert time.monotonic() - begun <= PROMISE, name
+        took = max(took, time.monotonic() - begun)
         assert caught.value.filename == path
         port.close()
+    assert took <= PROMISE + hang_ups.late()
     link.plug()
     assert link.path == path
     blocking_exchange(link)
@@ -414,8 +415,7 @@ async def test_an_unplug_while_opening_and_closing(link: Link, hang_ups: HangUps
     with anyio.fail_after(60):
         async with bystander() as other:
             opened = anyio.Event()
-            if watched:
-                hang_ups.watch(path)
+            hang_ups.watch(path if watched else "")
             async with anyio.create_task_group() as group:
                 group.start_soon(open_until_gone)
                 await opened.wait()
@@ -423,7 +423,9 @@ async def test_an_unplug_while_opening_and_closing(link: Link, hang_ups: HangUps
                 await run_sync(link.unplug)
                 unplugged = time.monotonic()
             await other.beats(5)
-            assert other.longest_gap <= STALL
+        hung_up = hang_ups.moment() if watched else 0.0
+        late = hang_ups.late()
+        assert other.longest_gap <= STALL + late
         [(error, begun, ended)] = refused
         check_refusal(link, error, path)
         since, patience = begun, 0.0
@@ -433,8 +435,8 @@ async def test_an_unplug_while_opening_and_closing(link: Link, hang_ups: HangUps
             # says that there is none.
             since, patience = max(begun, unplugged), UNPLUG_PATIENCE
         elif watched:
-            since = max(begun, hang_ups.moment())
-        assert ended - since <= PROMISE + patience
+            since = max(begun, hung_up)
+        assert ended - since <= PROMISE + patience + late
         with pytest.raises(SerialError) as caught:  # and so it stays
             await open_serial_port(path)
         check_refusal(link, caught.value, path)
@@ -489,8 +491,9 @@ async def test_an_unplug_ends_a_close_that_waits_for_output(link: Link, hang_ups
                 other.longest_gap = 0
                 await run_sync(link.unplug)
             await other.beats(5)
-            assert other.longest_gap <= STALL
-        assert closed[0] - hang_ups.moment() <= PROMISE
+        hung_up, late = hang_ups.moment(), hang_ups.late()
+        assert other.longest_gap <= STALL + late
+        assert closed[0] - hung_up <= PROMISE + late
         await run_sync(link.plug)
         assert link.path == path
         await exchange(link)
@@ -514,7 +517,28 @@ def test_an_unplug_ends_a_blocking_close_that_waits_for_output(link: Link, hang_
         closed = pool.submit(close)
         wait_until(lambda: not port.is_open)
         link.unplug()
-        assert closed.result(10) - hang_ups.moment() <= PROMISE
+        assert closed.result(10) - hang_ups.moment() <= PROMISE + hang_ups.late()
     link.plug()
     assert link.path == path
     blocking_exchange(link)
+
+
+@pytest.mark.drivers("ftdi_sio", "cdc_acm")  # a UART discards its output, and is closed at once
+async def test_an_unplug_ends_a_close_that_the_driver_sits_in(link: Link) -> None:
+    path = link.path
+
+    def is_closing() -> bool:
+        return any(thread.name == "anyserial-worker" for thread in threading.enumerate())
+
+    with anyio.fail_after(60):
+        port = await open_serial_port(path, HELD.with_changes(close_timeout=0.05))
+        link.hold(True)
+        await fill(port)
+        await port.aclose()
+        # The driver would wait 30 s for its output. From Linux 6.12 on cdc_acm can discard it.
+        assert is_closing() or link.driver == "cdc_acm"
+        await run_sync(link.unplug)
+        await run_sync(wait_until, lambda: not is_closing())
+        await run_sync(link.plug)
+        assert link.path == path
+        await exchange(link)
