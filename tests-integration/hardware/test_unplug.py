@@ -44,7 +44,7 @@ MACHINE = ("8250", "ftdi_sio", "cp210x", "pl2303", "ch341", "cdc_acm")
 PROMISE = 0.05  # seconds from the kernel's hang-up to the error
 # Seconds that the event loop may stand still: the machine itself, which has one processor and is
 # in its kernel for some of this, keeps it waiting for 3 to 8 ms.
-STALL = 0.02
+STALL = 0.05
 HELD = SerialConfig(flow_control=FlowControl(rts_cts=True))  # so that a UART can be held, too
 MUCH = bytes(1 << 20)  # more than any driver takes
 

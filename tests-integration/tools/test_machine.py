@@ -17,7 +17,7 @@ from source_tree import ROOT
     ],
 )
 def test_a_wrong_command_line_is_refused_before_anything_is_fetched(arguments: list[str], said: str) -> None:
-    command = [sys.executable, ROOT / "tests-integration/machine", *arguments]
+    command = [sys.executable, str(ROOT / "tests-integration/machine"), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert said in done.stderr
