@@ -67,8 +67,8 @@ async def test_both_directions_at_once(link: Link) -> None:
         async with await open_serial_port(link.path) as port:
             link.configure(port.config)
             ends = (
-                threading.Thread(target=link.send, args=(back,)),
-                threading.Thread(target=lambda: seen.append(link.receive(len(out)))),
+                threading.Thread(target=link.send, args=(back,), daemon=True),
+                threading.Thread(target=lambda: seen.append(link.receive(len(out))), daemon=True),
             )
             for end in ends:
                 end.start()
@@ -76,5 +76,5 @@ async def test_both_directions_at_once(link: Link) -> None:
                 group.start_soon(port.send, out)
                 assert await receive_exactly(port, len(back)) == back
             for end in ends:
-                await anyio.to_thread.run_sync(end.join)
+                await anyio.to_thread.run_sync(end.join, PATIENCE)
     assert seen == [out]

@@ -114,27 +114,27 @@ async def test_a_reader_that_stops_drops_rts(link: Link) -> None:
     with anyio.fail_after(PATIENCE):
         async with await open_serial_port(link.path, RTS_CTS) as port:
             assert link.outputs()["rts"]
-            sender = threading.Thread(target=link.send, args=(DATA,))
+            sender = threading.Thread(target=link.send, args=(DATA,), daemon=True)
             sender.start()
             link.wait_outputs(rts=False)
             assert sender.is_alive()
             assert await receive_exactly(port, len(DATA)) == DATA
             link.wait_outputs(rts=True)
-            await anyio.to_thread.run_sync(sender.join)
+            await anyio.to_thread.run_sync(sender.join, PATIENCE)
 
 
 @pytest.mark.drivers("8250", "pair")
 def test_a_reader_that_stops_drops_rts_blocking(link: Link) -> None:
     link.configure(RTS_CTS)
     with anyserial.sync.open_serial_port(link.path, RTS_CTS) as port:
-        sender = threading.Thread(target=link.send, args=(DATA,))
+        sender = threading.Thread(target=link.send, args=(DATA,), daemon=True)
         sender.start()
         link.wait_outputs(rts=False)
         data = b""
         while len(data) < len(DATA):
             data += port.receive(timeout=PATIENCE)
         assert data == DATA
-        sender.join()
+        sender.join(PATIENCE)
 
 
 @pytest.mark.drivers("ftdi_sio", "cp210x", "pl2303", "ch341", "cdc_acm")
@@ -142,12 +142,12 @@ async def test_a_reader_that_stops_loses_nothing(link: Link) -> None:
     # USB holds back what the tty has no room for.
     with anyio.fail_after(PATIENCE):
         async with await open_serial_port(link.path, RTS_CTS) as port:
-            sender = threading.Thread(target=link.send, args=(DATA,))
+            sender = threading.Thread(target=link.send, args=(DATA,), daemon=True)
             sender.start()
             while port.input_waiting() < 3000:
                 await anyio.sleep(0.002)
             assert await receive_exactly(port, len(DATA)) == DATA
-            await anyio.to_thread.run_sync(sender.join)
+            await anyio.to_thread.run_sync(sender.join, PATIENCE)
 
 
 @every_runtime

@@ -36,10 +36,17 @@ here = pytest.mark.drivers("8250", "pl2303", "cdc_acm", "pair")
 """One UART, one of the usb-serial adapters, which share the code that matters here, and cdc_acm."""
 
 
+def prepare(link: Link) -> None:
+    """Let the far end take output, as far as it has a say in that."""
+    link.configure(CONFIG)
+    if link.driver != "cdc_acm":
+        link.set_inputs(cts=True)
+
+
 @asynccontextmanager
 async def stuck_port(link: Link, output: bytes = b"") -> AsyncGenerator[SerialPort]:
     """Open the port, let nothing of what it sends go on, and send *output*."""
-    link.configure(CONFIG)
+    prepare(link)
     with anyio.fail_after(PATIENCE):
         async with await open_serial_port(link.path, CONFIG) as port:
             link.hold(True)
@@ -51,7 +58,7 @@ async def stuck_port(link: Link, output: bytes = b"") -> AsyncGenerator[SerialPo
 
 @contextmanager
 def stuck_blocking_port(link: Link, output: bytes) -> Generator[anyserial.sync.SerialPort]:
-    link.configure(CONFIG)
+    prepare(link)
     with anyserial.sync.open_serial_port(link.path, CONFIG) as port:
         link.hold(True)
         while link.driver in {"8250", "pair"} and port.modem_lines().cts:
@@ -230,7 +237,7 @@ async def test_discarding_output(link: Link) -> None:
 @contextmanager
 def probe(link: Link, how: str) -> Generator[subprocess.Popen[str]]:
     """A process whose output is stuck, and which is about to end."""
-    link.configure(CONFIG)
+    prepare(link)
     link.hold(True)
     with subprocess.Popen([sys.executable, str(PROBE), link.path, how], stdout=subprocess.PIPE, text=True) as process:
         try:
