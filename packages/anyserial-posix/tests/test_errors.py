@@ -316,6 +316,33 @@ def test_who_holds_the_lock_is_told_even_to_other_users(simulated: Any) -> None:
         kernel.open_backend(exclusive=True)
 
 
+@pytest.mark.parametrize("busy", ["TIOCEXCL, which root's open passes by", "flock"])
+def test_the_descriptor_that_found_the_port_busy_is_no_holder(
+    simulated: Any, monkeypatch: pytest.MonkeyPatch, busy: str
+) -> None:
+    kernel, me = simulated(), os.getpid()
+    open_descriptor = kernel.open
+
+    def opened(path: str, flags: int) -> int:
+        fd: int = open_descriptor(path, flags)
+        kernel.files[f"/proc/{me}/fd/{fd}"] = path
+        return fd
+
+    monkeypatch.setattr(kernel, "open", opened)
+    kernel.files["/proc/7/fd/3"] = "/dev/ttyTEST0"
+    kernel.files["/proc/7/comm"] = "minicom\n"
+    if busy == "flock":
+        kernel.refused["flock"] = errno.EWOULDBLOCK
+    else:
+        kernel.exclusive = 1
+    with pytest.raises(PortBusyError, match=r": held by pid 7 \(minicom\): "):
+        kernel.open_backend(exclusive=True)
+    # Another of this process's descriptors is one, though.
+    kernel.files[f"/proc/{me}/fd/4711"] = "/dev/ttyTEST0"
+    with pytest.raises(PortBusyError, match=rf"this process \(pid {me}\)"):
+        kernel.open_backend(exclusive=True)
+
+
 def test_a_busy_port_without_proc_names_nobody(simulated: Any) -> None:
     kernel = simulated("darwin")
     kernel.refused["open"] = errno.EBUSY

@@ -59,14 +59,19 @@ def release(system: "Syscalls", fd: int, ioctls: "Ioctls") -> None:
         system.flock(fd, fcntl.LOCK_UN)
 
 
-def holders(system: "Syscalls", path: str) -> str | None:
+def holders(system: "Syscalls", path: str, own: int | None = None) -> str | None:
     """Say which processes hold *path* open, or None where /proc does not tell.
 
     Other users' descriptors are visible to root only, but who holds a lock is to everybody.
+
+    Args:
+        system: The system calls.
+        path: The port's path.
+        own: The descriptor on which the port turned out to be busy; it holds nobody out.
     """
     target = system.realpath(path)
     named: list[str] = []
-    for pid in [*_openers(system, target)] or _lockers(system, target):
+    for pid in [*_openers(system, target, own)] or _lockers(system, target):
         if len(named) == MAX_NAMED:
             named.append("and others")
             break
@@ -82,11 +87,15 @@ def alone(system: "Syscalls", path: str) -> bool:
     return len([*_descriptors(system, f"/proc/{os.getpid()}/fd", target)]) <= 1
 
 
-def _openers(system: "Syscalls", target: str) -> "Iterator[int]":
+def _openers(system: "Syscalls", target: str, own: int | None = None) -> "Iterator[int]":
     with suppress(OSError):
         for name in system.listdir("/proc"):
-            if name.isdecimal() and any(_descriptors(system, f"/proc/{name}/fd", target)):
-                yield int(name)
+            if name.isdecimal():
+                found = {*_descriptors(system, f"/proc/{name}/fd", target)}
+                if int(name) == os.getpid():
+                    found.discard(str(own))
+                if found:
+                    yield int(name)
 
 
 def _lockers(system: "Syscalls", target: str) -> "Iterator[int]":

@@ -159,7 +159,7 @@ class Settings:
         _lock.release(self._system, self._handle.fd, self._ioctls)
 
     def _holders(self) -> str | None:
-        return _lock.holders(self._system, self._handle.path)
+        return _lock.holders(self._system, self._handle.path, self._handle.fd)
 
     def _set_lines(self, config: "SerialConfig") -> bool:
         """Set the control lines as *config* says; False if there is nothing to set, or nothing to set it on."""
