@@ -5,7 +5,8 @@ import threading
 import anyio
 import anyserial.sync
 import pytest
-from anyserial import LineErrors, SerialConfig, SerialPort, open_serial_port
+from anyserial import LineErrors, SerialConfig, open_serial_port
+from exact import receive_exactly, receive_exactly_blocking
 from hardware_runtimes import every_runtime
 from serial_links import Link
 
@@ -13,13 +14,6 @@ pytestmark = pytest.mark.anyio
 
 EVERY_VALUE = bytes(range(256))  # XON and XOFF, NUL and the 0xFF that marks an error among them
 PATIENCE = 20
-
-
-async def receive_exactly(port: SerialPort, size: int) -> bytes:
-    data = b""
-    while len(data) < size:
-        data += await port.receive(size - len(data))
-    return data
 
 
 @every_runtime
@@ -41,10 +35,7 @@ def test_every_value_both_ways_blocking(link: Link) -> None:
         port.send(EVERY_VALUE, timeout=PATIENCE)
         assert link.receive(256) == EVERY_VALUE
         link.send(EVERY_VALUE)
-        data = b""
-        while len(data) < 256:
-            data += port.receive(256 - len(data), timeout=PATIENCE)
-        assert data == EVERY_VALUE
+        assert receive_exactly_blocking(port, 256) == EVERY_VALUE
 
 
 @pytest.mark.parametrize("line_errors", [LineErrors.DISCARD, LineErrors.RAISE])

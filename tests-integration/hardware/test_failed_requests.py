@@ -7,6 +7,7 @@ import anyio
 import anyserial.sync
 import pytest
 from anyserial import PortNotFoundError, SerialDisconnectedError, SerialError, SerialPort, open_serial_port
+from exact import receive_exactly, receive_exactly_blocking
 from hardware_runtimes import every_runtime
 from usb_links import ChipLink
 
@@ -36,7 +37,7 @@ async def goes_on(link: ChipLink, port: SerialPort) -> None:
     await port.send(b"out")
     assert link.receive(3) == b"out"
     link.send(b"in")
-    assert await port.receive() == b"in"
+    assert await receive_exactly(port, 2) == b"in"
 
 
 @CHIPS
@@ -88,7 +89,7 @@ def test_a_refused_request_is_no_disconnect_blocking(link: ChipLink) -> None:
         assert not isinstance(caught.value, SerialDisconnectedError)
         link.stall_requests(False)
         link.send(b"in")
-        assert port.receive(timeout=PATIENCE) == b"in"
+        assert receive_exactly_blocking(port, 2) == b"in"
 
 
 @CHIPS

@@ -18,6 +18,7 @@ from anyserial import (
     UnsupportedPolicy,
     open_serial_port,
 )
+from exact import receive_exactly
 from hardware_runtimes import every_runtime
 from serial_links import Link
 from usb_links import ChipLink
@@ -112,7 +113,7 @@ async def test_a_driver_without_a_timer_opens_all_the_same(link: Link) -> None:
         expected = Capability.SUPPORTED if link.driver == "8250" else Capability.UNSUPPORTED
         assert port.capabilities.low_latency is expected
         link.send(b"in")
-        assert await port.receive() == b"in"
+        assert await receive_exactly(port, 2) == b"in"
 
 
 @pytest.mark.drivers("8250", "ftdi_sio", "cp210x", "pl2303", "ch341", "cdc_acm")
@@ -130,4 +131,4 @@ async def test_rs485_is_refused_where_there_is_none(link: Link) -> None:
         assert port.capabilities.rs485 is not Capability.SUPPORTED
         await port.configure(SerialConfig(rs485=RS485Config(enabled=False)))  # it is off, as asked
         link.send(b"in")
-        assert await port.receive() == b"in"
+        assert await receive_exactly(port, 2) == b"in"

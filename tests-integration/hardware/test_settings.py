@@ -20,6 +20,7 @@ from anyserial import (
     UnsupportedPolicy,
     open_serial_port,
 )
+from exact import receive_exactly
 from serial_links import Link, Programmed, TellsProgrammed, wait_programmed
 
 if TYPE_CHECKING:
@@ -98,10 +99,7 @@ async def exchange(link: Link, port: SerialPort, values: int = 256) -> None:
     await port.send(data)
     assert link.receive(size) == data
     link.send(data)
-    got = b""
-    while len(got) < size:
-        got += await port.receive(size - len(got))
-    assert got == data
+    assert await receive_exactly(port, size) == data
 
 
 async def refusal_of(port: SerialPort, config: SerialConfig) -> UnsupportedConfigurationError | None:

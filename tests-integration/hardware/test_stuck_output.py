@@ -14,6 +14,7 @@ import anyio
 import anyserial.sync
 import pytest
 from anyserial import FlowControl, SerialClosedError, SerialConfig, SerialPort, open_serial_port
+from exact import receive_exactly, receive_exactly_blocking
 from hardware_runtimes import every_runtime
 from serial_links import Link
 
@@ -92,7 +93,7 @@ async def test_a_drain_can_be_given_up(link: Link, method: str) -> None:
         assert scope.cancelled_caught
         # Both directions are usable.
         link.send(b"in")
-        assert await port.receive() == b"in"
+        assert await receive_exactly(port, 2) == b"in"
         await port.send(b"more")
         link.hold(False)
         assert link.receive(len(output) + 4) == output + b"more"
@@ -110,7 +111,7 @@ async def test_a_send_can_be_given_up(link: Link) -> None:
         taken = port.statistics.bytes_sent
         assert 0 < taken < len(TOO_MUCH)
         link.send(b"in")
-        assert await port.receive() == b"in"
+        assert await receive_exactly(port, 2) == b"in"
         link.hold(False)
         assert link.receive(taken) == TOO_MUCH[:taken]
         await port.send(b"more")
@@ -129,7 +130,7 @@ def test_giving_up_blocking(link: Link) -> None:
         taken = port.statistics.bytes_sent - len(output)
         assert 0 < taken < len(TOO_MUCH)
         link.send(b"in")
-        assert port.receive(timeout=PATIENCE) == b"in"
+        assert receive_exactly_blocking(port, 2) == b"in"
         link.hold(False)
         assert link.receive(len(output) + taken) == output + TOO_MUCH[:taken]
         port.send(b"more", timeout=PATIENCE)
@@ -199,7 +200,7 @@ async def test_giving_up_on_what_the_chip_holds(link: Link) -> None:
             await port.drain_exact()
         assert scope.cancelled_caught
         link.send(b"in")
-        assert await port.receive() == b"in"
+        assert await receive_exactly(port, 2) == b"in"
         link.hold(False)
         assert link.receive(3) == b"few"
         await port.drain_exact()

@@ -34,6 +34,7 @@ from anyserial import (
 )
 from anyserial_posix._handle import UNPLUG_PATIENCE
 from bystander import bystander, new_pty
+from exact import receive_exactly, receive_exactly_blocking
 from hang_ups import HangUps
 from hardware_runtimes import every_runtime
 from serial_links import Link
@@ -159,7 +160,7 @@ async def exchange(link: Link) -> None:
         await port.send(b"ping")
         assert (await run_sync(link.receive, 4)) == b"ping"
         link.send(b"pong")
-        assert await port.receive() == b"pong"
+        assert await receive_exactly(port, 4) == b"pong"
 
 
 # In the middle of something
@@ -287,7 +288,7 @@ def blocking_exchange(link: Link) -> None:
         port.send(b"ping")
         assert link.receive(4) == b"ping"
         link.send(b"pong")
-        assert port.receive(timeout=10) == b"pong"
+        assert receive_exactly_blocking(port, 4) == b"pong"
 
 
 def wait_until(condition: Callable[[], bool], timeout: float = 10) -> float:

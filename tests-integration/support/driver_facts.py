@@ -27,6 +27,7 @@ __all__ = ("FACTS", "cells", "measure")
 
 RATES = (300, 115200, 230400, 1_000_000, 2_000_000, 3_000_000, 4_000_000)
 CUSTOM_RATES = (12_345, 31_250, 74_880)  # no multiple of 300 among them
+STILL = 0.1  # seconds in which output that nothing stops is there
 
 type Fact = Callable[[Link], Awaitable[str]]
 
@@ -115,6 +116,40 @@ async def _changes_counted(link: Link) -> str:
     return "no"
 
 
+async def _cts_obeyed(link: Link) -> str:
+    """Whether output waits while CTS is off."""
+
+    def stop() -> None:
+        link.set_inputs(cts=False)
+
+    return await _obeyed(link, FlowControl(rts_cts=True), stop, lambda: link.set_inputs(cts=True))
+
+
+async def _xoff_obeyed(link: Link) -> str:
+    """Whether output waits after an XOFF."""
+    return await _obeyed(link, FlowControl(xon_xoff=True), lambda: link.send(b"\x13"), lambda: link.send(b"\x11"))
+
+
+async def _obeyed(link: Link, control: FlowControl, stop: Callable[[], None], go_on: Callable[[], None]) -> str:
+    async with await SerialPort.open(link.path, flow_control=control, close_timeout=0) as port:
+        link.configure(port.config)
+        try:
+            stop()
+        except ValueError:
+            return "ignored"  # there is no such line
+        # A chip looks at its line, and a UART at what came in, by the time that this is through.
+        link.send(b"x")
+        await port.receive()
+        await port.send(b"held")
+        try:
+            await anyio.to_thread.run_sync(link.receive, 4, STILL)
+        except TimeoutError:
+            go_on()
+            await anyio.to_thread.run_sync(link.receive, 4)
+            return "yes"
+    return "ignored"
+
+
 async def _low_latency(link: Link) -> str:
     async with await SerialPort.open(link.path, low_latency=True) as port:
         return LATENCY[port.capabilities.low_latency]
@@ -164,8 +199,8 @@ FACTS: dict[str, Fact] = {
     "data bits": _choices("byte_size", (5, 6, 7, 8), "5 to 8"),
     "parity": _choices("parity", ("none", "odd", "even", "mark", "space"), "all"),
     "stop bits": _choices("stop_bits", (1, 1.5, 2), "1, 1.5, 2"),
-    "RTS/CTS": _choices("flow_control", (FlowControl(rts_cts=True),), "yes"),
-    "XON/XOFF": _choices("flow_control", (FlowControl(xon_xoff=True),), "yes"),
+    "RTS/CTS": _cts_obeyed,
+    "XON/XOFF": _xoff_obeyed,
     "modem lines": _works(SerialPort.modem_lines),
     "changes of lines counted": _changes_counted,
     "`line_counters`": _works(SerialPort.line_counters),

@@ -317,8 +317,6 @@ class Ch341(Chip):
         elif value == self.BREAK_REGISTERS:
             self._break = index
             self.sending_break = not index & 0x01
-        elif value == 0x2727:
-            self.flow = "rtscts" if index & 0x01 else ""
         elif value == 0x1312:
             scale = 1 << (12 - 3 * (index & 3) - (index >> 2 & 1))
             self.baudrate = round(48000000 / (scale * (256 - (index >> 8))))
