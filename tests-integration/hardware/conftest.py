@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import serial
 import usb_links
 from hardware_runtimes import ASYNCIO
-from serial_links import Link, TtyLink
+from pair_link import PairError, PairLink
+from serial_links import Link
 from uart_links import UartLink
 
 HERE = Path(__file__).parent
@@ -50,7 +52,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     mark = metafunc.definition.get_closest_marker("drivers")
     wanted = mark.args if mark else (*LINKS, PAIR)
     present = (PAIR,) if serial_pair(metafunc.config) else tuple(LINKS)
-    metafunc.parametrize("link_name", [name for name in wanted if name in present], scope="session")
+    names: list[Any] = [name for name in wanted if name in present]
+    if not names:
+        names = [pytest.param("none", marks=pytest.mark.skip("for the virtual machine: tests-integration/machine"))]
+    metafunc.parametrize("link_name", names, scope="session")
 
 
 @pytest.fixture(scope="session")
@@ -62,14 +67,21 @@ def anyio_backend() -> Any:
 @pytest.fixture(scope="session")
 def plugged_link(link_name: str, pytestconfig: pytest.Config) -> Iterator[Link]:
     """The link of one driver, kept for all its tests: plugging in takes time."""
-    pair = serial_pair(pytestconfig)
-    link = TtyLink(PAIR, *pair) if pair else LINKS[link_name]()
+    if pair := serial_pair(pytestconfig):
+        try:
+            link: Link = PairLink(*pair)
+        except (PairError, serial.SerialException) as error:
+            pytest.exit(f"--serial-pair {','.join(pair)}: {error}", pytest.ExitCode.USAGE_ERROR)
+    else:
+        link = LINKS[link_name]()
     yield link
     link.close()
 
 
 @pytest.fixture
-def link(plugged_link: Link) -> Link:
+def link(plugged_link: Link, request: pytest.FixtureRequest) -> Link:
     """One port and its far end, quiet and with every setting at its default."""
+    if reason := plugged_link.lacks([name for mark in request.node.iter_markers("needs") for name in mark.args]):
+        pytest.skip(reason)
     plugged_link.reset()
     return plugged_link

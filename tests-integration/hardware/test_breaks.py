@@ -15,7 +15,7 @@ pytestmark = pytest.mark.anyio
 
 PATIENCE = 20
 LONG = 10.0  # seconds; a break that is this long is ended by the test, or fails it
-TELLING = pytest.mark.drivers("8250", "ftdi_sio", "cp210x", "pl2303", "ch341")
+SHOWING = pytest.mark.drivers("8250", "ftdi_sio", "cp210x", "pl2303", "ch341")
 
 
 @runtime_checkable
@@ -43,7 +43,7 @@ async def still_sends(link: Link, port: SerialPort) -> None:
     assert link.receive(5) == b"after"
 
 
-@TELLING
+@SHOWING
 async def test_a_break_is_held_until_it_is_released(link: Link) -> None:
     with anyio.fail_after(PATIENCE):
         async with await open_serial_port(link.path) as port:
@@ -54,7 +54,19 @@ async def test_a_break_is_held_until_it_is_released(link: Link) -> None:
             await still_sends(link, port)
 
 
-@TELLING
+@pytest.mark.drivers("8250", "pair")
+@pytest.mark.needs("break_out")
+async def test_a_break_arrives_at_the_far_end(link: Link) -> None:
+    with anyio.fail_after(PATIENCE):
+        async with await open_serial_port(link.path) as port:
+            link.configure(port.config)
+            await port.send_break(0.1)
+            assert link.receive(1) == b"\0"
+            await port.send(b"after")
+            assert link.receive(5) == b"after"
+
+
+@SHOWING
 async def test_a_break_has_the_length_asked_for(link: Link) -> None:
     async with await open_serial_port(link.path) as port, anyio.create_task_group() as group:
         start = time.monotonic()
@@ -92,7 +104,7 @@ async def test_closing_in_the_middle_of_a_break_releases_it(link: Link) -> None:
     await wait_break(link, False)
 
 
-@TELLING
+@SHOWING
 async def test_closing_releases_a_break_that_was_set(link: Link) -> None:
     async with await open_serial_port(link.path) as port:
         await port.set_break(True)

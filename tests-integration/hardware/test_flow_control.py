@@ -33,6 +33,7 @@ async def cts_becomes(port: SerialPort, level: bool) -> None:
 
 @every_runtime
 @pytest.mark.drivers("8250", "pair")
+@pytest.mark.needs("rts_cts")
 async def test_cts_stops_the_sender(link: Link) -> None:
     await cts_stops_the_sender(link)
 
@@ -64,6 +65,7 @@ async def cts_stops_the_sender(link: Link) -> None:
 
 
 @pytest.mark.drivers("8250", "ftdi_sio", "cp210x", "pl2303", "ch341", "pair")
+@pytest.mark.needs("cts")
 async def test_cts_means_nothing_without_rts_cts(link: Link) -> None:
     link.set_inputs(cts=False)
     with anyio.fail_after(PATIENCE):
@@ -87,6 +89,7 @@ async def test_cts_stops_nobody(link: Link) -> None:
 
 
 @pytest.mark.drivers("8250", "pair")
+@pytest.mark.needs("rts_cts")
 async def test_stopping_in_the_middle_of_a_send(link: Link) -> None:
     link.configure(RTS_CTS)
     got = b""
@@ -106,6 +109,7 @@ async def test_stopping_in_the_middle_of_a_send(link: Link) -> None:
 
 @every_runtime
 @pytest.mark.drivers("8250", "pair")
+@pytest.mark.needs("drops_rts")
 async def test_a_reader_that_stops_drops_rts(link: Link) -> None:
     link.configure(RTS_CTS)
     with anyio.fail_after(PATIENCE):
@@ -121,6 +125,7 @@ async def test_a_reader_that_stops_drops_rts(link: Link) -> None:
 
 
 @pytest.mark.drivers("8250", "pair")
+@pytest.mark.needs("drops_rts")
 def test_a_reader_that_stops_drops_rts_blocking(link: Link) -> None:
     link.configure(RTS_CTS)
     with anyserial.sync.open_serial_port(link.path, RTS_CTS) as port:
@@ -146,6 +151,7 @@ async def test_a_reader_that_stops_loses_nothing(link: Link) -> None:
 
 @every_runtime
 @pytest.mark.drivers("8250", "pair")
+@pytest.mark.needs("xon_xoff")
 async def test_xoff_stops_the_sender(link: Link) -> None:
     await xoff_stops_the_sender(link)
 
@@ -182,6 +188,7 @@ async def test_xoff_stops_nobody(link: Link) -> None:
 
 
 @pytest.mark.drivers("8250", "pair")
+@pytest.mark.needs("sends_xoff")
 async def test_a_reader_that_stops_sends_xoff(link: Link) -> None:
     link.configure(XON_XOFF)
     sent = 0

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 
 PATIENCE = 20
 CHIPS = ("ftdi_sio", "cp210x", "pl2303", "ch341")
-BREAKS = ("8250", "ftdi_sio", "cp210x", "pl2303", "cdc_acm")
+BREAKS = ("8250", "ftdi_sio", "cp210x", "pl2303", "cdc_acm", "pair")
 COUNTERS = {"8250", "ftdi_sio", "cp210x", "cdc_acm"}
 # Damaged in turn, with good bytes between.
 LINE = ((b"<", None), (b"P", "parity"), (b"1", None), (b"F", "framing"), (b"2", None), (b"O", "overrun"),
@@ -114,6 +114,7 @@ async def test_a_change_of_line_errors_holds_for_what_comes_after_it(link: ChipL
 
 
 @pytest.mark.drivers(*BREAKS)
+@pytest.mark.needs("break_in")
 @pytest.mark.parametrize("line_errors", list(LineErrors))
 async def test_a_break_is_received_and_counted(link: Link, line_errors: LineErrors) -> None:
     with anyio.fail_after(PATIENCE):

@@ -25,29 +25,21 @@ from usb_links import ChipLink
 pytestmark = pytest.mark.anyio
 
 PATIENCE = 20
-WITH_OUTPUTS = pytest.mark.drivers("8250", "ftdi_sio", "cp210x", "pl2303", "ch341", "pair")
+SHOWING_OUTPUTS = pytest.mark.drivers("8250", "ftdi_sio", "cp210x", "pl2303", "ch341", "pair")
 NAMES = ("cts", "dsr", "ri", "cd")
 BOTH = ((True, True), (False, False), (True, False), (False, True))
 
 
 def all_off(link: Link) -> ModemLines:
     """Take every input away that the far end can, and tell what is left."""
-    if link.driver == "cdc_acm":
-        link.set_inputs(dsr=False)
-        return ModemLines(cts=True, dsr=False, ri=False, cd=False)  # the driver says so; there is no such line
-    if isinstance(link, ChipLink):
-        link.set_inputs(cts=False, dsr=False, ri=False, cd=False)
-    else:
-        link.set_inputs(cts=False, dsr=False)
-    return ModemLines(cts=False, dsr=False, ri=False, cd=False)
+    for together in link.inputs:
+        link.set_inputs(**dict.fromkeys(together, False))
+    return ModemLines(**{name: name in link.always_on for name in NAMES})
 
 
 def each_input(link: Link) -> list[dict[str, bool]]:
-    """What can be changed at the far end, one after the other; on a null modem DCD goes with DSR."""
-    if isinstance(link, ChipLink):
-        return [{name: True} for name in NAMES]
-    dsr = {"dsr": True, "cd": True}
-    return [dsr] if link.driver == "cdc_acm" else [{"cts": True}, dsr]
+    """What can be switched on at the far end, one after the other."""
+    return [dict.fromkeys(together, True) for together in link.inputs]
 
 
 def changed(lines: ModemLines, change: dict[str, bool]) -> ModemLines:
@@ -101,6 +93,7 @@ class Looks:
 # Inputs
 
 
+@pytest.mark.needs("cts")
 async def test_each_modem_line_is_read(link: Link) -> None:
     lines = all_off(link)
     with anyio.fail_after(PATIENCE):
@@ -113,6 +106,7 @@ async def test_each_modem_line_is_read(link: Link) -> None:
             await wait_lines(port, all_off(link))
 
 
+@pytest.mark.needs("cts")
 async def test_modem_lines_are_known_right_after_opening(link: Link) -> None:
     lines = all_off(link)
     for change in each_input(link):
@@ -127,7 +121,8 @@ async def test_modem_lines_are_known_right_after_opening(link: Link) -> None:
 
 
 @every_runtime
-@pytest.mark.drivers("8250", "ftdi_sio")
+@pytest.mark.drivers("8250", "ftdi_sio", "pair")
+@pytest.mark.needs("cts")
 async def test_a_modem_change_is_waited_for(link: Link, monkeypatch: pytest.MonkeyPatch) -> None:
     before = all_off(link)
     with anyio.fail_after(PATIENCE):
@@ -145,7 +140,8 @@ async def test_a_modem_change_is_waited_for(link: Link, monkeypatch: pytest.Monk
             assert await port.wait_modem_change(interval=0.001) == changed(before, {"cts": True})
 
 
-@pytest.mark.drivers("8250", "ftdi_sio")
+@pytest.mark.drivers("8250", "ftdi_sio", "pair")
+@pytest.mark.needs("cts")
 def test_a_modem_change_is_waited_for_blocking(link: Link, monkeypatch: pytest.MonkeyPatch) -> None:
     before = all_off(link)
     with anyserial.sync.open_serial_port(link.path) as port:
@@ -184,6 +180,7 @@ async def listening(
         group.cancel_scope.cancel()
 
 
+@pytest.mark.needs("cts")
 async def test_every_change_is_told_in_order(link: Link, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = before = all_off(link)
     expected: list[ModemLines] = []
@@ -254,7 +251,8 @@ async def test_a_short_pulse_is_lost_where_the_driver_does_not_count(
 # Outputs
 
 
-@WITH_OUTPUTS
+@SHOWING_OUTPUTS
+@pytest.mark.needs("rts", "dtr")
 async def test_control_lines_reach_the_other_side(link: Link) -> None:
     with anyio.fail_after(PATIENCE):
         async with await open_serial_port(link.path) as port:
@@ -287,7 +285,8 @@ async def test_control_lines_are_read_back_where_the_far_end_does_not_show_them(
             assert await port.control_lines() == ControlLines(rts=rts, dtr=dtr)
 
 
-@WITH_OUTPUTS
+@SHOWING_OUTPUTS
+@pytest.mark.needs("rts", "dtr")
 @pytest.mark.parametrize(("dtr", "rts"), [(None, None), (False, False), (True, False), (False, None), (None, True)])
 async def test_lines_on_open(link: Link, dtr: bool | None, rts: bool | None) -> None:
     with anyio.fail_after(PATIENCE):
@@ -310,7 +309,8 @@ async def test_the_kernel_raises_the_lines_before_they_can_be_left_off(link: Chi
     assert (True, True) in levels
 
 
-@WITH_OUTPUTS
+@SHOWING_OUTPUTS
+@pytest.mark.needs("rts", "dtr")
 @pytest.mark.parametrize("hangup", [True, False])
 async def test_hangup_on_close(link: Link, hangup: bool) -> None:
     with anyio.fail_after(PATIENCE):

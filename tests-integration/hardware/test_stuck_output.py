@@ -18,7 +18,7 @@ from exact import receive_exactly, receive_exactly_blocking
 from hardware_runtimes import every_runtime
 from serial_links import Link
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.needs("rts_cts")]
 
 PATIENCE = 30
 GIVEN_UP = 0.05  # seconds until a call is given up
@@ -68,8 +68,8 @@ def stuck_blocking_port(link: Link, output: bytes) -> Generator[anyserial.sync.S
 
 
 def little(link: Link) -> bytes:
-    """What is stuck: little where nothing of it leaves, more than a gadget takes before anybody reads."""
-    return TOO_MUCH[: 1 << 15] if link.driver == "cdc_acm" else TOO_MUCH[:200]
+    """What is stuck, with room left for more."""
+    return TOO_MUCH[: link.stuck]
 
 
 def let_go(link: Link, output: bytes) -> None:

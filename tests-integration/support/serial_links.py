@@ -6,10 +6,15 @@ is in `usb_links`. The far end is never driven by anyserial, so that a mistake c
 itself out; here it is pySerial, and a plain descriptor where that stands in the way.
 """
 
+import fcntl
 import os
+import struct
+import sys
 import termios
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import serial
@@ -17,6 +22,8 @@ from anyserial import SerialConfig
 
 __all__ = ("Link", "Programmed", "TellsProgrammed", "TtyLink", "wait_programmed")
 
+TCGETS2, TERMIOS2 = 0x802C542A, 44  # the request, and the size of its structure, whose last field is the rate
+REFUSALS = (ValueError, OSError, termios.error)  # what pySerial raises for a setting that is refused
 PATIENCE = 10.0  # seconds until what does not come is given up
 
 
@@ -63,6 +70,12 @@ class Link(ABC):
 
     driver: str
     """The kernel's driver of the port under test; "pair" for two ports that somebody named."""
+    inputs: tuple[tuple[str, ...], ...]
+    """The modem lines that the far end can change, those together that only change together."""
+    always_on: frozenset[str] = frozenset()
+    """The modem lines that are on whatever the far end does."""
+    stuck: int = 200
+    """How many bytes of output are more than the device takes while it is held, and less than the driver does."""
 
     @property
     @abstractmethod
@@ -76,6 +89,11 @@ class Link(ABC):
     @abstractmethod
     def close(self) -> None:
         """Let go of the far end, for good."""
+
+    def lacks(self, names: Iterable[str]) -> str | None:
+        """What of *names* is missing, as a reason to skip a test; of a virtual link nothing is."""
+        del names
+        return None
 
     # Data
 
@@ -92,8 +110,8 @@ class Link(ABC):
         """Take nothing more of what the port sends (`rts_cts` needed where it is a UART), or go on."""
 
     @abstractmethod
-    def configure(self, config: SerialConfig) -> None:
-        """Let the far end understand a port with this config."""
+    def configure(self, config: SerialConfig) -> bool:
+        """Let the far end understand a port with this config; False if it cannot."""
 
     # Lines
 
@@ -133,10 +151,13 @@ class Link(ABC):
 class TtyLink(Link):
     """A link whose far end is a tty of this machine, in a null modem with the port under test."""
 
+    inputs: tuple[tuple[str, ...], ...] = (("cts",), ("dsr", "cd"))
+
     def __init__(self, driver: str, path: str, far_path: str) -> None:
         self.driver = driver
         self._path = path
-        self._far = serial.Serial(far_path, timeout=0, rtscts=False)
+        self.far_path = far_path
+        self._far = serial.Serial(far_path, timeout=0)
 
     @property
     def path(self) -> str:
@@ -154,7 +175,6 @@ class TtyLink(Link):
             }
         )
         self.set_inputs(cts=True, dsr=True)
-        self._far.break_condition = False
         self._far.reset_output_buffer()
         quieten(self._path)
         while self._far.read(4096):
@@ -178,16 +198,28 @@ class TtyLink(Link):
     def hold(self, on: bool) -> None:
         self.set_inputs(cts=not on)
 
-    def configure(self, config: SerialConfig) -> None:
-        self._far.apply_settings(
-            {
-                "baudrate": config.baudrate,
-                "bytesize": int(config.byte_size),
-                "parity": config.parity[0].upper(),
-                "stopbits": float(config.stop_bits),
-                "rtscts": config.flow_control.rts_cts,
-            }
-        )
+    def configure(self, config: SerialConfig) -> bool:
+        before = self._far.get_settings()
+        try:
+            self._far.apply_settings(
+                {
+                    "baudrate": config.baudrate,
+                    "bytesize": int(config.byte_size),
+                    "parity": config.parity[0].upper(),
+                    "stopbits": float(config.stop_bits),
+                    "rtscts": config.flow_control.rts_cts,
+                }
+            )
+        except REFUSALS:
+            # What it was refused pySerial would try again with every other setting.
+            for name, value in before.items():
+                with suppress(*REFUSALS):
+                    setattr(self._far, name, value)
+            return False
+        control = termios.tcgetattr(self._far.fileno())[2]
+        size = {termios.CS5: 5, termios.CS6: 6, termios.CS7: 7, termios.CS8: 8}[control & termios.CSIZE]
+        near = abs(rate_of(self._far.fileno()) - config.baudrate) <= config.baudrate * 0.02
+        return near and size == int(config.byte_size)
 
     def set_inputs(
         self, *, cts: bool | None = None, dsr: bool | None = None, ri: bool | None = None, cd: bool | None = None
@@ -210,6 +242,14 @@ class TtyLink(Link):
 
     def plug(self) -> None:
         raise NotImplementedError("nobody is there to put the plug in")
+
+
+def rate_of(fd: int) -> int:
+    """The rate that a tty sends at, in baud, as its driver reports it."""
+    if sys.platform == "linux":
+        (rate,) = struct.unpack_from("=I", fcntl.ioctl(fd, TCGETS2, bytes(TERMIOS2)), TERMIOS2 - 4)
+        return int(rate)
+    return termios.tcgetattr(fd)[5]
 
 
 def quieten(path: str) -> None:

@@ -8,7 +8,6 @@ import os
 import time
 from pathlib import Path
 
-from anyserial import SerialConfig
 from serial_links import PATIENCE, Programmed, TtyLink
 
 __all__ = ("UartLink",)
@@ -62,10 +61,6 @@ class UartLink(TtyLink):
         if not (DRIVER / NEAR).exists():
             self.plug()
         super().reset()
-
-    def configure(self, config: SerialConfig) -> None:
-        if config.baudrate <= CLOCK:
-            super().configure(config)
 
     def unplug(self) -> None:
         (DRIVER / "unbind").write_text(NEAR)

@@ -121,8 +121,10 @@ class UsbLink(Link):
     def unplug(self) -> None:
         self._gadget.unplug()
 
-    def configure(self, config: SerialConfig) -> None:
-        """Nothing: bytes come as bytes."""
+    def configure(self, config: SerialConfig) -> bool:
+        """Nothing to do: bytes come as bytes."""
+        del config
+        return True
 
 
 class ChipLink(UsbLink):
@@ -134,6 +136,7 @@ class ChipLink(UsbLink):
     """
 
     node = "ttyUSB*"
+    inputs = (("cts",), ("dsr",), ("ri",), ("cd",))
 
     def __init__(self, driver: str, identity: Identity) -> None:
         self.driver = driver
@@ -298,6 +301,9 @@ class AcmLink(UsbLink):
 
     driver = "cdc_acm"
     node = "tty/ttyACM*"
+    inputs = (("dsr", "cd"),)
+    always_on = frozenset({"cts"})  # the driver says so; there is no such line
+    stuck = 1 << 15  # the gadget takes some 12 KiB before anybody reads
 
     def __init__(self) -> None:
         load("usb_f_acm", "cdc_acm")
@@ -305,10 +311,10 @@ class AcmLink(UsbLink):
         with ExitStack() as cleanup:
             super().__init__(Gadget(identity, "acm"))
             cleanup.callback(self._gadget.close)
-            self._far_path = f"/dev/ttyGS{(self._gadget.function / 'port_num').read_text().strip()}"
+            self.far_path = f"/dev/ttyGS{(self._gadget.function / 'port_num').read_text().strip()}"
             self._is_open = self._is_held = False
             # While it is not open, its node is held: the descriptor stays the same from test to test.
-            self._far = os.open(self._far_path, os.O_PATH | os.O_CLOEXEC)
+            self._far = os.open(self.far_path, os.O_PATH | os.O_CLOEXEC)
             cleanup.callback(os.close, self._far)
             cleanup.callback(self._gadget.unplug)
             self.plug()
@@ -322,7 +328,7 @@ class AcmLink(UsbLink):
         self._open_far(True)
 
     def _open_far(self, on: bool) -> None:
-        fd = os.open(self._far_path, (os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK if on else os.O_PATH) | os.O_CLOEXEC)
+        fd = os.open(self.far_path, (os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK if on else os.O_PATH) | os.O_CLOEXEC)
         try:
             os.dup2(fd, self._far, inheritable=False)
         finally:
