@@ -43,9 +43,9 @@ pytestmark = pytest.mark.anyio
 
 MACHINE = ("8250", "ftdi_sio", "cp210x", "pl2303", "ch341", "cdc_acm")
 PROMISE = 0.05  # seconds from the kernel's hang-up to the error
-# Seconds that the event loop may stand still: the machine itself, which has one processor and is
-# in its kernel for some of this, keeps it waiting for 3 to 8 ms.
-STALL = 0.05
+# Seconds that the event loop may stand still: half of what the library lets a thread wait for a hang-up
+# (UNPLUG_PATIENCE). The machine, which has one processor and is in its kernel for some of this, takes 8 ms.
+STALL = 0.025
 HELD = SerialConfig(flow_control=FlowControl(rts_cts=True))  # so that a UART can be held, too
 MUCH = bytes(1 << 20)  # more than any driver takes
 
@@ -316,6 +316,7 @@ async def test_an_idle_port_lets_go_of_its_device(link: Link, hang_ups: HangUps,
         hang_ups.watch(path)
         if anyio_backend[0] == "trio":  # it has nothing registered between calls
             await run_sync(link.unplug)
+            hang_ups.moment()
             assert port.is_open
             with pytest.raises(SerialDisconnectedError):
                 port.input_waiting()
@@ -343,7 +344,9 @@ async def test_every_call_on_an_unplugged_port_says_so(link: Link, hang_ups: Han
         # Each on a port of its own, which has not noticed.
         ports = {name: await open_serial_port(path) for name in OPERATIONS}
         link.send(b"lost")  # what nobody has read goes with the device
+        hang_ups.watch(path)
         await run_sync(link.unplug)
+        hang_ups.moment()
         hang_ups.watch()
         took = 0.0
         for name, port in ports.items():
@@ -365,7 +368,9 @@ async def test_every_call_on_an_unplugged_port_says_so(link: Link, hang_ups: Han
 def test_every_blocking_call_on_an_unplugged_port_says_so(link: Link, hang_ups: HangUps) -> None:
     path = link.path
     ports = {name: anyserial.sync.open_serial_port(path) for name in OPERATIONS}
+    hang_ups.watch(path)
     link.unplug()
+    hang_ups.moment()
     hang_ups.watch()
     took = 0.0
     for name, port in ports.items():
