@@ -2,7 +2,6 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from pathlib import Path
 
 from usb_gadget import Gadget, Identity, load
 
@@ -22,11 +21,7 @@ def dual_acm() -> Generator[tuple[Gadget, str, str]]:
     second.mkdir()
     used.symlink_to(second)
     try:
-        first_path = gadget.plug("tty/ttyACM*")
-        # Both functions are probed before the first one's tty is there, or in the same breath after it.
-        device = Path("/sys/class/tty", Path(first_path).name, "device").resolve().parent
-        [node] = device.glob("*:1.2/tty/ttyACM*")
-        yield gadget, first_path, f"/dev/{node.name}"
+        yield gadget, gadget.plug("tty/ttyACM*"), gadget.wait_node("tty/ttyACM*", interface=2)
     finally:
         gadget.unplug()
         used.unlink()

@@ -106,14 +106,18 @@ class Gadget:
             node: Where the tty is, as a pattern below its USB interface.
         """
         (self._path / "UDC").write_text(self._controller)
+        return self.wait_node(node)
+
+    def wait_node(self, node: str, interface: int = 0) -> str:
+        """Return the path of the tty of an interface, once it is there; the rest as `plug`."""
         host = Path(f"/sys/devices/platform/dummy_hcd.{self.number}")
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
-            for found in host.glob(f"usb*/*-1/*:1.0/{node}"):
+            for found in host.glob(f"usb*/*-1/*:1.{interface}/{node}"):
                 if (path := Path("/dev", found.name)).exists():
                     return str(path)
             time.sleep(0.01)
-        raise TimeoutError(f"no tty came for {self.identity}")
+        raise TimeoutError(f"no tty came for interface {interface} of {self.identity}")
 
     def unplug(self) -> None:
         """Pull it out, if it is in."""
