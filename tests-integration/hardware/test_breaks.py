@@ -84,7 +84,7 @@ async def test_a_cancelled_break_is_released(link: Link) -> None:
             group.start_soon(port.send_break, LONG)
             await wait_break(link, True)
             group.cancel_scope.cancel()
-        assert not is_breaking(link)
+        await wait_break(link, False)  # a call that was not over yet is undone on its thread
         await still_sends(link, port)
 
 
@@ -123,19 +123,22 @@ def test_a_blocking_break_that_is_cancelled_is_released(link: Link) -> None:
             except SerialCancelledError as exc:
                 errors.append(exc)
 
+        def wait_break(on: bool) -> None:
+            deadline = time.monotonic() + PATIENCE
+            while is_breaking(link) is not on:
+                assert time.monotonic() < deadline
+                time.sleep(0.002)
+
         holding = threading.Thread(target=hold)
         holding.start()
-        deadline = time.monotonic() + PATIENCE
-        while not is_breaking(link) and time.monotonic() < deadline:
-            time.sleep(0.002)
-        assert is_breaking(link)
+        wait_break(True)
         port.cancel_send()
         holding.join()
         assert len(errors) == 1
         assert not is_breaking(link)
         with pytest.raises(TimeoutError):
             port.send_break(LONG, timeout=0.02)
-        assert not is_breaking(link)
+        wait_break(False)  # a call that was not over yet is undone on its thread
 
 
 @pytest.mark.drivers("cdc_acm")

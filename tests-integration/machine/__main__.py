@@ -20,7 +20,7 @@ from fcntl import LOCK_EX, flock
 from pathlib import Path
 
 from debian import CACHE, KERNELS, MachineError, install_programs
-from image import initramfs, uart_lines
+from image import initramfs, preload
 from qemu import run_command
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -80,7 +80,7 @@ def prepare(versions: list[str]) -> None:
     with (CACHE / "lock").open("w") as lock:
         flock(lock, LOCK_EX)
         install_programs()
-        uart_lines()
+        preload()
         for version in versions:
             initramfs(version)
 

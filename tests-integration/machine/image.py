@@ -1,4 +1,4 @@
-"""What QEMU is started with, built from Debian's packages: the initramfs of a kernel, and the modem lines.
+"""What QEMU is started with: the initramfs of a kernel, from Debian's packages, and what is preloaded into QEMU.
 
 Both are kept in the cache and built again when their source here is newer.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from debian import CACHE, MachineError, kernel, kmod, run, tools
 
-__all__ = ("HERE", "initramfs", "uart_lines", "vmlinuz")
+__all__ = ("HERE", "initramfs", "preload", "vmlinuz")
 
 HERE = Path(__file__).resolve().parent
 # What is needed before the host's file system is there; everything else is loaded from it.
@@ -28,11 +28,11 @@ def modules(version: str) -> Path:
     return next((kernel(version) / "lib/modules").iterdir())
 
 
-def uart_lines() -> Path:
-    """Return the library that is preloaded into QEMU."""
-    source, library = HERE / "uart_lines.c", CACHE / "uart_lines.so"
-    if not _is_current(library, source):
-        run("cc", "-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-o", library.with_suffix(".new"), source, "-ldl")
+def preload() -> Path:
+    """Return the library that is preloaded into QEMU, made of all C files here."""
+    sources, library = sorted(HERE.glob("*.c")), CACHE / "preload.so"
+    if not _is_current(library, *sources):
+        run("cc", "-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-o", library.with_suffix(".new"), *sources, "-ldl")
         library.with_suffix(".new").rename(library)
     return library
 

@@ -17,7 +17,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from debian import CACHE, MachineError, tools
-from image import HERE, initramfs, modules, uart_lines, vmlinuz
+from image import HERE, initramfs, modules, preload, vmlinuz
 
 __all__ = ("run_command",)
 
@@ -88,7 +88,7 @@ def _run_qemu(version: str, job: Path, console: Path, timeout: float, say: Calla
             _command(version, job, console, inherited[:2], monitor.fileno()),
             env={
                 **os.environ,
-                "LD_PRELOAD": str(uart_lines()),
+                "LD_PRELOAD": str(preload()),
                 "UART_INODES": ",".join(str(os.fstat(end.fileno()).st_ino) for end in wire),
                 "UART_MONITOR": str(commands.fileno()),
             },

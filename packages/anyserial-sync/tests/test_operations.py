@@ -9,7 +9,12 @@ from typing import Any
 
 import pytest
 from anyserial.capabilities import ModemLines
-from anyserial.exceptions import SerialDisconnectedError, SerialError, UnsupportedConfigurationError
+from anyserial.exceptions import (
+    SerialCancelledError,
+    SerialDisconnectedError,
+    SerialError,
+    UnsupportedConfigurationError,
+)
 
 type Rig = Any  # conftest's, which has no name to import it by
 
@@ -109,6 +114,25 @@ def test_a_break_is_held_and_released(rig: Rig) -> None:
         rig.port.send_break(-1)
     with pytest.raises(TypeError, match="on must be"):
         rig.port.set_break(1)
+
+
+@pytest.mark.parametrize("timeout", [None, 60])
+def test_a_break_that_is_cancelled_while_it_begins_is_released(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, timeout: float | None
+) -> None:
+    set_break = rig.backend.set_break
+
+    def begin(on: bool) -> None:
+        set_break(on)
+        if on:
+            rig.port.cancel_send()
+
+    monkeypatch.setattr(rig.backend, "set_break", begin)
+    with pytest.raises(SerialCancelledError):
+        rig.port.send_break(60, timeout=timeout)
+    if timeout is not None:
+        rig.port.close()  # which waits for the thread that the call was made on
+    assert rig.backend.calls[:2] == [("set_break", True), ("set_break", False)]
 
 
 def test_modem_changes_misses_no_pulse(rig: Rig) -> None:

@@ -10,6 +10,7 @@ Not here: what the steps are (`anyserial._port`), and what ends a wait (`_base`)
 
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from anyserial import _offload
@@ -75,16 +76,28 @@ class Follower:
             except StopIteration as stop:
                 result: T = stop.value
                 return result
+            taken = False
             try:
                 value = self._take(step)
+                taken = True
                 if not self._ending:
                     self._check()
             except BaseException as exc:  # noqa: BLE001  # the steps decide: some carry on after an error
                 # What cleans up after a timeout, an interruption or Ctrl-C is not cut short by them.
                 self._ending = self._ending or not isinstance(exc, SerialError) or self._is_interrupted()
+                if taken and isinstance(step, Call):
+                    self._undo(step)  # for the steps it has failed
                 resume, value = steps.throw, exc
             else:
                 resume = steps.send
+
+    def _undo(self, call: Call) -> None:
+        if call.undo is not None:
+            with suppress(SerialError):  # what interrupted it says more
+                if self._portal is None:
+                    call.undo()
+                else:
+                    self._portal.finish(call.undo)
 
     def _is_interrupted(self) -> bool:
         try:
