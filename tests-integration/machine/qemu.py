@@ -77,20 +77,16 @@ def run_command(
 def _run_qemu(version: str, job: Path, console: Path, timeout: float, say: Callable[[str], None]) -> int | None:
     """Run QEMU to its end and return its exit status, None if it had to be killed."""
     wire = socket.socketpair()
-    monitor, commands = socket.socketpair()
     for end in wire:
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, WIRE)
-    # The rest of what is said to the monitor uart_lines.c says. Nobody reads the answers.
-    commands.sendall(b'{"execute": "qmp_capabilities"}\n')
-    inherited = [end.fileno() for end in (*wire, monitor, commands)]
-    with wire[0], wire[1], monitor, commands:
+    inherited = [end.fileno() for end in wire]
+    with wire[0], wire[1]:
         process = subprocess.Popen(
-            _command(version, job, console, inherited[:2], monitor.fileno()),
+            _command(version, job, console, inherited),
             env={
                 **os.environ,
                 "LD_PRELOAD": str(preload()),
                 "UART_INODES": ",".join(str(os.fstat(end.fileno()).st_ino) for end in wire),
-                "UART_MONITOR": str(commands.fileno()),
             },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -119,7 +115,7 @@ def _run_qemu(version: str, job: Path, console: Path, timeout: float, say: Calla
     return None if out_of_time.is_set() else process.returncode
 
 
-def _command(version: str, job: Path, console: Path, wire: Sequence[int], monitor: int) -> list[str]:
+def _command(version: str, job: Path, console: Path, wire: Sequence[int]) -> list[str]:
     """QEMU's command line."""
     words = {"modules": modules(version), "start": HERE / "guest/start", "job": job}
     append = " ".join([BOOT_WORDS, *(f"machine.{name}={value}" for name, value in words.items())])
@@ -134,7 +130,6 @@ def _command(version: str, job: Path, console: Path, wire: Sequence[int], monito
         *("-device", "virtio-rng-pci", "-device", "virtio-serial-pci", "-device", "isa-debug-exit,iobase=0xf4"),
         *("-chardev", f"file,id=console,path={console}", "-device", "isa-serial,chardev=console"),
         *("-chardev", "file,id=output,path=/dev/stdout", "-device", "virtserialport,chardev=output,name=output"),
-        *("-chardev", f"socket,id=monitor,fd={monitor}", "-mon", "chardev=monitor,mode=control"),
     ]
     for number, fd in enumerate(wire):
         # The "serial" chardev and not the socket one: only it has modem lines and breaks.

@@ -4,14 +4,13 @@
  * QEMU's "serial" chardev asks the tty behind it for modem lines (TIOCMGET, TIOCMSET) and for
  * breaks (tcsendbreak). Here the two chardevs have the two ends of one socket pair instead,
  * which carries bytes and nothing else. This answers for them as a null modem would:
- * RTS arrives as CTS, DTR as DSR and DCD, and a break arrives as a break, by way of QEMU's own
- * monitor, as only QEMU can make its UART receive one.
+ * RTS arrives as CTS, DTR as DSR and DCD, and a break as a break, before the call returns.
  *
  * UART_INODES   the inode numbers of the two ends, "N,M"; the chardevs are named uart0 and uart1
- * UART_MONITOR  a descriptor on which QEMU's monitor takes commands (QMP)
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,15 +18,16 @@
 #include <sys/stat.h>
 #include <termios.h>
 
+#define CHR_EVENT_BREAK 0 /* QEMU, include/chardev/char.h */
+
 static unsigned long inodes[2];
-static int monitor = -1, outputs[2];
+static int joined, outputs[2];
 
 __attribute__((constructor)) static void start(void)
 {
-    const char *ends = getenv("UART_INODES"), *fd = getenv("UART_MONITOR");
+    const char *ends = getenv("UART_INODES");
 
-    if (ends && fd && sscanf(ends, "%lu,%lu", &inodes[0], &inodes[1]) == 2)
-        monitor = atoi(fd);
+    joined = ends && sscanf(ends, "%lu,%lu", &inodes[0], &inodes[1]) == 2;
 }
 
 /* Which UART a descriptor is the line of, or -1. */
@@ -35,7 +35,7 @@ static int uart_of(int fd)
 {
     struct stat status;
 
-    if (monitor < 0 || fstat(fd, &status) < 0 || !S_ISSOCK(status.st_mode))
+    if (!joined || fstat(fd, &status) < 0 || !S_ISSOCK(status.st_mode))
         return -1;
     return status.st_ino == inodes[0] ? 0 : status.st_ino == inodes[1] ? 1 : -1;
 }
@@ -65,15 +65,29 @@ int ioctl(int fd, unsigned long request, ...)
     return next(fd, request, argument);
 }
 
+/* What QEMU's monitor does for chardev-send-break (qmp_chardev_send_break in chardev/char.c). */
+static int receive_break(const char *name)
+{
+    void *(*find)(const char *) = dlsym(RTLD_DEFAULT, "qemu_chr_find");
+    void (*happen)(void *, int) = dlsym(RTLD_DEFAULT, "qemu_chr_be_event");
+    void *chardev = find && happen ? find(name) : NULL;
+
+    if (!chardev) {
+        fprintf(stderr, "uart_lines: this QEMU has no way for a break to %s\n", name);
+        errno = ENOSYS;
+        return -1;
+    }
+    happen(chardev, CHR_EVENT_BREAK);
+    return 0;
+}
+
 int tcsendbreak(int fd, int duration)
 {
     static int (*next)(int, int);
     int uart = uart_of(fd);
 
-    if (uart >= 0) {
-        dprintf(monitor, "{\"execute\": \"chardev-send-break\", \"arguments\": {\"id\": \"uart%d\"}}\n", !uart);
-        return 0;
-    }
+    if (uart >= 0)
+        return receive_break(uart ? "uart0" : "uart1");
     if (!next)
         next = dlsym(RTLD_NEXT, "tcsendbreak");
     return next(fd, duration);
