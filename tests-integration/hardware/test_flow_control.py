@@ -77,7 +77,7 @@ async def test_cts_means_nothing_without_rts_cts(link: Link) -> None:
 
 @pytest.mark.drivers("ch341", "cdc_acm")
 async def test_cts_stops_nobody(link: Link) -> None:
-    # ch341 learned it in 2025 (Linux 35478bc369a6), and CDC-ACM has no CTS. Both keep CRTSCTS, so that nothing tells.
+    # ch341 got it in 2025 only (35478bc369a6 of usb-serial), CDC-ACM has no CTS. Both keep CRTSCTS: nothing tells.
     with anyio.fail_after(PATIENCE):
         async with await open_serial_port(link.path, RTS_CTS) as port:
             if link.driver == "ch341":

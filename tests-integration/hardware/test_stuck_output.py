@@ -14,6 +14,7 @@ import anyio
 import anyserial.sync
 import pytest
 from anyserial import FlowControl, SerialClosedError, SerialConfig, SerialPort, open_serial_port
+from bystander import bystander
 from exact import receive_exactly, receive_exactly_blocking
 from hardware_runtimes import every_runtime
 from serial_links import Link
@@ -138,28 +139,18 @@ def test_giving_up_blocking(link: Link) -> None:
         port.drain_exact(timeout=PATIENCE)
 
 
-async def watch(gaps: list[float]) -> None:
-    before = time.monotonic()
-    while True:
-        await anyio.sleep(0.001)
-        now = time.monotonic()
-        gaps.append(now - before - 0.001)
-        before = now
-
-
 @here
 @every_runtime
 async def test_closing_does_not_wait_for_long(link: Link) -> None:
     output = little(link)
-    gaps: list[float] = []
-    async with stuck_port(link, output) as port, anyio.create_task_group() as group:
-        group.start_soon(watch, gaps)
-        await anyio.wait_all_tasks_blocked()
+    async with stuck_port(link, output) as port, bystander() as other:
+        await other.beats(5)
+        other.longest_gap = 0
         before = time.monotonic()
         await port.aclose()
         assert CONFIG.close_timeout <= time.monotonic() - before <= CONFIG.close_timeout + GRACE
-        group.cancel_scope.cancel()
-    assert max(gaps) <= STALL
+        await other.beats(2)
+        assert other.longest_gap <= STALL
     with pytest.raises(SerialClosedError):
         await port.send(b"x")
     let_go(link, output)

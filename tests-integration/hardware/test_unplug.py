@@ -544,8 +544,8 @@ async def test_an_unplug_ends_a_close_that_the_driver_sits_in(link: Link) -> Non
         # The driver would wait 30 s for its output. From Linux 6.12 on cdc_acm can discard it.
         assert is_closing() or link.driver == "cdc_acm"
         await run_sync(link.unplug)
-        # As a rule the driver lets go at once. Now and then it has been seen not to notice, and to sit
-        # there until its 30 s are over (closing_wait): nobody waits for it but this test.
+        # As a rule the driver lets go at once. Once it was seen not to, for 10 s; it may wait for 30
+        # (closing_wait). Nobody waits for it but this test.
         await run_sync(wait_until, lambda: not is_closing(), 40)
         await run_sync(link.plug)
         assert link.path == path

@@ -44,7 +44,7 @@ def initramfs(version: str) -> Path:
         return archive
     with tempfile.TemporaryDirectory(dir=CACHE) as name:
         tree = Path(name)
-        for folder in ("bin", "dev", "proc", "sys", "host", "tools", "rw", "root", "modules"):
+        for folder in ("bin", "dev", "proc", "sys", "host", "tools", "rw", "new", "modules"):
             (tree / folder).mkdir()
         shutil.copy(tools() / "usr/bin/busybox", tree / "bin")
         shutil.copy(init, tree / "init")

@@ -133,8 +133,8 @@ class Follower:
         try:
             return call.function()
         except BaseException as exc:
-            if call.undo is not None and not isinstance(exc, Exception):
-                call.undo()
+            if not isinstance(exc, Exception):
+                self._undo(call)
             raise
 
     def _call_in_portal(self, portal: "Portal", call: Call) -> Any:
@@ -154,8 +154,8 @@ class Follower:
             left = remaining(self._deadline)
             return portal.run(function, self.sleeper, timeout=left, path=self._path, check=self._check)
         except BaseException:
-            if failed and call.undo is not None:
-                portal.finish(call.undo)
+            if failed:
+                self._undo(call)
             raise
 
     def _call_on_thread(self, call: Call) -> Any:
