@@ -16,7 +16,9 @@ def checkout(tmp_path: Path) -> Path:
     names = ("CHANGELOG.md", "README.md", "LICENSE", "pyproject.toml", "uv.lock")
     for name in names:
         shutil.copy(ROOT / name, tmp_path / name)
-    shutil.copytree(ROOT / "packages", tmp_path / "packages", ignore=shutil.ignore_patterns("tests", "__pycache__"))
+    shutil.copytree(
+        ROOT / "packages", tmp_path / "packages", ignore=shutil.ignore_patterns("tests", "__pycache__", ".*_cache")
+    )
     return tmp_path
 
 
