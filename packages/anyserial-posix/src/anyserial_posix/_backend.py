@@ -10,7 +10,7 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from anyserial._errno import closed_error, disconnected_error, translate
+from anyserial._spi import closed_error, disconnected_error, translate
 from anyserial.capabilities import ControlLines, LineCounters, ModemLines, SerialCapabilities
 from anyserial.exceptions import SerialDisconnectedError, SerialError
 

@@ -5,13 +5,13 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from anyserial._errno import translate
+from anyserial._spi import translate
 from anyserial.exceptions import SerialError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from anyserial._errno import ErrorContext
+    from anyserial._spi import ErrorContext
 
     from anyserial_posix._syscalls import Syscalls
 

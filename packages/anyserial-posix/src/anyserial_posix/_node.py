@@ -8,7 +8,7 @@ import os
 import stat
 from typing import TYPE_CHECKING, Final
 
-from anyserial._errno import translate
+from anyserial._spi import translate
 
 from anyserial_posix._handle import Handle, os_error
 from anyserial_posix._lock import holders

@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from anyserial._errno import translate
+from anyserial._spi import translate
 from anyserial.capabilities import Capability
 from anyserial.config import LineErrors
 from anyserial.exceptions import SerialError

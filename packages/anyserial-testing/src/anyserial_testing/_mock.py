@@ -17,7 +17,7 @@ import termios
 from collections.abc import Callable, Sequence
 from typing import Self
 
-from anyserial._errno import ErrorContext, closed_error, disconnected_error, translate
+from anyserial._spi import ErrorContext, closed_error, disconnected_error, translate
 from anyserial.capabilities import Capability, ControlLines, LineCounters, ModemLines, SerialCapabilities
 from anyserial.config import LineErrors, SerialConfig
 from anyserial.exceptions import LineError, SerialError

@@ -5,7 +5,7 @@ What a mock port does is not this module's business.
 
 from typing import TYPE_CHECKING, Any
 
-from anyserial._checks import check_config
+from anyserial._spi import check_config
 from anyserial.config import SerialConfig
 
 from anyserial_testing._faults import FaultPlan
