@@ -14,7 +14,6 @@ def wakeup(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
     monkeypatch.setattr(module, "_HAS_EVENTFD", request.param == "eventfd")
     made = Wakeup()
     yield made
-    made.close()
 
 
 @pytest.fixture(params=["poll", "select"])

@@ -5,17 +5,48 @@ core's public modules and this one, and nothing else of core; the layout tests k
 backend of somebody else needs is public, in `anyserial.backend`. No code belongs here.
 """
 
+from anyserial._attributes import attributes_of
 from anyserial._checks import as_bytes, check_config, check_flag, check_positive, check_seconds
 from anyserial._errno import ErrorContext, closed_error, disconnected_error, translate
+from anyserial._opening import Opening
+from anyserial._port import operations
+from anyserial._port.closing import GRACE
+from anyserial._port.engine import Call, Engine, Steps
+from anyserial._port.lifecycle import CLOSED, DISCONNECTED, OPEN, RECEIVER, SENDER, Lifecycle, Waker
+from anyserial._port.open_port import OpenPort
+from anyserial._port.operations import LinesSeen
+from anyserial._port.transport import OnWorker, SelfWaitingTransport
+from anyserial._workers import Job, held, post
 
 __all__ = (
+    "CLOSED",
+    "DISCONNECTED",
+    "GRACE",
+    "OPEN",
+    "RECEIVER",
+    "SENDER",
+    "Call",
+    "Engine",
     "ErrorContext",
+    "Job",
+    "Lifecycle",
+    "LinesSeen",
+    "OnWorker",
+    "OpenPort",
+    "Opening",
+    "SelfWaitingTransport",
+    "Steps",
+    "Waker",
     "as_bytes",
+    "attributes_of",
     "check_config",
     "check_flag",
     "check_positive",
     "check_seconds",
     "closed_error",
     "disconnected_error",
+    "held",
+    "operations",
+    "post",
     "translate",
 )

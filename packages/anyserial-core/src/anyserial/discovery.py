@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 import anyio
 import anyio.lowlevel
 
-from anyserial._offload import hold, release, run
+from anyserial._event_loop import run_on_worker as run
 from anyserial._parts import load_part
+from anyserial._workers import hold, release
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -286,7 +287,7 @@ class PortWatch:
         self._closing = anyio.Event()
         self._watcher = await run(lambda: _watch(self._interval), abandoned=_close_watcher)
         # Events come in bursts: one thread serves them all.
-        hold()
+        hold(self)
         return self
 
     async def __aexit__(
@@ -316,7 +317,7 @@ class PortWatch:
             # On a thread: the kernel takes some 15 ms to close an inotify descriptor.
             await run(watcher.close)
         finally:
-            release()
+            release(self)
 
     def __aiter__(self) -> Self:
         """Return itself."""
