@@ -287,7 +287,7 @@ def test_no_node_is_opened(make_tree: MakeTree, name: str) -> None:
     tree = make_tree(name)
     Sysfs(tree).list_ports()
     assert tree.opened
-    assert all(path.startswith("/sys/") for path in tree.opened)
+    assert all(path.startswith("/sys/") or path == "/proc/tty/drivers" for path in tree.opened)
 
 
 @pytest.mark.parametrize("name", ["linux-6.1", "linux-6.12"])
@@ -334,13 +334,50 @@ def test_a_usb_device_on_no_known_bus_has_no_path(make_tree: MakeTree) -> None:
     assert [port.by_path for port in Sysfs(tree).list_ports()] == [None] * len(USB)
 
 
-def test_udev_gives_a_shared_name_to_one_of_the_devices(make_tree: MakeTree) -> None:
+@pytest.mark.parametrize("name", ["1a86_USB_Serial", "Prolific_Technology_Inc._USB-Serial_Controller"])
+@pytest.mark.parametrize("linked", ["both", "one", "none"])
+def test_a_name_that_two_devices_share_is_no_name_whichever_of_them_udev_gave_it_to(
+    make_tree: MakeTree, name: str, linked: str
+) -> None:
     tree = make_tree("usb")
-    shared = f"{ID}usb-1a86_USB_Serial-if00-port0"
-    tree.put(f"{shared} -> ../../ttyUSB4")
-    ports = {port.name: port for port in Sysfs(tree).list_ports()}
-    assert (ports["ttyUSB3"].by_id, ports["ttyUSB4"].by_id) == (None, shared)
-    assert Sysfs(tree).describe("ttyUSB3") == ports["ttyUSB3"]
+    if linked != "none":
+        tree.put(f"{ID}usb-{name}-if00-port0 -> ../../ttyUSB{4 if name.startswith('1a86') else 10}")
+    if linked == "both":
+        # A rule of the user's own tells them apart.
+        tree.put(f"{ID}the-left-one -> ../../ttyUSB3")
+        expected = [replace(port, by_id=f"{ID}the-left-one") if port.name == "ttyUSB3" else port for port in USB]
+    else:
+        expected = USB
+    assert Sysfs(tree).list_ports() == expected
+    for port in expected:
+        assert Sysfs(tree).describe(str(port.name)) == port
+
+
+def test_a_serial_number_that_only_udev_takes_for_the_same_is_shared(make_tree: MakeTree) -> None:
+    tree = make_tree("usb")
+    for place in tree.root.rglob("1-1.4.[34]/serial"):
+        place.write_text("SAME 1\n" if place.parent.name.endswith("3") else "SAME_1\n")
+    found = {port.name: port for port in Sysfs(tree).list_ports()}
+    for name in ("ttyUSB10", "ttyUSB11"):
+        assert found[name].by_id is None
+        assert Sysfs(tree).describe(name) == found[name]
+
+
+def test_udev_names_no_port_of_another_driver(make_tree: MakeTree) -> None:
+    # 60-serial.rules is for ttyUSB and ttyACM alone: a name that no udev will make identifies nothing.
+    tree = make_tree("usb")
+    place = next(tree.root.rglob("1-1.3:1.0/tty/ttyACM0"))
+    place.rename(place.with_name("ttyXRUSB0"))
+    target = str((tree.root / "sys/class/tty/ttyACM0").readlink()).replace("ttyACM0", "ttyXRUSB0")
+    tree.remove("/sys/class/tty/ttyACM0")
+    tree.put(f"/sys/class/tty/ttyXRUSB0 -> {target}")
+    port = Sysfs(tree).describe("ttyXRUSB0")
+    assert port is not None
+    assert (port.vid, port.by_id, port.by_path) == (0x2341, None, None)
+    tree.put(f"{ID}my-arduino -> ../../ttyXRUSB0")
+    port = Sysfs(tree).describe("ttyXRUSB0")
+    assert port is not None
+    assert port.by_id == f"{ID}my-arduino"
 
 
 def test_no_tty_class_is_no_ports(make_tree: MakeTree) -> None:

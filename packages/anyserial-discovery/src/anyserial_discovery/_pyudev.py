@@ -9,8 +9,10 @@ import importlib
 from dataclasses import replace
 from typing import Any
 
+from anyserial._spi import printable
 from anyserial.discovery import PortInfo
 
+from anyserial_discovery._hwid import bluetooth_hwid, pci_hwid, usb_hwid
 from anyserial_discovery._kinds import describe_bus, virtual_kind
 from anyserial_discovery._order import port_order
 
@@ -84,16 +86,14 @@ def _virtual(port: PortInfo, device: Any, transport: str, description: str) -> P
     address, channel = _text(device, "address"), _text(device, "channel")
     if transport != "bluetooth" or address is None:
         return port
-    hwid = f"BLUETOOTH ADDRESS={address}" + ("" if channel is None else f" CHANNEL={channel}")
-    return replace(port, location=address, hwid=hwid)
+    return replace(port, location=address, hwid=bluetooth_hwid(address, channel))
 
 
 def _uart(port: PortInfo, parent: Any) -> PortInfo:
     transport, description = describe_bus(parent.subsystem)
     hwid = parent.sys_name
-    vendor, product = _number(parent, "vendor"), _number(parent, "device")
-    if transport == "pci" and vendor is not None and product is not None:
-        hwid = f"PCI VID:PID={vendor:04X}:{product:04X} LOCATION={parent.sys_name}"
+    if transport == "pci":
+        hwid = pci_hwid(_number(parent, "vendor"), _number(parent, "device"), parent.sys_name)
     elif parent.subsystem == "pnp":
         hwid = _text(parent, "id") or hwid
     return replace(
@@ -112,14 +112,10 @@ def _usb(port: PortInfo, parent: Any, interface: Any, adapter: Any) -> PortInfo 
         return None
     serial_number, product = _text(adapter, "serial"), _text(adapter, "product")
     several = _text(adapter, "bNumInterfaces") not in {None, "1"}
-    hwid = f"USB VID:PID={vid:04X}:{pid:04X}"
-    if serial_number is not None:
-        hwid += f" SER={serial_number}"
-    hwid += f" LOCATION={interface.sys_name if several else adapter.sys_name}"
     return replace(
         port,
-        description=product or f"USB {vid:04x}:{pid:04x}",
-        hwid=hwid,
+        description=printable(product or f"USB {vid:04x}:{pid:04x}"),
+        hwid=usb_hwid(vid, pid, serial_number, interface.sys_name if several else adapter.sys_name),
         vid=vid,
         pid=pid,
         serial_number=serial_number,
