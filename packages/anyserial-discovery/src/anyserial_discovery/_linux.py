@@ -23,6 +23,7 @@ may vanish at any moment; the port is then left out as a whole.
 import re
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 from anyserial._spi import printable
 from anyserial.discovery import PortInfo
@@ -47,6 +48,8 @@ _USB_ATTRIBUTES = ("idVendor", "idProduct", "serial", "manufacturer", "product",
 
 # Virtual terminals and what stands for the terminal at hand: never ports.
 _TERMINAL = re.compile(r"tty\d*|console|ptmx")
+
+Known = dict[str, Any]
 
 
 def _hex(text: str | None) -> int | None:
@@ -208,20 +211,20 @@ class Sysfs:
         if found is None:
             return None
         cls, target = found
-        port = self._on_its_device(
-            PortInfo(device=f"/dev/{name}", name=name), cls, "/sys" + target.removeprefix("../..")
-        )
-        if port is None:
+        known = self._on_its_device(name, cls, "/sys" + target.removeprefix("../.."))
+        if known is None:
             return None
-        if port.transport != "usb":
-            port = replace(port, by_id=self._by_id.to(name), by_path=self._by_path.to(name))
+        if known["transport"] != "usb":
+            known["by_id"], known["by_path"] = self._by_id.to(name), self._by_path.to(name)
         device, present = self._node(name, target, node)
         # A device that went, or came again, while it was being read.
         if self._host.link(f"/sys/class/{cls}/{name}") != target:
             return None
-        return replace(port, device=device, present=present)
+        return PortInfo(device=device, name=name, present=present, **known)
 
-    def _on_its_device(self, port: PortInfo, cls: str, path: str) -> PortInfo | None:
+    # These return fields of PortInfo: making it once costs less than changing it twice.
+
+    def _on_its_device(self, name: str, cls: str, path: str) -> Known | None:
         """Describe a port by what its directory stands on; None when it is no port."""
         is_modem = cls == "wwan"
         if is_modem and self._host.text(f"{path}/type") != "AT":
@@ -229,16 +232,18 @@ class Sysfs:
             return None
         # ".../<device>/tty/<name>"
         device = path.rpartition("/")[0].removesuffix(f"/{cls}")
-        known = virtual_kind(port.name or "")
-        if known is not None:
-            found = self._virtual(port, path, *known)
+        kind = virtual_kind(name)
+        if kind is not None:
+            found = self._virtual(name, path, *kind)
         elif (usb := self._usb_directories(device)) is not None:
-            found = self._usb(port, device, *usb)
+            found = self._usb(name, device, *usb)
         elif (hardware := self._hardware(device)) is not None:
-            found = self._uart(port, path, *hardware)
+            found = self._uart(path, *hardware)
         else:
-            found = self._without_device(port, path, is_modem=is_modem)
-        return replace(found, description=MODEM_PORT) if is_modem and found is not None else found
+            found = self._without_device(path, is_modem=is_modem)
+        if is_modem and found is not None:
+            found["description"] = MODEM_PORT
+        return found
 
     # USB
 
@@ -260,7 +265,7 @@ class Sysfs:
         raw = self._host.content(f"{adapter}/{key}")
         return None if raw is None else raw.rstrip(b"\r\n")
 
-    def _usb(self, port: PortInfo, device: str, interface: str, adapter: str) -> PortInfo | None:
+    def _usb(self, name: str, device: str, interface: str, adapter: str) -> Known | None:
         text = self._host.text
         vendor, product_id, serial_number, manufacturer, product, interfaces = map(_text, self._attributes(adapter))
         number = text(f"{interface}/bInterfaceNumber")
@@ -272,14 +277,12 @@ class Sysfs:
         location = adapter.rpartition("/")[2]
         interface_name = interface.rpartition("/")[2]
         place = location if interfaces in {None, "1"} else interface_name
-        name = port.name or ""
         by_path = None
         if has_serial_links(name):
             port_number = None if device == interface else text(f"{device}/port_number")
             self._id_names[name] = self._id_name(adapter, interface_number, port_number)
             by_path = path_name(interface_name, self._parents(adapter), port_number)
-        return replace(
-            port,
+        return Known(
             description=printable(product or f"USB {vid:04x}:{pid:04x}"),
             hwid=usb_hwid(vid, pid, serial_number, place),
             vid=vid,
@@ -349,7 +352,7 @@ class Sysfs:
             directory = directory.rpartition("/")[0]
         return None
 
-    def _uart(self, port: PortInfo, path: str, device: str, bus: str) -> PortInfo | None:
+    def _uart(self, path: str, device: str, bus: str) -> Known | None:
         # serial_core's own attribute: PORT_UNKNOWN is a name that no hardware stands behind.
         if self._host.text(f"{path}/type") == "0":
             return None
@@ -361,8 +364,7 @@ class Sysfs:
             hwid = pci_hwid(vendor, model, location)
         elif bus == "pnp":
             hwid = self._host.text(f"{device}/id") or location
-        return replace(
-            port,
+        return Known(
             description=description,
             hwid=hwid,
             location=location,
@@ -372,21 +374,21 @@ class Sysfs:
 
     # Ports without a device
 
-    def _virtual(self, port: PortInfo, path: str, transport: str, description: str) -> PortInfo | None:
+    def _virtual(self, name: str, path: str, transport: str, description: str) -> Known | None:
         location = hwid = None
         if transport == "bluetooth":
             location = self._host.text(f"{path}/address")
             hwid = bluetooth_hwid(location, self._host.text(f"{path}/channel"))
-        elif (port.name or "").startswith("hvc"):
+        elif name.startswith("hvc"):
             # The kernel makes eight of them; one that is no console has nothing behind it
             # that could be seen from here.
             active = self._host.text("/sys/devices/virtual/tty/console/active") or ""
-            if port.name not in active.split():
+            if name not in active.split():
                 return None
-        return replace(port, description=description, hwid=hwid, location=location, transport=transport)
+        return Known(description=description, hwid=hwid, location=location, transport=transport)
 
-    def _without_device(self, port: PortInfo, path: str, *, is_modem: bool) -> PortInfo | None:
-        found = replace(port, description=SERIAL_PORT, transport="virtual")
+    def _without_device(self, path: str, *, is_modem: bool) -> Known | None:
+        found = Known(description=SERIAL_PORT, transport="virtual")
         if is_modem:
             # It is no tty, so that no tty driver has it.
             return found
@@ -396,7 +398,10 @@ class Sysfs:
         if self._drivers is None:
             self._drivers = parse_drivers(self._host.text("/proc/tty/drivers") or "")
         driver = driver_of(number, self._drivers)
-        return replace(found, driver=driver.name) if driver is not None and driver.kind == "serial" else None
+        if driver is None or driver.kind != "serial":
+            return None
+        found["driver"] = driver.name
+        return found
 
     # Names and parents
 
