@@ -97,6 +97,12 @@ def make_tree(tmp_path: Path) -> Callable[[str], Tree]:
 
     def make(name: str = "") -> Tree:
         tree = Tree(tmp_path)
-        return tree.load((TREES / f"{name}.txt").read_text()) if name else tree
+        if not name:
+            return tree
+        drivers = TREES / f"{name}.proc.txt"
+        if drivers.exists():
+            (tmp_path / "proc/tty").mkdir(parents=True, exist_ok=True)
+            (tmp_path / "proc/tty/drivers").write_text(drivers.read_text())
+        return tree.load((TREES / f"{name}.txt").read_text())
 
     return make

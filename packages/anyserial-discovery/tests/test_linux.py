@@ -1,5 +1,7 @@
 """Recorded and hand-built trees of Linux: every field of every port."""
 
+import errno
+import os
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
@@ -7,6 +9,7 @@ from typing import Any
 import pytest
 from anyserial.discovery import PortInfo
 from anyserial_discovery._linux import Sysfs
+from anyserial_discovery._match import Filters
 
 type MakeTree = Callable[..., Any]
 
@@ -258,6 +261,39 @@ VIRTUAL = [
     virtual("ttyGS0", "gadget", "USB gadget serial port"),
 ]
 
+DRIVERS = [
+    # Connected, so that it stands on a device of the class bluetooth.
+    VIRTUAL[2],
+    virtual("ttyDa000", "virtual", "Serial port", driver="Digi RealPort Driver"),
+    virtual("ttyVS0", "virtual", "Serial port", driver="tty_vs"),
+    virtual("ttyr00", "virtual", "Serial port", driver="npreal2"),
+    virtual("ttyr01", "virtual", "Serial port", driver="npreal2"),
+    *(
+        uart(
+            f"wwan0at{number}",
+            description="Modem port for AT commands",
+            transport="mhi",
+            hwid="mhi0",
+            location="mhi0",
+            driver="mhi_wwan_ctrl",
+        )
+        for number in range(2)
+    ),
+    usb(
+        "wwan1at0",
+        vid=0x12D1,
+        pid=0x1573,
+        serial_number="M1",
+        product="Modem",
+        description="Modem port for AT commands",
+        location="1-3",
+        hwid="USB VID:PID=12D1:1573 SER=M1 LOCATION=1-3:1.4",
+        driver="cdc_wdm",
+        interface_number=4,
+    ),
+    virtual("wwan2at0", "virtual", "Modem port for AT commands"),
+]
+
 EXPECTED = {
     "linux-6.1": RECORDED,
     "linux-6.12": RECORDED,
@@ -265,6 +301,7 @@ EXPECTED = {
     "board": BOARD,
     "uarts": UARTS,
     "virtual": VIRTUAL,
+    "drivers": DRIVERS,
 }
 
 
@@ -280,6 +317,31 @@ def test_one_port_is_described_as_in_the_list(make_tree: MakeTree, name: str) ->
     for port in EXPECTED[name]:
         assert port.name is not None
         assert Sysfs(tree).describe(port.name) == port
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_the_node_tells_the_port(make_tree: MakeTree, name: str) -> None:
+    tree = make_tree(name)
+    tree.put("/dev/null : 1:3")
+    for path in tree.numbers:
+        found = [port for port in EXPECTED[name] if port.device == path and port.present]
+        assert [port for port in [Sysfs(tree).port_info_for(path)] if port is not None] == found
+
+
+def test_where_the_kernels_list_is_kept_from_us_the_ports_of_known_drivers_are_listed(make_tree: MakeTree) -> None:
+    tree = make_tree("drivers")
+    (tree.root / "proc/tty/drivers").unlink()
+    assert Sysfs(tree).list_ports() == [port for port in DRIVERS if "tty" not in str(port.name)]
+
+
+def test_a_class_that_may_not_be_listed_is_no_empty_list(make_tree: MakeTree, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: str) -> list[str]:
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    tree = make_tree("usb")
+    monkeypatch.setattr(os, "listdir", refuse)
+    with pytest.raises(PermissionError):
+        Sysfs(tree).list_ports()
 
 
 @pytest.mark.parametrize("name", EXPECTED)
@@ -408,10 +470,10 @@ def test_a_device_that_vanishes_at_any_moment_is_left_out_as_a_whole(make_tree: 
 def _list_without(tree: Any, name: str, step: int) -> list[PortInfo] | None:
     """List, with one port taken away at one access; None when the walk was over before."""
     count = 0
-    link = tree.root / "sys/class/tty" / name
+    link = next(place for place in tree.root.glob(f"sys/class/*/{name}"))
     target = str(link.readlink())
     path = "/sys" + target.removeprefix("../..")
-    device = path if "/virtual/" in path else path.rpartition("/tty/")[0]
+    device = path if "/virtual/" in path or "/tty/" not in path else path.rpartition("/tty/")[0]
 
     def before(_: str) -> None:
         nonlocal count
@@ -453,6 +515,52 @@ def test_port_info_through_links(make_tree: MakeTree, path: str) -> None:
     tree = make_tree("board")
     tree.put("/dev/mine -> ttyUSB0")
     assert Sysfs(tree).port_info_for(path) == BOARD[2]
+
+
+def give(tree: Any, nodes: dict[str, str]) -> None:
+    """Make the tree a container that was given these nodes, by the names that they have in the host."""
+    numbers = {path: tree.numbers[own] for path, own in nodes.items()}
+    for path in list(tree.numbers):
+        tree.remove(path)
+    for path, (major, minor) in numbers.items():
+        tree.put(f"{path} : {major}:{minor}")
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        {"/dev/ttyUSB1": "/dev/ttyUSB1"},
+        # docker run --device /dev/ttyUSB1:/dev/ttyUSB0
+        {"/dev/ttyUSB0": "/dev/ttyUSB1"},
+        {"/dev/modem": "/dev/ttyUSB1"},
+        {"/dev/serial/modem": "/dev/ttyUSB1"},
+        {"/dev/ttyUSB0": "/dev/ttyUSB1", "/dev/ttyUSB1": "/dev/ttyUSB0"},
+        {"/dev/ttyUSB0": "/dev/null", "/dev/ttyUSB1": "/dev/ttyUSB1"},
+        {"/dev/ttyUSB3": "/dev/ttyUSB3", "/dev/ttyUSB30": "/dev/ttyUSB3", "/dev/a": "/dev/ttyUSB3"},
+    ],
+    ids=lambda nodes: ",".join(f"{path}={own}" for path, own in nodes.items()),
+)
+def test_in_a_container_a_nodes_number_says_whose_it_is(make_tree: MakeTree, nodes: dict[str, str]) -> None:
+    tree = make_tree("usb")
+    tree.put("/dev/null : 1:3")
+    give(tree, nodes)
+    own = {port.device: port for port in USB}
+    found = Sysfs(tree).list_ports()
+    # The port's own name first, then the first by name; those that were not given are known and not here.
+    given = {own[name].name: path for path, name in sorted(nodes.items(), reverse=True) if name in own}
+    given |= {own[name].name: path for path, name in nodes.items() if name in own and path == name}
+    assert {port.name: port.device for port in found if port.present} == given
+    assert sorted(map(str, (port.name for port in found))) == sorted(map(str, (port.name for port in USB)))
+    for port in found:
+        assert replace(port, device="", present=True) == replace(own[f"/dev/{port.name}"], device="", present=True)
+        assert Sysfs(tree).describe(str(port.name)) == port
+        if port.present:
+            assert Sysfs(tree).port_info_for(port.device) == port
+            # Found by what it is, never by another's name.
+            filters: dict[str, Any] = {"location": port.location, "interface_number": port.interface_number}
+            if port.vid != 0x0451:  # whose two ports share these
+                assert Filters(tree, **filters).first(found) == port
+            assert Filters(tree, device=port.device).first(found) == port
 
 
 def test_port_info_of_a_node_under_another_name(make_tree: MakeTree) -> None:

@@ -292,7 +292,7 @@ class Sysfs:
             product=product,
             location=location,
             interface=text(f"{interface}/interface"),
-            driver=self._base(f"{device}/driver"),
+            driver=self._base(f"{device}/driver") or self._base(f"{interface}/driver"),
             transport="usb",
             interface_number=interface_number,
             by_id=self._by_id.choose(name, self._id_names.get(name, "").removeprefix(f"{BY_ID}/") or None),
