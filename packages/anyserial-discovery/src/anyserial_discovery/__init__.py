@@ -41,6 +41,7 @@ another part of anyserial.
 
 from typing import TYPE_CHECKING
 
+from anyserial_discovery._errors import translated
 from anyserial_discovery._host import may_open
 
 if TYPE_CHECKING:
@@ -67,10 +68,9 @@ def list_ports(backend: "DiscoveryBackend" = "native") -> "list[PortInfo]":
         PortPermissionError: This user may not list the system's ports.
         SerialError: The system is out of descriptors or memory.
     """
-    from anyserial_discovery._errors import translated  # noqa: PLC0415 - only what is asked for
-    from anyserial_discovery._platform import lister  # noqa: PLC0415 - only what is asked for
-
     with translated():
+        from anyserial_discovery._platform import lister  # noqa: PLC0415 - only what is asked for
+
         return lister(backend)()
 
 
@@ -91,13 +91,11 @@ def find_port(*, backend: "DiscoveryBackend" = "native", **filters: object) -> "
         UnsupportedPlatformError: As for `list_ports`.
         SerialError: As for `list_ports`.
     """
-    from anyserial_discovery._errors import translated  # noqa: PLC0415 - only what is asked for
-    from anyserial_discovery._match import Filters  # noqa: PLC0415 - only what is asked for
-
-    wanted = Filters(**filters)
-    ports = list_ports(backend)
     with translated():
-        return wanted.first(ports)
+        from anyserial_discovery._match import Filters  # noqa: PLC0415 - only what is asked for
+
+        wanted = Filters(**filters)
+        return wanted.first(list_ports(backend))
 
 
 def matcher(**filters: object) -> "Callable[[PortInfo], bool]":
@@ -112,9 +110,10 @@ def matcher(**filters: object) -> "Callable[[PortInfo], bool]":
         TypeError: A filter has the wrong type, or there is no such filter.
         ValueError: A number is out of its range.
     """
-    from anyserial_discovery._match import Filters  # noqa: PLC0415 - only what is asked for
+    with translated():
+        from anyserial_discovery._match import Filters  # noqa: PLC0415 - only what is asked for
 
-    return Filters(**filters).match
+        return Filters(**filters).match
 
 
 def port_info_for(path: str) -> "PortInfo | None":
@@ -126,9 +125,9 @@ def port_info_for(path: str) -> "PortInfo | None":
     Returns:
         None when it is no known port (a pseudo terminal), or when nothing could be found out.
     """
-    from anyserial_discovery._platform import resolver  # noqa: PLC0415 - only what is asked for
-
     try:
+        from anyserial_discovery._platform import resolver  # noqa: PLC0415 - only what is asked for
+
         return resolver()(path)
     except Exception:  # noqa: BLE001 - identity is an extra: it must not keep a port from opening
         return None
@@ -154,13 +153,12 @@ def locate(info: "PortInfo") -> "PortInfo":
             path now; or several ports may be it, and none is where it was.
         SerialError: As for `list_ports`.
     """
-    from anyserial.exceptions import UnsupportedPlatformError  # noqa: PLC0415 - only what is asked for
-
-    from anyserial_discovery import _identity  # noqa: PLC0415 - only what is asked for
-    from anyserial_discovery._errors import translated  # noqa: PLC0415 - only what is asked for
-    from anyserial_discovery._platform import lister, resolver  # noqa: PLC0415 - only what is asked for
-
     with translated():
+        from anyserial.exceptions import UnsupportedPlatformError  # noqa: PLC0415 - only what is asked for
+
+        from anyserial_discovery import _identity  # noqa: PLC0415 - only what is asked for
+        from anyserial_discovery._platform import lister, resolver  # noqa: PLC0415 - only what is asked for
+
         try:
             at, ports = resolver(), lister()
         except UnsupportedPlatformError:
@@ -183,8 +181,7 @@ def open_watcher(*, interval: float = 1.0) -> "Watcher":
         SerialError: The kernel refuses the descriptors that watching takes, or the
             system is out of descriptors or memory.
     """
-    from anyserial_discovery._errors import translated  # noqa: PLC0415 - only what is asked for
-    from anyserial_discovery._platform import watcher  # noqa: PLC0415 - only what is asked for
-
     with translated():
+        from anyserial_discovery._platform import watcher  # noqa: PLC0415 - only what is asked for
+
         return watcher(interval)

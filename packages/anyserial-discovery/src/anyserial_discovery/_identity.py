@@ -113,7 +113,9 @@ def _reason(info: PortInfo, found: list[PortInfo], here: PortInfo | None) -> str
     wanted = _called(info)
     if len(found) > 1:
         places = ", ".join(f"{port.device} at {port.location}" for port in found)
-        return printable(f"{len(found)} ports may be {wanted} ({places}): they cannot be told apart")
+        return printable(
+            f"{len(found)} ports may be {wanted} ({places}): they cannot be told apart; open one by its path"
+        )
     if found:
         return printable(f"{wanted} is plugged in, but this system has no node of it")
     if here is None:

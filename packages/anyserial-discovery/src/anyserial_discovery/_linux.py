@@ -21,7 +21,6 @@ may vanish at any moment; the port is then left out as a whole.
 """
 
 import re
-from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -33,7 +32,7 @@ from anyserial_discovery._hwid import bluetooth_hwid, pci_hwid, usb_hwid
 from anyserial_discovery._kinds import MODEM_PORT, SERIAL_PORT, describe_bus, virtual_kind
 from anyserial_discovery._order import port_order
 from anyserial_discovery._tty_drivers import Driver, driver_of, parse_drivers
-from anyserial_discovery._udev_links import BY_ID, BY_PATH, Links
+from anyserial_discovery._udev_links import BY_ID, BY_PATH, Links, without_shared_names
 from anyserial_discovery._udev_names import has_serial_links, id_name, path_name, serial_name
 
 __all__ = ("Sysfs",)
@@ -102,9 +101,7 @@ class Sysfs:
         self._by_path.read()
         found = [port for name in self.names() if (port := self._describe(name)) is not None]
         found.sort(key=port_order)
-        # Devices that cannot be told apart by a name have none, whichever of them udev's link leads to.
-        shared = Counter(self._id_names[port.name] for port in found if port.name in self._id_names)
-        return [replace(port, by_id=None) if shared[port.by_id or ""] > 1 else port for port in found]
+        return without_shared_names(found, self._id_names)
 
     def describe(self, name: str, node: str | None = None) -> PortInfo | None:
         """Describe one port by its kernel name, None when it is no port.

@@ -3,9 +3,14 @@
 What names udev would give is for `_udev_names` to know.
 """
 
+from collections import Counter
+from dataclasses import replace
+
+from anyserial.discovery import PortInfo
+
 from anyserial_discovery._host import Host
 
-__all__ = ("BY_ID", "BY_PATH", "Links")
+__all__ = ("BY_ID", "BY_PATH", "Links", "without_shared_names")
 
 BY_ID = "/dev/serial/by-id"
 BY_PATH = "/dev/serial/by-path"
@@ -71,3 +76,14 @@ class Links:
             return self._nodes.get(path)
         target = self._host.link(path)
         return None if target is None else target.rpartition("/")[2]
+
+
+def without_shared_names(ports: list[PortInfo], id_names: dict[str, str]) -> list[PortInfo]:
+    """Take the by-id name from devices that cannot be told apart by it, whichever of them udev's link leads to.
+
+    Args:
+        ports: All ports.
+        id_names: The by-id path that udev's rules give each USB port, by the kernel's name of the port.
+    """
+    shared = Counter(id_names[port.name] for port in ports if port.name in id_names)
+    return [replace(port, by_id=None) if shared[port.by_id or ""] > 1 else port for port in ports]
