@@ -65,7 +65,7 @@ def test_new_tells_what_may_be_opened_only_later(scene: Any, capsys: pytest.Capt
     assert main(["watch", "--new", "--count", "1"]) == 0
     out, err = capsys.readouterr()
     assert out.split()[:2] == ["added", "/dev/ttyACM0"]
-    assert err == "anyserial: /dev/ttyACM0 is there, but this user may not open it, so it is not told\n"
+    assert err == "anyserial: /dev/ttyACM0 exists, but you lack permission to open it; it is not reported\n"
 
 
 def test_choosing(scene: Any, capsys: pytest.CaptureFixture[str]) -> None:

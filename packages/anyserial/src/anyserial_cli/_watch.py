@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 __all__ = ("COMMAND",)
 
 DESCRIPTION = """\
-Tell the serial ports that are there, and then every one that comes or goes, as it
-happens, until Ctrl-C.
+Report the serial ports present, then each arrival and removal as it happens, until
+Ctrl-C.
 
   anyserial watch                               everything, one line an event
   anyserial watch --new --count 1               wait until something is plugged in or out
@@ -27,7 +27,7 @@ happens, until Ctrl-C.
                                                 go on once FTDI's adapter is there
   anyserial watch --json | program              one JSON object a line: kind, port
 
-A port is told once this user may open it: one without the rights never is.
+A port is reported once you may open it; one that you lack permission for never is.
 """
 
 
@@ -116,7 +116,7 @@ def _hint(devices: set[str]) -> None:
 
     for device in sorted(devices):
         print(
-            f"anyserial: {printable(device)} is there, but this user may not open it, so it is not told",
+            f"anyserial: {printable(device)} exists, but you lack permission to open it; it is not reported",
             file=sys.stderr,
         )
 
