@@ -162,7 +162,7 @@ def locate(info: "PortInfo") -> "PortInfo":
         try:
             at, ports = resolver(), lister()
         except UnsupportedPlatformError:
-            # Whoever described it knows more of this platform.
+            # It cannot be looked for, but it may well be opened.
             return info
         return _identity.locate(info, at, ports)
 
