@@ -16,6 +16,7 @@ from anyserial._port.lifecycle import CLOSED, DISCONNECTED, OPEN, RECEIVER, SEND
 from anyserial._port.open_port import OpenPort
 from anyserial._port.operations import LinesSeen
 from anyserial._port.transport import OnWorker, SelfWaitingTransport
+from anyserial._printable import printable
 from anyserial._workers import Job, held, post
 
 __all__ = (
@@ -48,5 +49,6 @@ __all__ = (
     "held",
     "operations",
     "post",
+    "printable",
     "translate",
 )
