@@ -96,7 +96,7 @@ class Opening:
     def begin(self, notify: "Callable[[], object]") -> Job:
         """Open on a worker; *notify* is called there when it is over."""
         job = self._job = Job(self._open, notify, skippable=True)
-        forking.watch(self, self._fileno)
+        forking.watch(self)
         job.afterwards.append(self._note_failure)
         _workers.post(job)
         return job
@@ -152,7 +152,8 @@ class Opening:
     def fork(self) -> None:
         """Be the parent process's: the worker that opens does not exist here."""
 
-    def _fileno(self) -> int | None:
+    def fileno(self) -> int | None:
+        """Return the descriptor, once there is one."""
         backend = self.backend
         return None if backend is None or waits_itself(backend) else backend.fileno()
 

@@ -153,7 +153,7 @@ class Closing:
         forking.forget(self._lifecycle)
         for waker in self._lifecycle.wakers:
             waker.disown()  # no call waits there any more
-        _workers.release(self._lifecycle)
+        _workers.release(self._lifecycle.hold)
         self.finished = True
         self._tell()
 

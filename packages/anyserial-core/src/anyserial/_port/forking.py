@@ -12,13 +12,11 @@ Nothing here costs an operation anything.
 """
 
 import os
+import weakref
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from anyserial.exceptions import SerialError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 __all__ = ("Forkable", "forget", "watch")
 
@@ -30,33 +28,39 @@ class Forkable(Protocol):
         """Be the parent process's from now on; in the child."""
         ...
 
+    def fileno(self) -> int | None:
+        """Return the descriptor.
 
-_owners: "dict[Forkable, Callable[[], int | None]]" = {}
+        Returns:
+            None, instead of which SerialClosedError may be raised, if there is none.
+        """
+        ...
 
 
-def watch(owner: Forkable, fileno: "Callable[[], int | None]") -> None:
-    """Have *owner* marked in every child that is forked from now on.
+# By id, and weak: a port that is open or being closed is held by whoever uses or closes it, and one that is
+# forgotten must be found by the collector, also when the interpreter exits.
+_owners: "dict[int, weakref.ref[Forkable]]" = {}
 
-    Args:
-        owner: A port, or its opening.
-        fileno: Returns the descriptor; None, or SerialClosedError, if there is none.
-    """
-    _owners[owner] = fileno
+
+def watch(owner: Forkable) -> None:
+    """Have *owner* marked in every child that is forked from now on."""
+    key = id(owner)
+    _owners[key] = weakref.ref(owner, lambda _: _owners.pop(key, None))
 
 
 def forget(owner: Forkable) -> None:
     """Have it marked no longer: its descriptor is closed."""
-    _owners.pop(owner, None)
+    _owners.pop(id(owner), None)
 
 
 def _after_fork_in_child() -> None:
-    owners = list(_owners.items())
+    owners = [owner for reference in list(_owners.values()) if (owner := reference()) is not None]
     _owners.clear()
-    for owner, _ in owners:
+    for owner in owners:
         owner.fork()
-    for _, fileno in owners:
+    for owner in owners:
         with suppress(SerialError, OSError):
-            if (number := fileno()) is not None:
+            if (number := owner.fileno()) is not None:
                 _replace(number)
 
 

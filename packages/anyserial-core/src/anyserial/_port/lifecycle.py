@@ -114,6 +114,8 @@ class Lifecycle:
         wakers: What is woken beside `calls` and does not use the backend itself.
         closing: The one job that closes the backend.
         post: Has a call made on a worker, as one call of C.
+        hold: What keeps a worker in hand for the close.
+        fileno: Returns the descriptor, as the transport's.
     """
 
     __slots__ = (
@@ -123,6 +125,8 @@ class Lifecycle:
         "cause",
         "closing",
         "ending",
+        "fileno",
+        "hold",
         "path",
         "post",
         "state",
@@ -140,9 +144,11 @@ class Lifecycle:
         self.wakers: list[Waker] = []
         self._happened: list[Event] = []
         self.closing = Closing(self, transport)
-        _workers.hold(self)
+        self.fileno = transport.fileno
+        self.hold = object()
+        _workers.hold(self.hold)
         self.post: Callable[[Callable[[], object]], None] = _workers.poster()
-        forking.watch(self, transport.fileno)
+        forking.watch(self)
 
     # What happens
 
