@@ -124,6 +124,10 @@ class SimulatedKernel:
         if name == "darwin":
             self._requests[IOSSIOSPEED] = "iossiospeed"
 
+    def make_raw(self) -> None:
+        """Leave the tty as a program that set it before does: nothing changes what it receives, nothing echoes."""
+        self.attributes = self.attributes._replace(iflag=0, oflag=0, lflag=0)
+
     def unplug(self) -> None:
         """Take the device away: poll reports it, and every request is refused."""
         # The hang-up first: a call that may not wait for it asks poll once.

@@ -277,6 +277,24 @@ def test_closing_destroys_nothing_that_the_far_end_has_not_read(port: "SerialBac
         received += len(os.read(far.master, 65536))
 
 
+def test_input_that_a_cooked_tty_has_changed_is_discarded() -> None:
+    """As a tty is before anybody has set it: DEL erases, CR becomes NL, ^C and XOFF vanish."""
+    master, slave = os.openpty()
+    try:
+        os.write(master, b"12\x7f3\r\x13\x03late\n")
+        _readable(slave)
+        port = anyserial_posix.create_backend()
+        port.open(os.ttyname(slave), SerialConfig())
+        assert port.read(64) is None
+        os.write(master, b"12\x7f3\r\x13\x03\n")
+        _readable(slave)
+        assert port.read(64) == b"12\x7f3\r\x13\x03\n"
+        port.close()
+    finally:
+        os.close(master)
+        os.close(slave)
+
+
 def test_input_is_kept_unless_asked_otherwise(far: "SimpleNamespace") -> None:
     port = anyserial_posix.create_backend()
     os.write(far.master, b"early")

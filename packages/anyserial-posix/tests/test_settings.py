@@ -260,11 +260,104 @@ def test_rs485_that_the_driver_changes_goes_by_the_policy(
 
 def test_lines_are_set_on_open_with_one_request(simulated: Any) -> None:
     kernel = simulated()
+    kernel.make_raw()
     kernel.open_backend(dtr_on_open=False, rts_on_open=False)
     assert kernel.lines == 0
     names = kernel.names()
     assert names.count("tiocmset") == 1
     assert names.index("tiocmset") < names.index("tcsets")
+
+
+def _found(kernel: Any, iflag: int = 0, lflag: int = 0) -> None:
+    """Let the tty be found with these flags set, and nothing else of what changes input."""
+    kernel.make_raw()
+    kernel.attributes = kernel.attributes._replace(iflag=iflag, lflag=lflag)
+
+
+@pytest.mark.parametrize("name", ["linux", "linux-mips", "linux-powerpc", "darwin", "freebsd", "openbsd", "generic"])
+def test_a_cooked_tty_is_made_raw_before_anything_else(simulated: Any, name: str) -> None:
+    kernel = simulated(name)
+    port = kernel.open_backend(exclusive=True, low_latency=name == "linux", dtr_on_open=False)
+    names = kernel.names()
+    local = {"stat", "open", "tcgets", "tcgetattr", "tiocgexcl", "flock", "tiocexcl"}
+    first = next(index for index, call in enumerate(names) if call not in local)
+    assert names[first : first + 2] in (["tcsets", "flush"], ["tcsetattr", "flush"])
+    assert names.count("flush") == 1
+    if names[first] == "tcsets":
+        made = kernel.platform.layout.unpack(kernel.log[first][1])
+        assert (made.iflag, made.oflag, made.lflag) == (0, 0, 0)
+        assert made.cc[kernel.platform.flags.vmin] == 1
+        assert made.cflag & kernel.platform.flags.csize == kernel.platform.flags.cs8
+        assert made.ospeed == 9600  # the rate can wait: setting it is a USB transfer
+    port.close()
+
+
+@pytest.mark.parametrize(
+    ("iflag", "lflag", "fields", "discarded"),
+    [
+        (0, 0, {}, False),
+        (0x18, 0, {}, False),  # INPCK, PARMRK: the marks can be told from the data
+        (0, 0x8, {}, False),  # ECHO changes nothing that is received
+        (0x20, 0, {}, True),  # ISTRIP
+        (0x40, 0, {}, True),  # INLCR
+        (0x80, 0, {}, True),  # IGNCR
+        (0x100, 0, {}, True),  # ICRNL
+        (0x200, 0, {}, True),  # IUCLC
+        (0x400, 0, {}, True),  # IXON
+        (0x400, 0, {"flow_control": FlowControl(xon_xoff=True)}, False),  # XON and XOFF are no data then
+        (0, 0x1, {}, True),  # ISIG
+        (0, 0x2, {}, True),  # ICANON
+        (0, 0x8000, {}, False),  # IEXTEN does nothing by itself
+    ],
+)
+def test_only_input_that_a_cooked_tty_has_changed_is_discarded(
+    simulated: Any, iflag: int, lflag: int, fields: dict[str, Any], discarded: bool
+) -> None:
+    kernel = simulated()
+    _found(kernel, iflag, lflag)
+    kernel.open_backend(**fields)
+    assert ("flush" in kernel.names()) is discarded
+    # A raw tty that echoes is silenced as soon.
+    assert (kernel.names().count("tcsets") == 2) is (discarded or lflag == 0x8)
+
+
+def test_a_busy_port_is_neither_set_nor_flushed(simulated: Any) -> None:
+    for busy in ("TIOCEXCL", "flock"):
+        kernel = simulated()
+        before = kernel.attributes
+        if busy == "TIOCEXCL":
+            kernel.exclusive = 1
+        else:
+            kernel.refused["flock"] = errno.EWOULDBLOCK
+        with pytest.raises(PortBusyError):
+            kernel.open_backend(exclusive=True)
+        assert not {"tcsets", "flush", "tiocmset"} & set(kernel.names())
+        assert kernel.attributes == before
+
+
+def test_a_driver_that_refuses_the_raw_mode_by_itself_is_given_the_settings_as_a_whole(
+    simulated: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel = simulated()
+    plain = kernel.ioctl
+
+    def ioctl(fd: int, request: int, argument: bytes) -> bytes:
+        if request == kernel.platform.ioctls.tcsets and kernel.platform.layout.unpack(argument).ospeed == 9600:
+            raise OSError(errno.EINVAL, "not this")
+        return bytes(plain(fd, request, argument))
+
+    monkeypatch.setattr(kernel, "ioctl", ioctl)
+    assert kernel.open_backend().actual_baudrate == 115200
+    assert kernel.attributes.lflag == 0
+
+
+def test_a_cooked_tty_is_cooked_again_after_a_failed_open(simulated: Any) -> None:
+    kernel = simulated()
+    before = kernel.attributes
+    kernel.refused["tiocmget"] = errno.EIO
+    with pytest.raises(SerialError):
+        kernel.open_backend(dtr_on_open=False)
+    assert kernel.attributes == before
 
 
 def test_lines_that_the_rate_moved_are_set_again(simulated: Any) -> None:
@@ -282,6 +375,7 @@ def test_lines_that_the_rate_moved_are_set_again(simulated: Any) -> None:
 
 def test_lines_are_left_alone_unless_asked_for(simulated: Any) -> None:
     kernel = simulated()
+    kernel.make_raw()
     kernel.open_backend()
     assert not {"tiocmset", "tiocmbis", "tiocmbic"} & set(kernel.names())
     assert "flush" not in kernel.names()
@@ -411,6 +505,7 @@ def test_counters_come_in_the_kernels_order(simulated: Any) -> None:
 
 def test_closing_discards_only_what_is_there(simulated: Any) -> None:
     kernel = simulated()
+    kernel.make_raw()
     kernel.open_backend().close()
     assert "flush" not in kernel.names()
     port = kernel.open_backend()
@@ -482,6 +577,7 @@ def test_capabilities_are_refined_by_harmless_queries(
     simulated: Any, request_name: str | None, number: int, field: str, expected: Capability
 ) -> None:
     kernel = simulated()
+    kernel.make_raw()
     if request_name:
         kernel.refused[request_name] = number
     port = kernel.open_backend()

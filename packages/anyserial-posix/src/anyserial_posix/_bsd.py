@@ -16,6 +16,10 @@ __all__ = ("BSD_IOCTLS", "PLATFORMS", "READ_LIMIT", "SPLIT_FLOW_FLAGS", "bsd_cap
 BSD_FLAGS = Flags(
     inpck=0x10,
     parmrk=0x8,
+    istrip=0x20,
+    inlcr=0x40,
+    igncr=0x80,
+    icrnl=0x100,
     ixon=0x200,
     ixoff=0x400,
     csize=0x300,
@@ -30,6 +34,9 @@ BSD_FLAGS = Flags(
     hupcl=0x4000,
     clocal=0x8000,
     crtscts=0x10000,
+    isig=0x80,
+    icanon=0x100,
+    echo=0x8,
     vmin=16,
     vtime=17,
     vstart=12,
@@ -51,6 +58,7 @@ BSD_IOCTLS = Ioctls(
     tiocmbic=0x8004746B,
     tiocsbrk=0x2000747B,
     tioccbrk=0x2000747A,
+    tiocgetd=0x4004741A,
 )
 # A terminal's input queue is at most this long there (sys/kern/tty*.c, TTYBUF or TTYHOG).
 READ_LIMIT = 16384
@@ -95,5 +103,5 @@ def _platform(name: str, flags: Flags) -> Platform:
 PLATFORMS = {
     "freebsd": _platform("freebsd", SPLIT_FLOW_FLAGS),
     "netbsd": _platform("netbsd", BSD_FLAGS),
-    "openbsd": _platform("openbsd", BSD_FLAGS),
+    "openbsd": _platform("openbsd", BSD_FLAGS._replace(iuclc=0x1000)),
 }

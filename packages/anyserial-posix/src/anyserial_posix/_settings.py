@@ -5,10 +5,17 @@ is taken; if one fails, the list runs backwards. What the platform or the driver
 goes through `unsupported_policy`: before anything is set where the tables tell, afterwards
 where only reading back tells. What is put back on close (low latency, RS-485, the locks) is
 kept here too; the line settings stay, as they do after stty(1).
+
+The order of an open. A tty that nobody has set yet is cooked: it echoes what it receives and
+changes it, until it is raw. So the questions that decide whether the port may be touched at all
+come first, and the kernel answers each of them by itself, in a microsecond: attributes,
+TIOCGEXCL, the locks. Then the tty is made raw. Everything that a driver may have to ask its
+device for (modem lines, rates: a USB transfer each) follows.
 """
 
 import errno
-from contextlib import contextmanager, suppress
+import os
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -22,13 +29,13 @@ from anyserial_posix import _lock, _rs485, _termios
 from anyserial_posix._handle import os_error
 from anyserial_posix._ioctl import get_int, set_int
 from anyserial_posix._line_status import LineDecoder
-from anyserial_posix._low_latency import LowLatency
+from anyserial_posix._low_latency import LowLatency, left_on
 from anyserial_posix._policy import lacks_feature, refuses_values
 from anyserial_posix._probe import refine
 from anyserial_posix._syscalls import FLUSH_INPUT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
 
     from anyserial.config import SerialConfig
 
@@ -78,19 +85,15 @@ class Settings:
         handle = self._handle
         with handle.translated("open"):
             # A tty with nothing behind it opens, and answers EIO from here on.
-            before = self._first_attributes()
+            found = self._first_attributes()
             if _lock.held_by_other(self._system, handle.fd, self._ioctls):
                 raise translate(os_error(errno.EBUSY), context="open", path=handle.path, detail=self._holders())
-        self.capabilities = refine(self._tables, self._system, handle.fd, self._device)
-        if self._platform is not self._tables:
-            self.capabilities = replace(
-                self.capabilities,
-                custom_baudrate=Capability.UNSUPPORTED,
-                mark_space_parity=Capability.UNSUPPORTED,
-            )
-        with _undoing() as undo:
-            self._take_lock(config, undo)
-            self._clear_up_low_latency()
+        undo: _Undo = []
+        try:
+            if config.exclusive:
+                self._take_lock(undo)
+            before = self._make_raw(found, config, undo)
+            self._ask_driver()
             settable = self._set_lines(config)
             self._apply(config, before, undo)
             if settable:
@@ -99,6 +102,9 @@ class Settings:
             if config.discard_input_on_open:
                 with handle.translated("ioctl"):
                     self._system.flush(handle.fd, FLUSH_INPUT)
+        except BaseException:
+            _run(undo)
+            raise
 
     def change(self, config: "SerialConfig") -> None:
         """Put another config in force.
@@ -108,9 +114,14 @@ class Settings:
         """
         with self._handle.translated("configure"):
             before = self.attributes()
-        with _undoing() as undo:
-            self._take_lock(config, undo)
+        undo: _Undo = []
+        try:
+            if config.exclusive and not self._locked:
+                self._take_lock(undo)
             self._apply(config, before, undo)
+        except BaseException:
+            _run(undo)
+            raise
         if self._locked and not config.exclusive:
             self._drop_lock()
 
@@ -143,9 +154,45 @@ class Settings:
         self._platform, self._flags = simpler, simpler.flags
         return before
 
-    def _take_lock(self, config: "SerialConfig", undo: _Undo) -> None:
-        if not config.exclusive or self._locked:
-            return
+    def _make_raw(self, found: _termios.Attributes, config: "SerialConfig", undo: _Undo) -> _termios.Attributes:
+        """Make a cooked tty raw, and discard what it has changed; return the attributes in force then.
+
+        The driver is asked for nothing but that: most need no transfer for it.
+        """
+        flags = self._flags
+        changed = _termios.changes_input(found, flags, xon_xoff=config.flow_control.xon_xoff)
+        if not changed and not found.lflag & flags.echo:
+            return found
+        after = _termios.raw(found, flags)
+        undo.append(partial(self._restore, found, None))
+        with self._handle.translated("configure"):
+            try:
+                self._platform.set_attributes(self._system, self._handle.fd, after)
+            except OSError as exc:
+                if exc.errno != errno.EINVAL:
+                    raise
+                return found  # it takes the settings as a whole, or refuses them by their names
+            if changed:
+                self._system.flush(self._handle.fd, FLUSH_INPUT)
+        return after
+
+    def _ask_driver(self) -> None:
+        """Find out what the port can do, and put back what a process that was killed has left on."""
+        system, fd = self._system, self._handle.fd
+        if os.major(self._device) in self._tables.pty_majors:
+            self.capabilities = self._tables.pty_capabilities
+        else:
+            self.capabilities, serial = refine(self._tables, system, fd)
+            if serial is not None and left_on(serial) and _lock.alone(system, self._handle.path):
+                LowLatency(system, fd, self._ioctls, self._device).put_back()
+        if self._platform is not self._tables:
+            self.capabilities = replace(
+                self.capabilities,
+                custom_baudrate=Capability.UNSUPPORTED,
+                mark_space_parity=Capability.UNSUPPORTED,
+            )
+
+    def _take_lock(self, undo: _Undo) -> None:
         try:
             _lock.acquire(self._system, self._handle.fd, self._ioctls)
         except OSError as exc:
@@ -195,8 +242,10 @@ class Settings:
                 if exc.errno != errno.EINVAL or handle.hung_up():
                     raise
                 refuses_values(config, [_termios.spelled(want)], handle.path, exc)
-            have = _termios.decode(self.attributes(), flags)
-        refuses_values(config, _termios.dropped(want, have), handle.path)
+            got = self.attributes()
+        have = want if got == after else _termios.decode(got, flags)
+        if have is not want:
+            refuses_values(config, _termios.dropped(want, have), handle.path)
         self.actual_baudrate = have.baudrate
         self._apply_rs485(config, undo)
         self._apply_low_latency(config, undo)
@@ -257,26 +306,14 @@ class Settings:
         found = Capability.SUPPORTED if taken else Capability.UNSUPPORTED
         self.capabilities = replace(self.capabilities, low_latency=found)
 
-    def _clear_up_low_latency(self) -> None:
-        """Put back what a process that was killed could not, unless somebody is still at it."""
-        left = LowLatency(self._system, self._handle.fd, self._ioctls, self._device)
-        if left.is_left_on() and _lock.alone(self._system, self._handle.path):
-            left.put_back()
-
     def _low_latency_off(self) -> None:
         if self._low_latency is not None:
             self._low_latency.put_back()
             self._low_latency = None
 
 
-@contextmanager
-def _undoing() -> "Generator[_Undo]":
-    """Give a list of steps that run, last first, if the block fails; what they cannot undo is let be."""
-    steps: _Undo = []
-    try:
-        yield steps
-    except BaseException:
-        for step in reversed(steps):
-            with suppress(OSError):
-                step()
-        raise
+def _run(undo: _Undo) -> None:
+    """Undo what was done, last first; what cannot be undone is let be."""
+    for step in reversed(undo):
+        with suppress(OSError):
+            step()

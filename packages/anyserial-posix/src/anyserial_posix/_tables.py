@@ -5,7 +5,11 @@ calls that differ between them. It looks at nothing and decides nothing.
 """
 
 import struct
+from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, override
+
+from anyserial.capabilities import Capability
 
 from anyserial_posix._ioctl import get_struct, set_struct
 from anyserial_posix._termios import Attributes, Flags
@@ -88,6 +92,18 @@ class Platform:
         self.cached_transmitter_majors = cached_transmitter_majors
         # A read allocates what it is asked for, so it asks for no more than a tty gives at once.
         self.read_limit = read_limit
+
+    @cached_property
+    def pty_capabilities(self) -> "SerialCapabilities":
+        """What a pty can do: it keeps eight bits and no parity, whatever is asked (drivers/tty/pty.c)."""
+        return replace(
+            self.capabilities,
+            mark_space_parity=Capability.UNSUPPORTED,
+            one_point_five_stop_bits=Capability.UNSUPPORTED,
+            modem_lines=Capability.UNSUPPORTED,
+            low_latency=Capability.UNSUPPORTED,
+            rs485=Capability.UNSUPPORTED,
+        )
 
     @override
     def __repr__(self) -> str:

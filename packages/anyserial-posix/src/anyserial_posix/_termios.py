@@ -19,7 +19,19 @@ if TYPE_CHECKING:
 
     from anyserial.config import SerialConfig
 
-__all__ = ("Attributes", "Flags", "LineSettings", "build", "decode", "dropped", "lacking", "spelled", "wanted")
+__all__ = (
+    "Attributes",
+    "Flags",
+    "LineSettings",
+    "build",
+    "changes_input",
+    "decode",
+    "dropped",
+    "lacking",
+    "raw",
+    "spelled",
+    "wanted",
+)
 
 RATE_TOLERANCE = 0.02  # a UART samples a frame wrongly from about this error on
 
@@ -45,6 +57,10 @@ class Flags(NamedTuple):
 
     inpck: int
     parmrk: int
+    istrip: int
+    inlcr: int
+    igncr: int
+    icrnl: int
     ixon: int
     ixoff: int
     csize: int
@@ -59,10 +75,14 @@ class Flags(NamedTuple):
     hupcl: int
     clocal: int
     crtscts: int
+    isig: int
+    icanon: int
+    echo: int
     vmin: int
     vtime: int
     vstart: int
     vstop: int
+    iuclc: int = 0
     cmspar: int = 0
     dtr_dsr: int = 0
     cbaud: int = 0
@@ -131,6 +151,28 @@ def lacking(config: "SerialConfig", flags: Flags, platform: str, rates: "Contain
     if config.flow_control.dtr_dsr and not flags.dtr_dsr:
         found.append(f"flow_control.dtr_dsr=True (not to be had on {platform})")
     return found
+
+
+def changes_input(attributes: Attributes, flags: Flags, *, xon_xoff: bool) -> bool:
+    """Return whether a tty with these attributes changes what it receives: lines, signals, CR and NL, stripped bits.
+
+    Args:
+        attributes: The attributes in force.
+        flags: The platform's bits.
+        xon_xoff: Whether the caller wants XON and XOFF taken out of the input.
+    """
+    iflag = flags.istrip | flags.inlcr | flags.igncr | flags.icrnl | flags.iuclc
+    if not xon_xoff:
+        iflag |= flags.ixon
+    return bool(attributes.iflag & iflag or attributes.lflag & (flags.icanon | flags.isig))
+
+
+def raw(attributes: Attributes, flags: Flags) -> Attributes:
+    """Return *attributes* in raw mode, the line's own settings (rate, frame, flow control by lines) as they are."""
+    cc = bytearray(attributes.cc)
+    cc[flags.vmin] = 1
+    cc[flags.vtime] = 0
+    return attributes._replace(iflag=0, oflag=0, lflag=0, cc=bytes(cc))
 
 
 def build(current: Attributes, line: LineSettings, flags: Flags, rate_codes: "Mapping[int, int]") -> Attributes:
