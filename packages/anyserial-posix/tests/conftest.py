@@ -146,7 +146,7 @@ class SimulatedKernel:
             assert self.held[name].wait(10)
         if name in self.refused:
             raise OSError(self.refused[name], os.strerror(self.refused[name]))
-        if self.unplugged and name not in ("open", "close", "stat", "flock"):
+        if self.unplugged and name not in ("open", "close", "stat", "flock", "pause"):
             gone = errno.EIO if self.platform.name == "linux" else errno.ENXIO
             raise OSError(gone, os.strerror(gone))
 
@@ -199,6 +199,9 @@ class SimulatedKernel:
         poller.register(fd, 0)
         events = poller.poll(patience * 1000)
         return bool(events) and bool(events[0][1] & (select.POLLHUP | select.POLLERR))
+
+    def pause(self, seconds: float, /) -> None:
+        self._enter("pause", seconds)
 
     def drain(self, fd: int) -> None:
         unplugged, self.unplugged = self.unplugged, False  # tcdrain answers success when it is unplugged

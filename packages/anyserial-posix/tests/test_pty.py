@@ -295,6 +295,32 @@ def test_input_that_a_cooked_tty_has_changed_is_discarded() -> None:
         os.close(slave)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "data"),
+    [("discard", "ignore", b"A\xff\xffB"), ("discard", "ignore", b"\xff"), ("ignore", "raise", b"\xff\x00\x42")],
+)
+def test_what_is_queued_survives_a_change_of_line_errors(
+    far: "SimpleNamespace", before: str, after: str, data: bytes
+) -> None:
+    port = anyserial_posix.create_backend()
+    port.open(far.path, SerialConfig(line_errors=before))
+    for settings in (SerialConfig(line_errors=after), SerialConfig(line_errors=before)):
+        os.write(far.master, data)
+        _readable(port.fileno())
+        port.configure(settings)
+        os.write(far.master, data)
+        received = b""
+        while len(received) < 2 * len(data):
+            _readable(port.fileno())
+            raw = port.read(3)
+            assert raw is not None
+            for item in [raw] if port.line_decoder is None else port.line_decoder(raw):
+                assert isinstance(item, bytes)
+                received += item
+        assert received == 2 * data
+    port.close()
+
+
 def test_input_is_kept_unless_asked_otherwise(far: "SimpleNamespace") -> None:
     port = anyserial_posix.create_backend()
     os.write(far.master, b"early")

@@ -8,7 +8,7 @@ the port, in which order and how it is undone, is `_settings`'s.
 import errno
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from anyserial._spi import closed_error, disconnected_error, translate
 from anyserial.capabilities import ControlLines, LineCounters, ModemLines, SerialCapabilities
@@ -24,6 +24,7 @@ from anyserial_posix._syscalls import FLUSH_INPUT, FLUSH_OUTPUT, KERNEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Never
 
     from anyserial.config import SerialConfig
     from anyserial.exceptions import LineError
@@ -32,6 +33,12 @@ if TYPE_CHECKING:
     from anyserial_posix._tables import Platform
 
 __all__ = ("PosixBackend",)
+
+READ_TIME: Final = 0.001  # seconds that a read which another thread has begun may take: it does not block
+
+
+def _nothing_yet(_fd: int, _argument: object) -> "Never":
+    raise BlockingIOError(errno.EAGAIN, "the settings are being changed")
 
 
 class PosixBackend:
@@ -79,7 +86,12 @@ class PosixBackend:
 
     @property
     def line_decoder(self) -> "Callable[[bytes], Sequence[bytes | LineError]] | None":
-        """What separates data from marks of line errors, or None while nothing is marked."""
+        """What separates data from marks of line errors, or None while nothing is marked.
+
+        After a change of `line_errors` it decodes what was queued by then as it was marked, and what
+        came later as it is marked now. Reads find nothing from the beginning of that change to its
+        end: whoever reads takes this up before the next read.
+        """
         return None if self._settings is None else self._settings.decoder
 
     # Opening and closing
@@ -149,7 +161,17 @@ class PosixBackend:
         """
         if self._settings is None:
             raise closed_error(self.path)
-        self._settings.change(config)
+        if not self._settings.changes_marking(config):
+            self._settings.change(config)
+            return
+        # What is queued is counted and then decoded as it was marked. A read meanwhile would take bytes
+        # out of that count, so there is nothing to read until the change is over.
+        self._os_read = self._os_readv = _nothing_yet
+        try:
+            self._system.pause(READ_TIME)
+            self._settings.change(config)
+        finally:
+            self._os_read, self._os_readv = self._system.read, self._system.readv
 
     # Bytes
 

@@ -28,7 +28,7 @@ from anyserial.exceptions import SerialError
 from anyserial_posix import _lock, _rs485, _termios
 from anyserial_posix._handle import os_error
 from anyserial_posix._ioctl import get_int, set_int
-from anyserial_posix._line_status import LineDecoder
+from anyserial_posix._line_status import LineDecoder, change_over
 from anyserial_posix._low_latency import LowLatency, left_on
 from anyserial_posix._policy import lacks_feature, refuses_values
 from anyserial_posix._probe import refine
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from anyserial.config import SerialConfig
 
     from anyserial_posix._handle import Handle
+    from anyserial_posix._line_status import Decoder
     from anyserial_posix._tables import Platform
 
 __all__ = ("Settings",)
@@ -74,7 +75,7 @@ class Settings:
         self._rs485_before: bytes | None = None
         self.capabilities = platform.capabilities
         self.actual_baudrate: int | None = None
-        self.decoder: LineDecoder | None = None
+        self.decoder: Decoder | None = None
 
     def begin(self, config: "SerialConfig") -> None:
         """Put *config* in force on a port that was just opened.
@@ -234,6 +235,11 @@ class Settings:
         if rates is not None and want.baudrate not in rates:
             want = want._replace(baudrate=before.ospeed)
         after = _termios.build(before, want, flags, platform.rate_codes)
+        was_marked = bool(before.iflag & flags.parmrk)
+        changes = want.marks is not was_marked or self.changes_marking(config)
+        # A tty that starts to mark has not marked what it holds: counted before, or what comes during
+        # the change would be taken for unmarked. One that stops has marked all of it: counted afterwards.
+        queued = self._queued() if changes and not was_marked else 0
         undo.append(partial(self._restore, before, self.actual_baudrate))
         with handle.translated("configure"):
             try:
@@ -243,16 +249,33 @@ class Settings:
                     raise
                 refuses_values(config, [_termios.spelled(want)], handle.path, exc)
             got = self.attributes()
+            if changes and was_marked:
+                queued = self._queued()
         have = want if got == after else _termios.decode(got, flags)
         if have is not want:
             refuses_values(config, _termios.dropped(want, have), handle.path)
         self.actual_baudrate = have.baudrate
         self._apply_rs485(config, undo)
         self._apply_low_latency(config, undo)
-        if not have.marks or config.line_errors is LineErrors.IGNORE:
-            self.decoder = None
-        elif self.decoder is None or self.decoder.line_errors is not config.line_errors:
-            self.decoder = LineDecoder(config.line_errors, handle.path)
+        if changes:
+            decoder = LineDecoder(config.line_errors, handle.path) if have.marks else None
+            earlier = self.decoder
+            if earlier is None and was_marked:  # by the program that had the port before
+                earlier = decoder or LineDecoder(LineErrors.IGNORE, handle.path)
+            self.decoder = decoder if earlier is decoder else change_over(earlier, queued, decoder)
+
+    def changes_marking(self, config: "SerialConfig") -> bool:
+        """Return whether *config* asks for something else to be done with line errors than is done now."""
+        return config.line_errors is not (LineErrors.IGNORE if self.decoder is None else self.decoder.line_errors)
+
+    def _queued(self) -> int:
+        """Return how many received bytes the tty holds, marks included; 0 where nothing tells."""
+        try:
+            return get_int(self._system, self._handle.fd, self._ioctls.fionread)
+        except OSError as exc:
+            if not self._handle.lacks(exc):
+                raise
+            return 0
 
     def _restore(self, before: _termios.Attributes, rate: int | None) -> None:
         self.actual_baudrate = rate

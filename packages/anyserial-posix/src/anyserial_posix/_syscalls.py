@@ -10,6 +10,7 @@ import fcntl
 import os
 import select
 import termios
+import time
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -69,6 +70,10 @@ class Syscalls(Protocol):
         """Return whether poll(2) reports POLLHUP or POLLERR, now or within *patience* seconds."""
         ...
 
+    def pause(self, seconds: float, /) -> None:
+        """``time.sleep``."""
+        ...
+
     def drain(self, fd: int) -> None:
         """tcdrain(3)."""
         ...
@@ -113,6 +118,7 @@ class Kernel:
     readv = staticmethod(os.readv)
     write = staticmethod(os.write)
     close = staticmethod(os.close)
+    pause = staticmethod(time.sleep)
 
     def flock(self, fd: int, operation: int, /) -> None:
         """Lock or unlock the open file description."""
