@@ -117,6 +117,7 @@ class SimulatedKernel:
         self.rs485 = struct.pack("=3I20s", 0x20, 0, 0, b"")
         self.line_status = 1
         self.exclusive = 0
+        self.discipline = 0
         self.queued = 0
         self._requests = {
             number: field for field, number in self.platform.ioctls._asdict().items() if number is not None
@@ -271,6 +272,7 @@ class SimulatedKernel:
             "tiocoutq": lambda: _int(self.queued),
             "tiocmget": lambda: _int(self.lines),
             "tiocgexcl": lambda: _int(self.exclusive),
+            "tiocgetd": lambda: _int(self.discipline),
             "tiocsergetlsr": lambda: _int(self.line_status),
             "tiocgicount": lambda: struct.pack("=11i36x", *self.counters),
             "tiocgserial": lambda: bytes(self.serial),

@@ -343,6 +343,70 @@ def test_the_descriptor_that_found_the_port_busy_is_no_holder(
         kernel.open_backend(exclusive=True)
 
 
+@pytest.mark.parametrize(
+    ("name", "number", "named"),
+    [
+        ("linux", 0, None),
+        ("linux", 18, None),  # PPS: a GPS receiver is read through it
+        ("linux", 1, "SLIP"),
+        ("linux", 17, "SLCAN"),
+        ("linux", 4711, "number 4711"),
+        ("linux-mips", 3, "PPP"),
+        ("netbsd", 4, "SLIP"),
+        ("openbsd", 7, None),  # NMEA: it sets the clock, and hands on what it reads
+        ("darwin", 5, "PPP"),
+        ("generic", 3, None),
+    ],
+)
+def test_a_port_that_a_line_discipline_has_is_busy(simulated: Any, name: str, number: int, named: str | None) -> None:
+    kernel = simulated(name)
+    kernel.discipline = number
+    kernel.files["/proc/7/fd/3"] = "/dev/ttyTEST0"
+    kernel.files["/proc/7/comm"] = "slcand\n"
+    if named is None:
+        kernel.open_backend()
+        return
+    with pytest.raises(PortBusyError, match=rf"line discipline is {named}, .* held by pid 7 \(slcand\)") as caught:
+        kernel.open_backend()
+    assert (caught.value.errno, caught.value.filename) == (errno.EBUSY, "/dev/ttyTEST0")
+    assert not {"tcsets", "flush", "flock"} & set(kernel.names())
+    assert kernel.names()[-1] == "close"
+
+
+def test_a_tty_that_cannot_tell_its_discipline_has_the_usual_one(simulated: Any) -> None:
+    kernel = simulated()
+    kernel.refused["tiocgetd"] = errno.ENOTTY
+    kernel.open_backend()
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EINVAL, errno.ENOTTY, errno.EOPNOTSUPP])
+@pytest.mark.parametrize(
+    ("name", "call"), [row for row in (*IO_CALLS, *REQUESTS) if row[0] not in ("tcsets", "tiocsergetlsr")]
+)
+def test_a_line_discipline_that_comes_later_is_told(simulated: Any, name: str, call: Call, number: int) -> None:
+    """Measured: SLIP's tty answers a read with EIO, FIONREAD with EINVAL, and TCGETS as ever."""
+    kernel = simulated()
+    port = kernel.open_backend()
+    kernel.discipline = 1
+    kernel.refused[name] = number
+    with pytest.raises(PortBusyError, match="line discipline is SLIP") as caught:
+        call(port)
+    assert isinstance(caught.value.__cause__, OSError)
+    assert caught.value.__cause__.errno == number
+    assert port.is_open
+
+
+def test_the_settings_of_a_link_of_a_line_discipline_are_not_changed(simulated: Any) -> None:
+    kernel = simulated()
+    port = kernel.open_backend()
+    before = kernel.attributes
+    kernel.discipline = 3
+    with pytest.raises(PortBusyError, match="PPP"):
+        port.configure(SerialConfig(baudrate=300, exclusive=True))
+    assert kernel.attributes == before
+    assert kernel.exclusive == 0
+
+
 def test_a_busy_port_without_proc_names_nobody(simulated: Any) -> None:
     kernel = simulated("darwin")
     kernel.refused["open"] = errno.EBUSY

@@ -1,8 +1,10 @@
 """The driver on a real tty: a pty."""
 
 import errno
+import fcntl
 import os
 import select
+import sys
 import termios
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -178,6 +180,31 @@ def test_exclusive_keeps_others_out_until_it_is_closed(far: "SimpleNamespace") -
     first.close()
     second.open(far.path, SerialConfig(exclusive=True))
     second.close()
+
+
+def _set_discipline(fd: int, number: int) -> None:
+    """N_NULL is in every Linux, but only root may set it."""
+    try:
+        fcntl.ioctl(fd, termios.TIOCSETD, number.to_bytes(4, sys.byteorder))
+    except OSError as exc:
+        pytest.skip(f"TIOCSETD: {exc}")
+
+
+def test_a_pty_that_a_line_discipline_has_is_busy(port: "SerialBackend", far: "SimpleNamespace") -> None:
+    calls: list[Callable[[], object]] = [
+        lambda: port.read(1),
+        lambda: port.read_into(memoryview(bytearray(1))),
+        lambda: port.write(b"x"),
+        port.input_waiting,
+        lambda: port.configure(SerialConfig(baudrate=300)),
+        lambda: anyserial_posix.create_backend().open(far.path, SerialConfig()),
+    ]
+    _set_discipline(far.slave, 27)
+    for call in calls:
+        with pytest.raises(PortBusyError, match="line discipline is null"):
+            call()
+    _set_discipline(far.slave, 0)
+    port.configure(SerialConfig(baudrate=300))
 
 
 @pytest.mark.parametrize(

@@ -279,7 +279,7 @@ def test_a_cooked_tty_is_made_raw_before_anything_else(simulated: Any, name: str
     kernel = simulated(name)
     port = kernel.open_backend(exclusive=True, low_latency=name == "linux", dtr_on_open=False)
     names = kernel.names()
-    local = {"stat", "open", "tcgets", "tcgetattr", "tiocgexcl", "flock", "tiocexcl"}
+    local = {"stat", "open", "tcgets", "tcgetattr", "tiocgetd", "tiocgexcl", "flock", "tiocexcl"}
     first = next(index for index, call in enumerate(names) if call not in local)
     assert names[first : first + 2] in (["tcsets", "flush"], ["tcsetattr", "flush"])
     assert names.count("flush") == 1
@@ -322,11 +322,13 @@ def test_only_input_that_a_cooked_tty_has_changed_is_discarded(
 
 
 def test_a_busy_port_is_neither_set_nor_flushed(simulated: Any) -> None:
-    for busy in ("TIOCEXCL", "flock"):
+    for busy in ("TIOCEXCL", "flock", "discipline"):
         kernel = simulated()
         before = kernel.attributes
         if busy == "TIOCEXCL":
             kernel.exclusive = 1
+        elif busy == "discipline":
+            kernel.discipline = 17
         else:
             kernel.refused["flock"] = errno.EWOULDBLOCK
         with pytest.raises(PortBusyError):
@@ -582,7 +584,7 @@ def test_capabilities_are_refined_by_harmless_queries(
         kernel.refused[request_name] = number
     port = kernel.open_backend()
     assert getattr(port.capabilities, field) is expected
-    harmless = {"stat", "open", "tcgets", "tcsets", "tiocgexcl", "tiocmget", "tiocgserial", "tiocgrs485"}
+    harmless = {"stat", "open", "tcgets", "tcsets", "tiocgetd", "tiocgexcl", "tiocmget", "tiocgserial", "tiocgrs485"}
     assert set(kernel.names()) == harmless
 
 

@@ -59,7 +59,7 @@ class PosixBackend:
         self._os_readv = system.readv
         self._os_write = system.write
         self._fd = CLOSED
-        self._handle = Handle(system)
+        self._handle = Handle(system, platform)
         self._settings: Settings | None = None
         self._transmitter_tells = True
         self._breaking = False
@@ -112,7 +112,7 @@ class PosixBackend:
         """
         if self._fd != CLOSED:
             raise SerialError(errno.EBUSY, "this backend already has a port open", self.path)
-        handle, device = open_node(self._system, path)
+        handle, device = open_node(self._system, self._platform, path)
         settings = Settings(handle, self._platform, device)
         try:
             settings.begin(config)

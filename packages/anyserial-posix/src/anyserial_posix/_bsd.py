@@ -4,13 +4,15 @@ Tables only, compared with the platforms' headers by tools/check_abi.py. A rate 
 number here. Nothing here counts line errors, has an RS-485 mode or a low latency flag.
 """
 
+from typing import Final
+
 from anyserial.capabilities import Capability, SerialCapabilities
 
 from anyserial_posix._ioctl import Ioctls, ModemBits
 from anyserial_posix._tables import Layout, Platform
 from anyserial_posix._termios import Flags
 
-__all__ = ("BSD_IOCTLS", "PLATFORMS", "READ_LIMIT", "SPLIT_FLOW_FLAGS", "bsd_capabilities")
+__all__ = ("BSD_IOCTLS", "DISCIPLINES", "PLATFORMS", "READ_LIMIT", "SPLIT_FLOW_FLAGS", "bsd_capabilities")
 
 # 4.4BSD's bits, which macOS has too.
 BSD_FLAGS = Flags(
@@ -60,6 +62,8 @@ BSD_IOCTLS = Ioctls(
     tioccbrk=0x2000747A,
     tiocgetd=0x4004741A,
 )
+# sys/ttycom.h; NMEA and other time sources (OpenBSD) pass on what they see, and FreeBSD has none any more.
+DISCIPLINES: Final = {4: "SLIP", 5: "PPP"}
 # A terminal's input queue is at most this long there (sys/kern/tty*.c, TTYBUF or TTYHOG).
 READ_LIMIT = 16384
 
@@ -95,6 +99,7 @@ def _platform(name: str, flags: Flags) -> Platform:
         modem=ModemBits(),
         layout=Layout("=4I20s2I"),
         capabilities=bsd_capabilities(name, dtr_dsr=dtr_dsr),
+        disciplines=DISCIPLINES,
         read_limit=READ_LIMIT,
     )
 

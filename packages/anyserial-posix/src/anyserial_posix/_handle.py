@@ -1,4 +1,8 @@
-"""An open descriptor with its path, and what an error on it means. No request is made here but poll(2)."""
+"""An open descriptor with its path, and what an error on it means.
+
+No request is made here but the two that tell one error from another: poll(2) says whether the
+device is gone, TIOCGETD whether a line discipline has taken the tty.
+"""
 
 import errno
 import os
@@ -8,12 +12,16 @@ from typing import TYPE_CHECKING, Final
 from anyserial._spi import translate
 from anyserial.exceptions import SerialError
 
+from anyserial_posix._ioctl import get_int
+from anyserial_posix._lock import holders
+
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from anyserial._spi import ErrorContext
 
     from anyserial_posix._syscalls import Syscalls
+    from anyserial_posix._tables import Platform
 
 __all__ = ("CLOSED", "NO_MECHANISM", "Handle", "os_error")
 
@@ -31,6 +39,9 @@ _CUT_OFF: Final = frozenset(
     {errno.EIO, errno.EPROTO, errno.EILSEQ, errno.ETIMEDOUT, errno.ESHUTDOWN, errno.ECONNRESET, errno.EPIPE}
 )
 
+# What a tty answers that another line discipline has: EIO to a read or write, the others to requests.
+_TAKEN: Final = frozenset({errno.EIO, errno.EINVAL, errno.ENOTTY, errno.EOPNOTSUPP})
+
 # What drivers answer to a request that they do not have.
 NO_MECHANISM: Final = frozenset({errno.ENOTTY, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
 
@@ -43,10 +54,11 @@ def os_error(number: int) -> OSError:
 class Handle:
     """A descriptor, `CLOSED` when there is none."""
 
-    __slots__ = ("fd", "path", "system")
+    __slots__ = ("fd", "path", "platform", "system")
 
-    def __init__(self, system: "Syscalls", path: str = "", fd: int = CLOSED) -> None:
+    def __init__(self, system: "Syscalls", platform: "Platform", path: str = "", fd: int = CLOSED) -> None:
         self.system = system
+        self.platform = platform
         self.path = path
         self.fd = fd
 
@@ -58,6 +70,26 @@ class Handle:
             return self.system.gone(self.fd, patience)
         except OSError:
             return False
+
+    def discipline(self) -> str | None:
+        """Return what line discipline takes all that the tty receives; None while reads get it."""
+        if not self.platform.disciplines:
+            return None
+        try:
+            number = get_int(self.system, self.fd, self.platform.ioctls.tiocgetd)
+        except OSError:
+            return None
+        return self.platform.discipline(number)
+
+    def taken(self, discipline: str, cause: OSError | None = None, *, may_wait: bool = True) -> SerialError:
+        """Return the error of a port that a line discipline has."""
+        detail = f"its line discipline is {discipline}, so the kernel takes all that it receives"
+        if may_wait and (holder := holders(self.system, self.path, self.fd)) is not None:
+            detail = f"{detail}; {holder}"
+        error = translate(os_error(errno.EBUSY), context="open", path=self.path, detail=detail)
+        if cause is not None:
+            error.__cause__ = cause
+        return error
 
     def lacks(self, error: OSError) -> bool:
         """Return whether *error* means that the driver does not have the mechanism, rather than that it is gone."""
@@ -75,6 +107,8 @@ class Handle:
             may_wait: False on the event loop's thread.
         """
         hung_up = self.hung_up(UNPLUG_PATIENCE if may_wait and error.errno in _CUT_OFF else 0.0)
+        if error.errno in _TAKEN and not hung_up and (discipline := self.discipline()) is not None:
+            return self.taken(discipline, error, may_wait=may_wait)
         if error.errno == errno.EPIPE and context in {"ioctl", "configure"} and not hung_up:
             # No pipe is broken: a USB device refuses a control request with STALL, and cp210x, ch341
             # and others hand on what the USB core calls that.

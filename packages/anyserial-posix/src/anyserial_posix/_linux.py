@@ -4,7 +4,7 @@ Tables, and one way out. Each number is compared with the kernel's headers by to
 What the driver does with them is not decided here.
 """
 
-from typing import override
+from typing import Final, override
 
 from anyserial.capabilities import Capability, SerialCapabilities
 
@@ -13,7 +13,7 @@ from anyserial_posix._ioctl import Ioctls, ModemBits
 from anyserial_posix._tables import Layout, Platform
 from anyserial_posix._termios import Flags
 
-__all__ = ("CAPABILITIES", "FAMILIES", "family_of", "platform")
+__all__ = ("CAPABILITIES", "DISCIPLINES", "FAMILIES", "family_of", "platform")
 
 CAPABILITIES = SerialCapabilities(
     platform="linux",
@@ -187,10 +187,48 @@ _PTY_MAJORS = frozenset({3, *range(136, 144)})
 # ftdi_sio's answer to TIOCSERGETLSR is up to a latency timer old, and says "empty" while the chip
 # still has what was just written; its tcdrain asks the chip (ftdi_tx_empty).
 _USB_SERIAL_MAJORS = frozenset({188})
+# N_TTY and N_PPS, which times DCD and else is N_TTY (drivers/pps/clients/pps-ldisc.c).
+_READABLE: Final = frozenset({0, 18})
+# The others of linux/tty.h.
+DISCIPLINES: Final = {
+    1: "SLIP",
+    2: "mouse",
+    3: "PPP",
+    4: "STRIP",
+    5: "AX.25",
+    6: "X.25",
+    7: "6PACK",
+    8: "Mobitex",
+    9: "R3964",
+    10: "Profibus",
+    11: "IrDA",
+    12: "SMS block",
+    13: "HDLC",
+    14: "synchronous PPP",
+    15: "Bluetooth HCI",
+    16: "Gigaset",
+    17: "SLCAN",
+    19: "V.253",
+    20: "CAIF",
+    21: "GSM multiplexer",
+    22: "TI wireless",
+    23: "trace sink",
+    24: "trace router",
+    25: "NFC",
+    26: "speech output",
+    27: "null",
+    28: "MCTP",
+    29: "development",
+    30: "CAN 327",
+}
 
 
 class _Linux(Platform):
     """Linux, and what only looks like it."""
+
+    @override
+    def discipline(self, number: int) -> str | None:
+        return None if number in _READABLE else self.disciplines.get(number, f"number {number}")
 
     @override
     def simpler(self) -> Platform:
@@ -210,6 +248,7 @@ FAMILIES = {
         capabilities=CAPABILITIES,
         pty_majors=_PTY_MAJORS,
         cached_transmitter_majors=_USB_SERIAL_MAJORS,
+        disciplines=DISCIPLINES,
         rate_codes=GENERIC_CODES,
     ),
     "mips": _Linux(
@@ -221,6 +260,7 @@ FAMILIES = {
         capabilities=CAPABILITIES,
         pty_majors=_PTY_MAJORS,
         cached_transmitter_majors=_USB_SERIAL_MAJORS,
+        disciplines=DISCIPLINES,
         rate_codes=GENERIC_CODES,
     ),
     "powerpc": _Linux(
@@ -232,6 +272,7 @@ FAMILIES = {
         capabilities=CAPABILITIES,
         pty_majors=_PTY_MAJORS,
         cached_transmitter_majors=_USB_SERIAL_MAJORS,
+        disciplines=DISCIPLINES,
         rate_codes=POWERPC_CODES,
     ),
     "sparc": _Linux(
@@ -243,6 +284,7 @@ FAMILIES = {
         capabilities=CAPABILITIES,
         pty_majors=_PTY_MAJORS,
         cached_transmitter_majors=_USB_SERIAL_MAJORS,
+        disciplines=DISCIPLINES,
         rate_codes=SPARC_CODES,
     ),
 }

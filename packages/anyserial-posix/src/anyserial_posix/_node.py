@@ -15,13 +15,14 @@ from anyserial_posix._lock import holders
 
 if TYPE_CHECKING:
     from anyserial_posix._syscalls import Syscalls
+    from anyserial_posix._tables import Platform
 
 __all__ = ("open_node",)
 
 OPEN_FLAGS: Final = os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-def open_node(system: "Syscalls", path: str) -> tuple[Handle, int]:
+def open_node(system: "Syscalls", platform: "Platform", path: str) -> tuple[Handle, int]:
     """Open *path* and return its handle and its device number.
 
     O_NOCTTY, or a hang-up could end the process with SIGHUP; O_NONBLOCK, or opening waits
@@ -35,7 +36,7 @@ def open_node(system: "Syscalls", path: str) -> tuple[Handle, int]:
         if not stat.S_ISCHR(status.st_mode):
             # Not even opened: that alone has effects on a FIFO or a tape.
             raise translate(os_error(errno.ENOTTY), context="open", path=path)
-        return Handle(system, path, system.open(path, OPEN_FLAGS)), status.st_rdev
+        return Handle(system, platform, path, system.open(path, OPEN_FLAGS)), status.st_rdev
     except ValueError as exc:  # a null character, or a surrogate that is no byte
         raise translate(os_error(errno.ENOENT), context="open", path=path, detail=str(exc)) from exc
     except OSError as exc:

@@ -9,7 +9,7 @@ kept here too; the line settings stay, as they do after stty(1).
 The order of an open. A tty that nobody has set yet is cooked: it echoes what it receives and
 changes it, until it is raw. So the questions that decide whether the port may be touched at all
 come first, and the kernel answers each of them by itself, in a microsecond: attributes,
-TIOCGEXCL, the locks. Then the tty is made raw. Everything that a driver may have to ask its
+TIOCGETD, TIOCGEXCL, the locks. Then the tty is made raw. Everything that a driver may have to ask its
 device for (modem lines, rates: a USB transfer each) follows.
 """
 
@@ -87,6 +87,8 @@ class Settings:
         with handle.translated("open"):
             # A tty with nothing behind it opens, and answers EIO from here on.
             found = self._first_attributes()
+            if (discipline := handle.discipline()) is not None:
+                raise handle.taken(discipline)
             if _lock.held_by_other(self._system, handle.fd, self._ioctls):
                 raise translate(os_error(errno.EBUSY), context="open", path=handle.path, detail=self._holders())
         undo: _Undo = []
@@ -115,6 +117,8 @@ class Settings:
         """
         with self._handle.translated("configure"):
             before = self.attributes()
+            if (discipline := self._handle.discipline()) is not None:
+                raise self._handle.taken(discipline)  # its rate is that link's now
         undo: _Undo = []
         try:
             if config.exclusive and not self._locked:

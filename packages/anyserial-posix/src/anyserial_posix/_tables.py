@@ -77,6 +77,7 @@ class Platform:
         only_coded_rates: bool = False,
         pty_majors: frozenset[int] = frozenset(),
         cached_transmitter_majors: frozenset[int] = frozenset(),
+        disciplines: "Mapping[int, str] | None" = None,
         read_limit: int = 4096,
     ) -> None:
         self.name = name
@@ -90,6 +91,8 @@ class Platform:
         self.pty_majors = pty_majors
         # Drivers that answer TIOCSERGETLSR from what the device last told them.
         self.cached_transmitter_majors = cached_transmitter_majors
+        # Line disciplines that keep what a tty receives for themselves, by the number that TIOCGETD gives.
+        self.disciplines: Mapping[int, str] = disciplines or {}
         # A read allocates what it is asked for, so it asks for no more than a tty gives at once.
         self.read_limit = read_limit
 
@@ -108,6 +111,10 @@ class Platform:
     @override
     def __repr__(self) -> str:
         return f"<Platform {self.name}>"
+
+    def discipline(self, number: int) -> str | None:
+        """Return the name of a line discipline that takes all that a tty receives; None if reads get it."""
+        return self.disciplines.get(number)
 
     def simpler(self) -> "Platform | None":
         """Return another way to the attributes, for a kernel without this platform's requests, or None."""
