@@ -101,6 +101,8 @@ class SimulatedKernel:
         self._thread = threading.get_ident()
         self.device = os.makedev(4, 65)
         self.mode = stat.S_IFCHR | 0o660
+        self.owner, self.group = 0, 20
+        self.nodev = False
         flags = self.platform.flags
         cc = bytes(range(100, 100 + 19))
         if name != "generic":
@@ -188,7 +190,11 @@ class SimulatedKernel:
 
     def stat(self, path: str) -> os.stat_result:
         self._enter("stat", path)
-        return os.stat_result((self.mode, 1, 5, 1, 0, 20, 0, 0, 0, 0), {"st_rdev": self.device})
+        return os.stat_result((self.mode, 1, 5, 1, self.owner, self.group, 0, 0, 0, 0), {"st_rdev": self.device})
+
+    def allows_devices(self, path: str) -> bool:
+        self._enter("allows_devices", path)
+        return not self.nodev
 
     def flock(self, fd: int, operation: int, /) -> None:
         self._enter("flock", operation)

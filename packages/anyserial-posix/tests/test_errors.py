@@ -283,7 +283,7 @@ def test_numbers_stand_in_for_users_and_groups_that_have_no_name(
         monkeypatch.setattr(module, name, missing)
     monkeypatch.setattr(os, "getgroups", list[int])
     monkeypatch.setattr(os, "getegid", lambda: 7)
-    text = _access.explain(simulated(), "/dev/ttyTEST0")
+    text = _access.explain(simulated(), "linux", "/dev/ttyTEST0", errno.EACCES)
     assert text is not None
     assert "owner 0, group 20" in text
 

@@ -370,6 +370,33 @@ def test_a_tty_that_somebody_set_to_vmin_0_is_not_taken_for_gone(port: "SerialBa
     assert port.read_into(memoryview(bytearray(16))) is None
 
 
+@pytest.mark.parametrize("generic", [False, True])
+def test_a_tty_that_somebody_set_to_lines_is_not_taken_for_gone(far: "SimpleNamespace", generic: bool) -> None:
+    """A ^D from the far end ends a line there, and a read of an empty line is empty."""
+    port = PosixBackend(_generic.platform("sunos5") if generic else current_platform())
+    port.open(far.path, SerialConfig())
+    raw = termios.tcgetattr(far.slave)
+    cooked = [*raw]
+    cooked[3] = termios.ICANON
+    cooked[6] = [*raw[6]]
+    cooked[6][termios.VEOF] = b"\x04"
+    termios.tcsetattr(far.slave, termios.TCSANOW, cooked)
+    buffer = memoryview(bytearray(16))
+    for read in (lambda: port.read(16), lambda: port.read_into(buffer)):
+        os.write(far.master, b"\x04")
+        _readable(port.fileno())
+        assert read() is None
+        assert read() is None
+    port.configure(SerialConfig(baudrate=300))
+    os.write(far.master, b"\x04")
+    _readable(port.fileno())
+    assert port.read(16) == b"\x04"
+    far.hang_up()
+    with pytest.raises(SerialDisconnectedError):
+        port.read(16)
+    port.close()
+
+
 def test_the_generic_platform_sets_a_real_tty(far: "SimpleNamespace") -> None:
     """Through the C library: what a system without a table gets."""
     port = PosixBackend(_generic.platform("sunos5"))
@@ -429,17 +456,45 @@ def test_the_library_calls_raise_os_errors_only() -> None:
             call()
 
 
-def test_a_signal_does_not_end_a_drain(far: "SimpleNamespace", monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a real port tcdrain waits, and the kernel answers EINTR; a pty never has anything to wait for."""
-    answers = iter([termios.error(errno.EINTR, os.strerror(errno.EINTR)), None])
+@pytest.mark.parametrize(
+    ("module", "name", "call"),
+    [
+        ("termios", "tcdrain", KERNEL.drain),
+        ("termios", "tcflush", lambda fd: KERNEL.flush(fd, termios.TCIFLUSH)),
+        ("termios", "tcgetattr", KERNEL.get_attributes),
+        ("termios", "tcsetattr", lambda fd: KERNEL.set_attributes(fd, [])),
+        ("fcntl", "ioctl", lambda fd: KERNEL.ioctl(fd, 1, b"")),
+        ("fcntl", "ioctl", lambda fd: KERNEL.ioctl_value(fd, 1, 0)),
+    ],
+)
+def test_a_signal_does_not_end_a_call_that_sleeps(
+    far: "SimpleNamespace", monkeypatch: pytest.MonkeyPatch, module: str, name: str, call: Callable[[int], object]
+) -> None:
+    """A driver may sleep in any of them, for its output or a USB transfer; a pty never does."""
+    interrupted = (errno.EINTR, os.strerror(errno.EINTR))
+    error = termios.error(*interrupted) if module == "termios" else InterruptedError(*interrupted)
+    answers = iter([error, error, None])
 
-    def tcdrain(_fd: int) -> None:
+    def sleeping(*_arguments: object) -> None:
         if (answer := next(answers)) is not None:
             raise answer
 
-    monkeypatch.setattr(termios, "tcdrain", tcdrain)
-    KERNEL.drain(far.slave)
+    monkeypatch.setattr(sys.modules[module], name, sleeping)
+    call(far.slave)
     assert next(answers, "used up") == "used up"
+
+
+@pytest.mark.parametrize("call", [KERNEL.drain, lambda fd: KERNEL.ioctl_value(fd, 1, 0)])
+def test_a_handler_that_raises_ends_a_call_that_sleeps(
+    far: "SimpleNamespace", monkeypatch: pytest.MonkeyPatch, call: Callable[[int], object]
+) -> None:
+    def sleeping(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(termios, "tcdrain", sleeping)
+    monkeypatch.setattr(fcntl, "ioctl", sleeping)
+    with pytest.raises(KeyboardInterrupt):
+        call(far.slave)
 
 
 def test_small_files_are_read_and_written(tmp_path: "Path") -> None:

@@ -375,6 +375,15 @@ def test_lines_that_the_rate_moved_are_set_again(simulated: Any) -> None:
     assert kernel.lines == kernel.platform.modem.rts
 
 
+def test_input_is_discarded_once_the_device_has_delivered_it(simulated: Any) -> None:
+    kernel = simulated()
+    kernel.make_raw()
+    kernel.open_backend().close()
+    assert not {"pause", "flush"} & set(kernel.names())
+    kernel.open_backend(discard_input_on_open=True)
+    assert kernel.log[-2:] == [("pause", 0.01), ("flush", 0)]
+
+
 def test_lines_are_left_alone_unless_asked_for(simulated: Any) -> None:
     kernel = simulated()
     kernel.make_raw()

@@ -233,10 +233,10 @@ class PosixBackend:
             raise self._handle.error(exc, "io", may_wait=False) from exc
 
     def _nothing_read(self) -> None:
-        """Tell a hang-up from a tty that another program has set to VMIN 0."""
+        """Tell a hang-up from a tty that another program has set: to lines, which end at a ^D, or to VMIN 0."""
         if self._settings is not None and not self._handle.hung_up():
             with suppress(OSError):
-                if self._settings.attributes().cc[self._platform.flags.vmin] == 0:
+                if self._settings.may_read_nothing():
                     return
         raise disconnected_error(self.path)
 

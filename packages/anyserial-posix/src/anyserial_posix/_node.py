@@ -40,16 +40,17 @@ def open_node(system: "Syscalls", platform: "Platform", path: str) -> tuple[Hand
     except ValueError as exc:  # a null character, or a surrogate that is no byte
         raise translate(os_error(errno.ENOENT), context="open", path=path, detail=str(exc)) from exc
     except OSError as exc:
-        raise translate(exc, context="open", path=path, detail=_detail(system, exc, path)) from exc.__cause__ or exc
+        detail = _detail(system, platform, exc, path)
+        raise translate(exc, context="open", path=path, detail=detail) from exc.__cause__ or exc
 
 
-def _detail(system: "Syscalls", error: OSError, path: str) -> str | None:
+def _detail(system: "Syscalls", platform: "Platform", error: OSError, path: str) -> str | None:
     if error.errno == errno.EBUSY:
         return holders(system, path)
     if error.errno in (errno.EACCES, errno.EPERM):
         from anyserial_posix._access import explain  # noqa: PLC0415  # user and group databases, needed only now
 
-        return explain(system, path)
+        return explain(system, platform.name, path, error.errno)
     if error.errno == errno.ENOENT:
         target = system.realpath(path)
         if target != os.path.abspath(path):

@@ -18,7 +18,7 @@ import os
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from anyserial._spi import translate
 from anyserial.capabilities import Capability
@@ -44,6 +44,9 @@ if TYPE_CHECKING:
     from anyserial_posix._tables import Platform
 
 __all__ = ("Settings",)
+
+# Seconds. What a device holds comes in only once the port is open; `discard_input_on_open` is for that too.
+DELIVERY_TIME: Final = 0.01
 
 type _Undo = list[Callable[[], object]]
 
@@ -103,6 +106,7 @@ class Settings:
                 # Setting the rate may have moved the lines: leaving B0 raises both.
                 self._set_lines(config)
             if config.discard_input_on_open:
+                self._system.pause(DELIVERY_TIME)
                 with handle.translated("ioctl"):
                     self._system.flush(handle.fd, FLUSH_INPUT)
         except BaseException:
@@ -145,6 +149,11 @@ class Settings:
     def attributes(self) -> _termios.Attributes:
         """Read the attributes in force."""
         return self._platform.get_attributes(self._system, self._handle.fd)
+
+    def may_read_nothing(self) -> bool:
+        """Return whether an empty read is no hang-up with the attributes in force."""
+        now = self.attributes()
+        return bool(now.lflag & self._flags.icanon) or now.cc[self._flags.vmin] == 0
 
     # The steps
 
