@@ -7,6 +7,7 @@ backend of somebody else needs is public, in `anyserial.backend`. No code belong
 
 from anyserial._checks import as_bytes, check_config, check_flag, check_positive, check_seconds
 from anyserial._errno import ErrorContext, closed_error, disconnected_error, translate
+from anyserial._printable import printable
 
 __all__ = (
     "ErrorContext",
@@ -17,5 +18,6 @@ __all__ = (
     "check_seconds",
     "closed_error",
     "disconnected_error",
+    "printable",
     "translate",
 )

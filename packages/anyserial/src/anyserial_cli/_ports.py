@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from anyserial import PortInfo
 
-__all__ = ("EPILOG", "NOTHING", "add_filters", "as_json_object", "matcher", "printable")
+__all__ = ("EPILOG", "NOTHING", "add_filters", "as_json_object", "matcher")
 
 NOTHING = 3
 
@@ -79,8 +79,3 @@ def matcher(arguments: argparse.Namespace) -> "Callable[[PortInfo], bool]":
 def as_json_object(port: "PortInfo") -> dict[str, Any]:
     """Return every field of a port by its name in `PortInfo`."""
     return asdict(port)
-
-
-def printable(text: str) -> str:
-    """Return text that a device has sent without anything that could drive a terminal."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

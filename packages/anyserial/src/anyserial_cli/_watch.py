@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from anyserial_cli._main import DONE, Command
-from anyserial_cli._ports import EPILOG, NOTHING, add_filters, as_json_object, matcher, printable
+from anyserial_cli._ports import EPILOG, NOTHING, add_filters, as_json_object, matcher
 
 if TYPE_CHECKING:
     from anyserial import PortEvent, PortInfo
@@ -100,6 +100,8 @@ async def _watch(arguments: argparse.Namespace) -> int:
 
 
 def _tell(event: "PortEvent", *, as_json: bool) -> None:
+    from anyserial._spi import printable  # noqa: PLC0415  # core is looked at before it is imported
+
     port = event.port
     if as_json:
         line = json.dumps({"kind": event.kind, "port": as_json_object(port)})
