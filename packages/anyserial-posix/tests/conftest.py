@@ -120,6 +120,7 @@ class SimulatedKernel:
         self.line_status = 1
         self.exclusive = 0
         self.discipline = 0
+        self.own_terminal = False
         self.queued = 0
         self._requests = {
             number: field for field, number in self.platform.ioctls._asdict().items() if number is not None
@@ -198,6 +199,10 @@ class SimulatedKernel:
 
     def flock(self, fd: int, operation: int, /) -> None:
         self._enter("flock", operation)
+
+    def is_own_terminal(self, fd: int) -> bool:
+        self._enter("is_own_terminal")
+        return self.own_terminal
 
     def gone(self, fd: int, patience: float = 0.0) -> bool:
         if patience and threading.get_ident() == self._thread:

@@ -301,6 +301,17 @@ def test_a_busy_port_names_its_holders(simulated: Any) -> None:
         kernel.open_backend()
 
 
+def test_a_holder_s_name_cannot_forge_a_line(simulated: Any) -> None:
+    kernel = simulated()
+    kernel.files["/proc/7/fd/3"] = "/dev/ttyTEST0"
+    kernel.files["/proc/7/comm"] = "\x1b[2Jx\nERROR: \x07\n"
+    kernel.refused["open"] = errno.EBUSY
+    with pytest.raises(PortBusyError) as caught:
+        kernel.open_backend()
+    assert str(caught.value).isprintable()
+    assert r"pid 7 (\x1b[2Jx\nERROR: \x07)" in str(caught.value)
+
+
 def test_who_holds_the_lock_is_told_even_to_other_users(simulated: Any) -> None:
     kernel = simulated()
     kernel.files["/proc/locks"] = (

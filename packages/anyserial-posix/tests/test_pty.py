@@ -4,6 +4,7 @@ import errno
 import fcntl
 import os
 import select
+import subprocess
 import sys
 import termios
 from collections.abc import Callable
@@ -211,6 +212,7 @@ def test_a_pty_that_a_line_discipline_has_is_busy(port: "SerialBackend", far: "S
     ("path", "expected", "message"),
     [
         ("/dev/null", SerialError, "not a tty"),
+        ("/dev/ptmx", SerialError, "makes a new pseudo-terminal"),
         ("/", SerialError, "not a tty"),
         ("/etc/passwd", SerialError, "not a tty"),
         ("/dev/no-such-port", PortNotFoundError, "no serial port at this path"),
@@ -395,6 +397,48 @@ def test_a_tty_that_somebody_set_to_lines_is_not_taken_for_gone(far: "SimpleName
     with pytest.raises(SerialDisconnectedError):
         port.read(16)
     port.close()
+
+
+def test_the_user_s_own_terminal_is_left_as_it_was() -> None:
+    """Under both of its names, in a process that has one."""
+    program = """
+import os, sys, termios
+import anyserial_posix
+from anyserial import SerialConfig
+
+for path in ("/dev/tty", os.ttyname(0)):
+    before = termios.tcgetattr(0)
+    assert before[3] & termios.ECHO
+    port = anyserial_posix.create_backend()
+    port.open(path, SerialConfig(baudrate=300))
+    assert not termios.tcgetattr(0)[3] & termios.ECHO
+    port.close()
+    assert termios.tcgetattr(0) == before, path
+"""
+    master, slave = os.openpty()
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-c", f"import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n{program}"],
+            stdin=slave,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            start_new_session=True,
+            check=False,
+        )
+        assert ended.returncode == 0, ended.stderr
+    finally:
+        os.close(master)
+        os.close(slave)
+
+
+def test_ptmx_under_another_name_is_refused_too(tmp_path: "Path") -> None:
+    link = tmp_path / "modem"
+    link.symlink_to("/dev/ptmx")
+    before = set(os.listdir("/dev/pts"))
+    with pytest.raises(SerialError, match="makes a new pseudo-terminal"):
+        anyserial_posix.create_backend().open(str(link), SerialConfig())
+    assert set(os.listdir("/dev/pts")) == before
 
 
 def test_the_generic_platform_sets_a_real_tty(far: "SimpleNamespace") -> None:

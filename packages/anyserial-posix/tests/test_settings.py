@@ -279,7 +279,7 @@ def test_a_cooked_tty_is_made_raw_before_anything_else(simulated: Any, name: str
     kernel = simulated(name)
     port = kernel.open_backend(exclusive=True, low_latency=name == "linux", dtr_on_open=False)
     names = kernel.names()
-    local = {"stat", "open", "tcgets", "tcgetattr", "tiocgetd", "tiocgexcl", "flock", "tiocexcl"}
+    local = {"stat", "open", "tcgets", "tcgetattr", "tiocgetd", "tiocgexcl", "flock", "tiocexcl", "is_own_terminal"}
     first = next(index for index, call in enumerate(names) if call not in local)
     assert names[first : first + 2] in (["tcsets", "flush"], ["tcsetattr", "flush"])
     assert names.count("flush") == 1
@@ -525,6 +525,33 @@ def test_closing_discards_only_what_is_there(simulated: Any) -> None:
     assert ("flush", 1) in kernel.log
     assert kernel.names()[-1] == "close"
     port.close()
+
+
+@pytest.mark.parametrize(
+    ("device", "own", "put_back"),
+    [
+        ((5, 0), False, True),  # /dev/tty
+        ((5, 1), False, True),  # /dev/console
+        ((4, 1), False, True),  # a virtual console
+        ((136, 7), True, True),  # the pty of the user's own terminal
+        ((4, 65), True, True),  # a login over a serial line
+        ((136, 7), False, False),
+        ((4, 65), False, False),
+    ],
+)
+def test_a_terminal_gets_its_settings_back(simulated: Any, device: tuple[int, int], own: bool, put_back: bool) -> None:
+    kernel = simulated()
+    kernel.device, kernel.own_terminal = os.makedev(*device), own
+    found = kernel.attributes
+    port = kernel.open_backend(baudrate=300)
+    port.configure(SerialConfig(baudrate=600))
+    port.close()
+    assert (kernel.attributes == found) is put_back
+    kernel.make_raw()  # whom it was left raw to wants nothing back, and is not asked about
+    kernel.log.clear()
+    kernel.open_backend(baudrate=300).close()
+    assert "is_own_terminal" not in kernel.names()
+    assert kernel.attributes.ospeed == 300
 
 
 def test_closing_what_is_gone_raises_nothing(simulated: Any) -> None:

@@ -4,6 +4,7 @@ Tables, and one way out. Each number is compared with the kernel's headers by to
 What the driver does with them is not decided here.
 """
 
+import os
 from typing import Final, override
 
 from anyserial.capabilities import Capability, SerialCapabilities
@@ -184,6 +185,10 @@ _SPARC_IOCTLS = Ioctls(
 
 # UNIX98 and BSD pty slaves (Documentation/admin-guide/devices.txt).
 _PTY_MAJORS = frozenset({3, *range(136, 144)})
+# /dev/ptmx, which is /dev/pts/ptmx too.
+_PTY_MAKERS = frozenset({os.makedev(5, 2)})
+# /dev/tty, /dev/console, and the virtual consoles.
+_TERMINALS = frozenset({os.makedev(5, 0), os.makedev(5, 1), *(os.makedev(4, minor) for minor in range(64))})
 # ftdi_sio's answer to TIOCSERGETLSR is up to a latency timer old, and says "empty" while the chip
 # still has what was just written; its tcdrain asks the chip (ftdi_tx_empty).
 _USB_SERIAL_MAJORS = frozenset({188})
@@ -249,6 +254,8 @@ FAMILIES = {
         pty_majors=_PTY_MAJORS,
         cached_transmitter_majors=_USB_SERIAL_MAJORS,
         disciplines=DISCIPLINES,
+        pty_makers=_PTY_MAKERS,
+        terminals=_TERMINALS,
         rate_codes=GENERIC_CODES,
     ),
     "mips": _Linux(
@@ -261,6 +268,8 @@ FAMILIES = {
         pty_majors=_PTY_MAJORS,
         cached_transmitter_majors=_USB_SERIAL_MAJORS,
         disciplines=DISCIPLINES,
+        pty_makers=_PTY_MAKERS,
+        terminals=_TERMINALS,
         rate_codes=GENERIC_CODES,
     ),
     "powerpc": _Linux(
@@ -273,6 +282,8 @@ FAMILIES = {
         pty_majors=_PTY_MAJORS,
         cached_transmitter_majors=_USB_SERIAL_MAJORS,
         disciplines=DISCIPLINES,
+        pty_makers=_PTY_MAKERS,
+        terminals=_TERMINALS,
         rate_codes=POWERPC_CODES,
     ),
     "sparc": _Linux(
@@ -285,6 +296,8 @@ FAMILIES = {
         pty_majors=_PTY_MAJORS,
         cached_transmitter_majors=_USB_SERIAL_MAJORS,
         disciplines=DISCIPLINES,
+        pty_makers=_PTY_MAKERS,
+        terminals=_TERMINALS,
         rate_codes=SPARC_CODES,
     ),
 }

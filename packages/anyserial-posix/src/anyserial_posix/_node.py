@@ -9,6 +9,7 @@ import stat
 from typing import TYPE_CHECKING, Final
 
 from anyserial._spi import translate
+from anyserial.exceptions import SerialError
 
 from anyserial_posix._handle import Handle, os_error
 from anyserial_posix._lock import holders
@@ -36,12 +37,16 @@ def open_node(system: "Syscalls", platform: "Platform", path: str) -> tuple[Hand
         if not stat.S_ISCHR(status.st_mode):
             # Not even opened: that alone has effects on a FIFO or a tape.
             raise translate(os_error(errno.ENOTTY), context="open", path=path)
+        if status.st_rdev in platform.pty_makers or path.endswith("/ptmx"):
+            raise SerialError(errno.ENOTTY, "this is not a serial port: opening it makes a new pseudo-terminal", path)
         return Handle(system, platform, path, system.open(path, OPEN_FLAGS)), status.st_rdev
+    except SerialError:
+        raise
     except ValueError as exc:  # a null character, or a surrogate that is no byte
         raise translate(os_error(errno.ENOENT), context="open", path=path, detail=str(exc)) from exc
     except OSError as exc:
         detail = _detail(system, platform, exc, path)
-        raise translate(exc, context="open", path=path, detail=detail) from exc.__cause__ or exc
+        raise translate(exc, context="open", path=path, detail=detail) from exc
 
 
 def _detail(system: "Syscalls", platform: "Platform", error: OSError, path: str) -> str | None:

@@ -4,7 +4,8 @@ Theory of operation. Every step of a change leaves its undoing on a list before 
 is taken; if one fails, the list runs backwards. What the platform or the driver does not have
 goes through `unsupported_policy`: before anything is set where the tables tell, afterwards
 where only reading back tells. What is put back on close (low latency, RS-485, the locks) is
-kept here too; the line settings stay, as they do after stty(1).
+kept here too; the line settings stay, as they do after stty(1), but on a terminal that somebody
+works at.
 
 The order of an open. A tty that nobody has set yet is cooked: it echoes what it receives and
 changes it, until it is raw. So the questions that decide whether the port may be touched at all
@@ -76,6 +77,7 @@ class Settings:
         self._locked = False
         self._low_latency: LowLatency | None = None
         self._rs485_before: bytes | None = None
+        self._terminal_before: _termios.Attributes | None = None
         self.capabilities = platform.capabilities
         self.actual_baudrate: int | None = None
         self.decoder: Decoder | None = None
@@ -143,6 +145,10 @@ class Settings:
             with suppress(OSError):
                 _rs485.apply(self._system, self._handle.fd, self._ioctls.tiocsrs485, self._rs485_before)
             self._rs485_before = None
+        if self._terminal_before is not None:
+            with suppress(OSError):
+                self._platform.set_attributes(self._system, self._handle.fd, self._terminal_before)
+            self._terminal_before = None
         if self._locked:
             self._drop_lock()
 
@@ -174,6 +180,8 @@ class Settings:
         The driver is asked for nothing but that: most need no transfer for it.
         """
         flags = self._flags
+        if (found.lflag or found.oflag) and self._is_terminal():
+            self._terminal_before = found
         changed = _termios.changes_input(found, flags, xon_xoff=config.flow_control.xon_xoff)
         if not changed and not found.lflag & flags.echo:
             return found
@@ -189,6 +197,10 @@ class Settings:
             if changed:
                 self._system.flush(self._handle.fd, FLUSH_INPUT)
         return after
+
+    def _is_terminal(self) -> bool:
+        """Return whether somebody works at it: a console, or the terminal that this process was started from."""
+        return self._device in self._tables.terminals or self._system.is_own_terminal(self._handle.fd)
 
     def _ask_driver(self) -> None:
         """Find out what the port can do, and put back what a process that was killed has left on."""

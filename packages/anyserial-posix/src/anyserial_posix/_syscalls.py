@@ -81,6 +81,10 @@ class Syscalls(Protocol):
         """``fcntl.flock``."""
         ...
 
+    def is_own_terminal(self, fd: int) -> bool:
+        """Return whether it is the controlling terminal of this process."""
+        ...
+
     def gone(self, fd: int, patience: float = 0.0) -> bool:
         """Return whether poll(2) reports POLLHUP or POLLERR, now or within *patience* seconds."""
         ...
@@ -167,6 +171,14 @@ class Kernel:
     def allows_devices(self, path: str) -> bool:
         """Look at the flags of the mount."""
         return not os.statvfs(path).f_flag & _NODEV
+
+    def is_own_terminal(self, fd: int) -> bool:
+        """Ask for its foreground group, which the kernel tells of no other terminal."""
+        try:
+            os.tcgetpgrp(fd)
+        except OSError:
+            return False
+        return True
 
     def gone(self, fd: int, patience: float = 0.0) -> bool:
         """Ask poll(2), which reports hang-up and error whether they are asked for or not."""

@@ -78,6 +78,8 @@ class Platform:
         pty_majors: frozenset[int] = frozenset(),
         cached_transmitter_majors: frozenset[int] = frozenset(),
         disciplines: "Mapping[int, str] | None" = None,
+        pty_makers: frozenset[int] = frozenset(),
+        terminals: frozenset[int] = frozenset(),
         read_limit: int = 4096,
     ) -> None:
         self.name = name
@@ -93,6 +95,9 @@ class Platform:
         self.cached_transmitter_majors = cached_transmitter_majors
         # Line disciplines that keep what a tty receives for themselves, by the number that TIOCGETD gives.
         self.disciplines: Mapping[int, str] = disciplines or {}
+        # By device number: what makes a new pty when it is opened, and the screens that people work at.
+        self.pty_makers = pty_makers
+        self.terminals = terminals
         # A read allocates what it is asked for, so it asks for no more than a tty gives at once.
         self.read_limit = read_limit
 
