@@ -203,6 +203,32 @@ def test_an_unplug_is_a_disconnect_from_every_call(simulated: Any, platform: str
 
 
 @pytest.mark.parametrize(
+    ("name", "call", "feature"),
+    [
+        ("fionread", lambda port: port.input_waiting(), "a count of received bytes"),
+        ("tiocoutq", lambda port: port.output_waiting(), "a count of unsent bytes"),
+        ("flush", lambda port: port.reset_input_buffer(), "an input queue that can be discarded"),
+        ("flush", lambda port: port.reset_output_buffer(), "an output queue that can be discarded"),
+        ("tiocsbrk", lambda port: port.set_break(on=True), "breaks"),
+        ("tiocmget", lambda port: port.modem_lines(), "modem lines"),
+        ("tiocmget", lambda port: port.control_lines(), "control lines"),
+        ("tiocmbis", lambda port: port.set_control_lines(rts=True), "control lines"),
+        ("tiocgicount", lambda port: port.line_counters(), "counters of line errors"),
+    ],
+)
+@pytest.mark.parametrize("is_pty", [False, True])
+def test_a_missing_feature_is_named(simulated: Any, name: str, call: Call, feature: str, is_pty: bool) -> None:
+    kernel = simulated()
+    kernel.device = os.makedev(136, 3) if is_pty else kernel.device
+    port = kernel.open_backend()
+    kernel.refused[name] = errno.ENOTTY
+    with pytest.raises(UnsupportedFeatureError) as caught:
+        call(port)
+    remark = " (it is a pseudo-terminal, which has no line)" if is_pty else ""
+    assert caught.value.strerror == f"the serial driver does not have {feature}{remark}"
+
+
+@pytest.mark.parametrize(
     ("name", "call"), [row for row in REQUESTS if row[0] not in ("tcsets", "tiocsergetlsr", "flush")]
 )
 @pytest.mark.parametrize("number", NO_FEATURE)
@@ -323,7 +349,7 @@ def test_who_holds_the_lock_is_told_even_to_other_users(simulated: Any) -> None:
     )
     kernel.files["/proc/7/comm"] = "minicom\n"
     kernel.refused["flock"] = errno.EWOULDBLOCK
-    with pytest.raises(PortBusyError, match=r"held by pid 7 \(minicom\): "):
+    with pytest.raises(PortBusyError, match=r"held by pid 7 \(minicom\)$"):
         kernel.open_backend(exclusive=True)
 
 
@@ -346,7 +372,7 @@ def test_the_descriptor_that_found_the_port_busy_is_no_holder(
         kernel.refused["flock"] = errno.EWOULDBLOCK
     else:
         kernel.exclusive = 1
-    with pytest.raises(PortBusyError, match=r": held by pid 7 \(minicom\): "):
+    with pytest.raises(PortBusyError, match=r": held by pid 7 \(minicom\)$"):
         kernel.open_backend(exclusive=True)
     # Another of this process's descriptors is one, though.
     kernel.files[f"/proc/{me}/fd/4711"] = "/dev/ttyTEST0"

@@ -109,6 +109,7 @@ def test_what_a_pty_does_not_take_goes_by_the_policy(
     with pytest.raises(UnsupportedConfigurationError, match="unsupported_policy") as caught:
         put(config)
     assert named in str(caught.value)
+    assert "(it is a pseudo-terminal, which has no line)" in str(caught.value)
     assert caught.value.filename == far.path
     assert port.is_open is (when == "configure")
     if when == "configure":
@@ -160,9 +161,9 @@ def test_a_pty_is_known_for_what_it_is(port: "SerialBackend") -> None:
     found = port.capabilities
     assert found.modem_lines is Capability.UNSUPPORTED
     assert found.mark_space_parity is Capability.UNSUPPORTED
-    with pytest.raises(UnsupportedFeatureError):
+    with pytest.raises(UnsupportedFeatureError, match=r"modem lines \(it is a pseudo-terminal"):
         port.modem_lines()
-    with pytest.raises(UnsupportedFeatureError):
+    with pytest.raises(UnsupportedFeatureError, match=r"counters of line errors \(it is a pseudo-terminal"):
         port.line_counters()
     assert port.transmitter_empty() is None
 

@@ -112,8 +112,8 @@ class PosixBackend:
         """
         if self._fd != CLOSED:
             raise SerialError(errno.EBUSY, "this backend already has a port open", self.path)
-        handle, device = open_node(self._system, self._platform, path)
-        settings = Settings(handle, self._platform, device)
+        handle = open_node(self._system, self._platform, path)
+        settings = Settings(handle)
         try:
             settings.begin(config)
         except BaseException as exc:
@@ -125,7 +125,7 @@ class PosixBackend:
             raise
         self._settings, self._handle, self._fd = settings, handle, handle.fd
         self._breaking = False
-        self._transmitter_tells = os.major(device) not in self._platform.cached_transmitter_majors
+        self._transmitter_tells = os.major(handle.device) not in self._platform.cached_transmitter_majors
 
     def close(self) -> None:
         """Release a break, discard unsent output where the driver can, undo what `open` changed, and close.
@@ -249,25 +249,25 @@ class PosixBackend:
         try:
             return get_int(self._system, self._fd, self._ioctls.fionread)
         except OSError as exc:
-            raise self._handle.error(exc, "ioctl", may_wait=False) from exc
+            raise self._handle.error(exc, "ioctl", feature="a count of received bytes", may_wait=False) from exc
 
     def output_waiting(self) -> int:
         """Return how many bytes the kernel and the driver have not sent yet (TIOCOUTQ); 0 always on a pty."""
         try:
             return get_int(self._system, self._fd, self._ioctls.tiocoutq)
         except OSError as exc:
-            raise self._handle.error(exc, "ioctl", may_wait=False) from exc
+            raise self._handle.error(exc, "ioctl", feature="a count of unsent bytes", may_wait=False) from exc
 
     def reset_input_buffer(self) -> None:
         """Throw away what was received and not read (TCIFLUSH)."""
-        with self._handle.translated("ioctl"):
+        with self._handle.translated("ioctl", "an input queue that can be discarded"):
             self._system.flush(self._fd, FLUSH_INPUT)
         if self._settings is not None and self._settings.decoder is not None:
             self._settings.decoder.forget()
 
     def reset_output_buffer(self) -> None:
         """Throw away what was written and not sent (TCOFLUSH); usb-serial drivers cannot."""
-        with self._handle.translated("ioctl"):
+        with self._handle.translated("ioctl", "an output queue that can be discarded"):
             self._system.flush(self._fd, FLUSH_OUTPUT)
 
     def drain(self) -> None:
@@ -298,7 +298,7 @@ class PosixBackend:
         Raises:
             UnsupportedFeatureError: The driver has no breaks.
         """
-        with self._handle.translated("ioctl"):
+        with self._handle.translated("ioctl", "breaks"):
             call(self._system, self._fd, self._ioctls.tiocsbrk if on else self._ioctls.tioccbrk)
         self._breaking = on
 
@@ -308,7 +308,7 @@ class PosixBackend:
         Raises:
             UnsupportedFeatureError: The driver has none.
         """
-        with self._handle.translated("ioctl"):
+        with self._handle.translated("ioctl", "modem lines"):
             lines = get_int(self._system, self._fd, self._ioctls.tiocmget)
         bits = self._platform.modem
         return ModemLines(
@@ -324,7 +324,7 @@ class PosixBackend:
         Raises:
             UnsupportedFeatureError: The driver has none.
         """
-        with self._handle.translated("ioctl"):
+        with self._handle.translated("ioctl", "control lines"):
             lines = get_int(self._system, self._fd, self._ioctls.tiocmget)
         bits = self._platform.modem
         return ControlLines(rts=bool(lines & bits.rts), dtr=bool(lines & bits.dtr))
@@ -336,7 +336,7 @@ class PosixBackend:
             UnsupportedFeatureError: The driver has none.
         """
         bits, ioctls = self._platform.modem, self._ioctls
-        with self._handle.translated("ioctl"):
+        with self._handle.translated("ioctl", "control lines"):
             if rts is not None and dtr is not None:
                 lines = get_int(self._system, self._fd, ioctls.tiocmget)
                 set_int(self._system, self._fd, ioctls.tiocmset, bits.with_lines(lines, rts=rts, dtr=dtr))
@@ -351,5 +351,5 @@ class PosixBackend:
         Raises:
             UnsupportedFeatureError: The driver, or the platform, does not count.
         """
-        with self._handle.translated("ioctl"):
+        with self._handle.translated("ioctl", "counters of line errors"):
             return read_counters(self._system, self._fd, self._ioctls.tiocgicount)

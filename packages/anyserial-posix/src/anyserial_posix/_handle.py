@@ -54,13 +54,17 @@ def os_error(number: int) -> OSError:
 class Handle:
     """A descriptor, `CLOSED` when there is none."""
 
-    __slots__ = ("fd", "path", "platform", "system")
+    __slots__ = ("device", "fd", "is_pty", "path", "platform", "system")
 
-    def __init__(self, system: "Syscalls", platform: "Platform", path: str = "", fd: int = CLOSED) -> None:
+    def __init__(
+        self, system: "Syscalls", platform: "Platform", path: str = "", fd: int = CLOSED, device: int = 0
+    ) -> None:
         self.system = system
         self.platform = platform
         self.path = path
         self.fd = fd
+        self.device = device
+        self.is_pty = os.major(device) in platform.pty_majors
 
     def hung_up(self, patience: float = 0.0) -> bool:
         """Return whether the device is gone for certain (POLLHUP or POLLERR), now or within *patience* seconds."""
@@ -96,7 +100,13 @@ class Handle:
         return error.errno in NO_MECHANISM and not self.hung_up()
 
     def error(
-        self, error: OSError, context: "ErrorContext", detail: str | None = None, *, may_wait: bool = True
+        self,
+        error: OSError,
+        context: "ErrorContext",
+        detail: str | None = None,
+        *,
+        feature: str | None = None,
+        may_wait: bool = True,
     ) -> SerialError:
         """Return the SerialError that *error* means on this descriptor.
 
@@ -104,6 +114,7 @@ class Handle:
             error: What the system call raised.
             context: What was being done.
             detail: What else is known.
+            feature: What was asked for, with its article, where the driver may lack it.
             may_wait: False on the event loop's thread.
         """
         hung_up = self.hung_up(UNPLUG_PATIENCE if may_wait and error.errno in _CUT_OFF else 0.0)
@@ -117,14 +128,21 @@ class Handle:
             return refused
         if hung_up and context == "open":
             error = os_error(errno.ENODEV)
-        return translate(error, context=context, path=self.path, hung_up=hung_up, detail=detail)
+        if feature is not None:
+            feature = f"{feature}{self.remark}"
+        return translate(error, context=context, path=self.path, hung_up=hung_up, detail=detail, feature=feature)
+
+    @property
+    def remark(self) -> str:
+        """What to add to a message about something that the driver does not have or take."""
+        return " (it is a pseudo-terminal, which has no line)" if self.is_pty else ""
 
     @contextmanager
-    def translated(self, context: "ErrorContext") -> "Generator[None]":
+    def translated(self, context: "ErrorContext", feature: str | None = None) -> "Generator[None]":
         """Raise what goes wrong in the block as a SerialError. Not for the event loop's thread."""
         try:
             yield
         except SerialError:
             raise
         except OSError as exc:
-            raise self.error(exc, context) from exc
+            raise self.error(exc, context, feature=feature) from exc

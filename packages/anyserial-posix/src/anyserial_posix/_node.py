@@ -23,8 +23,8 @@ __all__ = ("open_node",)
 OPEN_FLAGS: Final = os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-def open_node(system: "Syscalls", platform: "Platform", path: str) -> tuple[Handle, int]:
-    """Open *path* and return its handle and its device number.
+def open_node(system: "Syscalls", platform: "Platform", path: str) -> Handle:
+    """Open *path* and return its handle.
 
     O_NOCTTY, or a hang-up could end the process with SIGHUP; O_NONBLOCK, or opening waits
     for a carrier; O_CLOEXEC, or a child process keeps the port open.
@@ -34,12 +34,13 @@ def open_node(system: "Syscalls", platform: "Platform", path: str) -> tuple[Hand
     """
     try:
         status = system.stat(path)
+        # What is no port is not even opened: that alone has effects on a FIFO, a tape or ptmx.
         if not stat.S_ISCHR(status.st_mode):
-            # Not even opened: that alone has effects on a FIFO or a tape.
             raise translate(os_error(errno.ENOTTY), context="open", path=path)
         if status.st_rdev in platform.pty_makers or path.endswith("/ptmx"):
-            raise SerialError(errno.ENOTTY, "this is not a serial port: opening it makes a new pseudo-terminal", path)
-        return Handle(system, platform, path, system.open(path, OPEN_FLAGS)), status.st_rdev
+            text = "this is not a serial port: opening it makes a new pseudo-terminal"
+            raise SerialError(errno.ENOTTY, text, path)  # noqa: TRY301  # beside its like
+        return Handle(system, platform, path, system.open(path, OPEN_FLAGS), status.st_rdev)
     except SerialError:
         raise
     except ValueError as exc:  # a null character, or a surrogate that is no byte

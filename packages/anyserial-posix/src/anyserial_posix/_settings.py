@@ -15,7 +15,6 @@ device for (modem lines, rates: a USB transfer each) follows.
 """
 
 import errno
-import os
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
 
     from anyserial_posix._handle import Handle
     from anyserial_posix._line_status import Decoder
-    from anyserial_posix._tables import Platform
 
 __all__ = ("Settings",)
 
@@ -57,8 +55,6 @@ class Settings:
 
     Args:
         handle: The port.
-        platform: Its tables.
-        device: The device number of its node.
 
     Attributes:
         capabilities: The platform's, refined by what the driver said.
@@ -66,11 +62,12 @@ class Settings:
         decoder: Separates marks of line errors from data; None while nothing is marked.
     """
 
-    def __init__(self, handle: "Handle", platform: "Platform", device: int) -> None:
+    def __init__(self, handle: "Handle") -> None:
+        platform = handle.platform
         self._handle = handle
         self._tables = platform
         self._platform = platform  # for the attributes alone; a simpler one, maybe
-        self._device = device
+        self._device = handle.device
         self._system = handle.system
         self._flags = platform.flags
         self._ioctls = platform.ioctls
@@ -205,7 +202,7 @@ class Settings:
     def _ask_driver(self) -> None:
         """Find out what the port can do, and put back what a process that was killed has left on."""
         system, fd = self._system, self._handle.fd
-        if os.major(self._device) in self._tables.pty_majors:
+        if self._handle.is_pty:
             self.capabilities = self._tables.pty_capabilities
         else:
             self.capabilities, serial = refine(self._tables, system, fd)
@@ -247,7 +244,7 @@ class Settings:
         except OSError as exc:
             if not self._handle.lacks(exc):
                 raise self._handle.error(exc, "ioctl") from exc
-            lacks_feature(config, "control lines (dtr_on_open, rts_on_open)", self._handle.path, exc)
+            lacks_feature(config, "control lines (dtr_on_open, rts_on_open)", self._handle, exc)
             return False
         return True
 
@@ -255,7 +252,7 @@ class Settings:
         """Set everything but the lock and the control lines."""
         handle, platform, flags = self._handle, self._platform, self._flags
         rates = platform.rate_codes if platform.only_coded_rates else None
-        refuses_values(config, _termios.lacking(config, flags, platform.name, rates), handle.path)
+        refuses_values(config, _termios.lacking(config, flags, platform.name, rates), handle)
         want = _termios.wanted(config, flags)
         if rates is not None and want.baudrate not in rates:
             want = want._replace(baudrate=before.ospeed)
@@ -272,13 +269,13 @@ class Settings:
             except OSError as exc:
                 if exc.errno != errno.EINVAL or handle.hung_up():
                     raise
-                refuses_values(config, [_termios.spelled(want)], handle.path, exc)
+                refuses_values(config, [_termios.spelled(want)], handle, exc)
             got = self.attributes()
             if changes and was_marked:
                 queued = self._queued()
         have = want if got == after else _termios.decode(got, flags)
         if have is not want:
-            refuses_values(config, _termios.dropped(want, have), handle.path)
+            refuses_values(config, _termios.dropped(want, have), handle)
         self.actual_baudrate = have.baudrate
         self._apply_rs485(config, undo)
         self._apply_low_latency(config, undo)
@@ -316,14 +313,14 @@ class Settings:
             if asked != before:
                 undo.append(partial(_rs485.apply, self._system, fd, write, before))
                 _rs485.apply(self._system, fd, write, asked)
-                refuses_values(config, _rs485.refused(asked, _rs485.read(self._system, fd, read)), self._handle.path)
+                refuses_values(config, _rs485.refused(asked, _rs485.read(self._system, fd, read)), self._handle)
         except SerialError:
             raise
         except OSError as exc:
             if not self._handle.lacks(exc):
                 raise self._handle.error(exc, "ioctl") from exc
             if config.rs485.enabled:  # where there is no such mode, it is off
-                lacks_feature(config, "an RS-485 mode", self._handle.path, exc)
+                lacks_feature(config, "an RS-485 mode", self._handle, exc)
             return
         if self._rs485_before is None:
             self._rs485_before = before
@@ -346,7 +343,7 @@ class Settings:
             low_latency.put_back()
             if not self._handle.lacks(exc) and exc.errno != errno.EPERM:
                 raise self._handle.error(exc, "ioctl") from exc
-            lacks_feature(config, "a low latency mode", self._handle.path, exc)
+            lacks_feature(config, "a low latency mode", self._handle, exc)
             return
         self._low_latency = low_latency
         undo.append(self._low_latency_off)
