@@ -133,7 +133,11 @@ def test_otherwise_only_the_facts_are_stated(
 
 def test_a_list_of_access_rights_is_told(simulated: Any, account: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """With one, the group's bits are the mask of it, and say nothing about the group."""
-    monkeypatch.setattr(os, "getxattr", lambda *_: b"\x02\0\0\0", raising=False)
+
+    def getxattr(_path: str, _name: str) -> bytes:
+        return b"\x02\0\0\0"
+
+    monkeypatch.setattr(os, "getxattr", getxattr, raising=False)
     message = refusal(simulated())
     assert "access control list" in message
     assert USERMOD not in message

@@ -202,20 +202,20 @@ def test_an_unplug_is_a_disconnect_from_every_call(simulated: Any, platform: str
     assert answer is None
 
 
-@pytest.mark.parametrize(
-    ("name", "call", "feature"),
-    [
-        ("fionread", lambda port: port.input_waiting(), "a count of received bytes"),
-        ("tiocoutq", lambda port: port.output_waiting(), "a count of unsent bytes"),
-        ("flush", lambda port: port.reset_input_buffer(), "an input queue that can be discarded"),
-        ("flush", lambda port: port.reset_output_buffer(), "an output queue that can be discarded"),
-        ("tiocsbrk", lambda port: port.set_break(on=True), "breaks"),
-        ("tiocmget", lambda port: port.modem_lines(), "modem lines"),
-        ("tiocmget", lambda port: port.control_lines(), "control lines"),
-        ("tiocmbis", lambda port: port.set_control_lines(rts=True), "control lines"),
-        ("tiocgicount", lambda port: port.line_counters(), "counters of line errors"),
-    ],
-)
+FEATURES: list[tuple[str, Call, str]] = [
+    ("fionread", lambda port: port.input_waiting(), "a count of received bytes"),
+    ("tiocoutq", lambda port: port.output_waiting(), "a count of unsent bytes"),
+    ("flush", lambda port: port.reset_input_buffer(), "an input queue that can be discarded"),
+    ("flush", lambda port: port.reset_output_buffer(), "an output queue that can be discarded"),
+    ("tiocsbrk", lambda port: port.set_break(on=True), "breaks"),
+    ("tiocmget", lambda port: port.modem_lines(), "modem lines"),
+    ("tiocmget", lambda port: port.control_lines(), "control lines"),
+    ("tiocmbis", lambda port: port.set_control_lines(rts=True), "control lines"),
+    ("tiocgicount", lambda port: port.line_counters(), "counters of line errors"),
+]
+
+
+@pytest.mark.parametrize(("name", "call", "feature"), FEATURES)
 @pytest.mark.parametrize("is_pty", [False, True])
 def test_a_missing_feature_is_named(simulated: Any, name: str, call: Call, feature: str, is_pty: bool) -> None:
     kernel = simulated()

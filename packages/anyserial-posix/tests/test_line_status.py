@@ -221,7 +221,7 @@ def test_what_is_queued_is_decoded_as_it_was_marked(
     kernel = simulated()
     port = kernel.open_backend(line_errors=before)
     _queue(kernel, queued)
-    port.configure(SerialConfig(line_errors=after))
+    port.configure(SerialConfig(line_errors=LineErrors(after)))
     assert port.input_waiting() == len(queued)
     _queue(kernel, later)
     assert _read_all(port) == expected
@@ -231,7 +231,7 @@ def test_the_marks_change_back_and_forth_with_nothing_read(simulated: Any) -> No
     kernel = simulated()
     port = kernel.open_backend()
     for mode, data in (("discard", b"1\xff\xff"), ("ignore", b"2\xff"), ("raise", b"3\xff\xff"), ("ignore", b"4\xff")):
-        port.configure(SerialConfig(line_errors=mode))
+        port.configure(SerialConfig(line_errors=LineErrors(mode)))
         _queue(kernel, data)
     assert _read_all(port) == [b"1\xff2\xff3\xff4\xff"]
 

@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING
 import anyserial_posix
 import pytest
 from anyserial.capabilities import Capability
-from anyserial.config import ByteSize, FlowControl, Parity, RS485Config, SerialConfig, StopBits, UnsupportedPolicy
+from anyserial.config import (
+    ByteSize,
+    FlowControl,
+    LineErrors,
+    Parity,
+    RS485Config,
+    SerialConfig,
+    StopBits,
+    UnsupportedPolicy,
+)
 from anyserial.exceptions import (
     PortBusyError,
     PortNotFoundError,
@@ -327,10 +336,14 @@ def test_input_that_a_cooked_tty_has_changed_is_discarded() -> None:
 
 @pytest.mark.parametrize(
     ("before", "after", "data"),
-    [("discard", "ignore", b"A\xff\xffB"), ("discard", "ignore", b"\xff"), ("ignore", "raise", b"\xff\x00\x42")],
+    [
+        (LineErrors.DISCARD, LineErrors.IGNORE, b"A\xff\xffB"),
+        (LineErrors.DISCARD, LineErrors.IGNORE, b"\xff"),
+        (LineErrors.IGNORE, LineErrors.RAISE, b"\xff\x00\x42"),
+    ],
 )
 def test_what_is_queued_survives_a_change_of_line_errors(
-    far: "SimpleNamespace", before: str, after: str, data: bytes
+    far: "SimpleNamespace", before: LineErrors, after: LineErrors, data: bytes
 ) -> None:
     port = anyserial_posix.create_backend()
     port.open(far.path, SerialConfig(line_errors=before))
@@ -501,17 +514,17 @@ def test_the_library_calls_raise_os_errors_only() -> None:
             call()
 
 
-@pytest.mark.parametrize(
-    ("module", "name", "call"),
-    [
-        ("termios", "tcdrain", KERNEL.drain),
-        ("termios", "tcflush", lambda fd: KERNEL.flush(fd, termios.TCIFLUSH)),
-        ("termios", "tcgetattr", KERNEL.get_attributes),
-        ("termios", "tcsetattr", lambda fd: KERNEL.set_attributes(fd, [])),
-        ("fcntl", "ioctl", lambda fd: KERNEL.ioctl(fd, 1, b"")),
-        ("fcntl", "ioctl", lambda fd: KERNEL.ioctl_value(fd, 1, 0)),
-    ],
-)
+_SLEEPING: list[tuple[str, str, Callable[[int], object]]] = [
+    ("termios", "tcdrain", KERNEL.drain),
+    ("termios", "tcflush", lambda fd: KERNEL.flush(fd, termios.TCIFLUSH)),
+    ("termios", "tcgetattr", KERNEL.get_attributes),
+    ("termios", "tcsetattr", lambda fd: KERNEL.set_attributes(fd, [])),
+    ("fcntl", "ioctl", lambda fd: KERNEL.ioctl(fd, 1, b"")),
+    ("fcntl", "ioctl", lambda fd: KERNEL.ioctl_value(fd, 1, 0)),
+]
+
+
+@pytest.mark.parametrize(("module", "name", "call"), _SLEEPING)
 def test_a_signal_does_not_end_a_call_that_sleeps(
     far: "SimpleNamespace", monkeypatch: pytest.MonkeyPatch, module: str, name: str, call: Callable[[int], object]
 ) -> None:
@@ -529,15 +542,14 @@ def test_a_signal_does_not_end_a_call_that_sleeps(
     assert next(answers, "used up") == "used up"
 
 
-@pytest.mark.parametrize("call", [KERNEL.drain, lambda fd: KERNEL.ioctl_value(fd, 1, 0)])
+@pytest.mark.parametrize(("module", "name", "call"), _SLEEPING)
 def test_a_handler_that_raises_ends_a_call_that_sleeps(
-    far: "SimpleNamespace", monkeypatch: pytest.MonkeyPatch, call: Callable[[int], object]
+    far: "SimpleNamespace", monkeypatch: pytest.MonkeyPatch, module: str, name: str, call: Callable[[int], object]
 ) -> None:
     def sleeping(*_arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(termios, "tcdrain", sleeping)
-    monkeypatch.setattr(fcntl, "ioctl", sleeping)
+    monkeypatch.setattr(sys.modules[module], name, sleeping)
     with pytest.raises(KeyboardInterrupt):
         call(far.slave)
 

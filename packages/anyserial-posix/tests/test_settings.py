@@ -384,6 +384,24 @@ def test_input_is_discarded_once_the_device_has_delivered_it(simulated: Any) -> 
     assert kernel.log[-2:] == [("pause", 0.01), ("flush", 0)]
 
 
+def test_an_open_asks_for_no_more_than_it_needs(simulated: Any) -> None:
+    """Of a pty, of which everything that can be asked is known, and which the last open left as it is wanted."""
+    kernel = simulated()
+    kernel.device = os.makedev(136, 3)
+    kernel.open_backend(baudrate=4800).close()
+    kernel.log.clear()
+    port = kernel.open_backend(baudrate=4800)
+    assert kernel.names() == ["stat", "open", "tcgets", "tiocgetd", "tiocgexcl"]
+    assert port.actual_baudrate == 4800
+    kernel.log.clear()
+    port.configure(SerialConfig(baudrate=4800))
+    assert kernel.names() == ["tcgets", "tiocgetd", "tcsets", "tcgets"]
+    port.close()
+    kernel.log.clear()
+    kernel.open_backend(baudrate=300)
+    assert kernel.names() == ["stat", "open", "tcgets", "tiocgetd", "tiocgexcl", "tcsets", "tcgets"]
+
+
 def test_lines_are_left_alone_unless_asked_for(simulated: Any) -> None:
     kernel = simulated()
     kernel.make_raw()

@@ -12,9 +12,11 @@ import os
 import pwd
 import stat
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from anyserial_posix._syscalls import Syscalls
 
 __all__ = ("explain",)
@@ -102,9 +104,10 @@ def _missing(mode: int, shift: int) -> str:
 
 
 def _has_access_list(path: str) -> bool:
+    read = cast("Callable[[str, str], bytes] | None", getattr(os, "getxattr", None))  # Linux alone has it
     try:
-        return bool(os.getxattr(path, "system.posix_acl_access"))
-    except (OSError, AttributeError):  # Linux alone has the call
+        return read is not None and bool(read(path, "system.posix_acl_access"))
+    except OSError:
         return False
 
 

@@ -86,13 +86,15 @@ class Settings:
             SerialError: It cannot be had; everything is as it was.
         """
         handle = self._handle
-        with handle.translated("open"):
+        try:
             # A tty with nothing behind it opens, and answers EIO from here on.
             found = self._first_attributes()
-            if (discipline := handle.discipline()) is not None:
-                raise handle.taken(discipline)
-            if _lock.held_by_other(self._system, handle.fd, self._ioctls):
-                raise translate(os_error(errno.EBUSY), context="open", path=handle.path, detail=self._holders())
+        except OSError as exc:
+            raise handle.error(exc, "open") from exc
+        if (discipline := handle.discipline()) is not None:
+            raise handle.taken(discipline)
+        if _lock.held_by_other(self._system, handle.fd, self._ioctls):
+            raise translate(os_error(errno.EBUSY), context="open", path=handle.path, detail=self._holders())
         undo: _Undo = []
         try:
             if config.exclusive:
@@ -100,7 +102,7 @@ class Settings:
             before = self._make_raw(found, config, undo)
             self._ask_driver()
             settable = self._set_lines(config)
-            self._apply(config, before, undo)
+            self._apply(config, before, undo, opening=True)
             if settable:
                 # Setting the rate may have moved the lines: leaving B0 raises both.
                 self._set_lines(config)
@@ -248,7 +250,9 @@ class Settings:
             return False
         return True
 
-    def _apply(self, config: "SerialConfig", before: _termios.Attributes, undo: _Undo) -> None:
+    def _apply(
+        self, config: "SerialConfig", before: _termios.Attributes, undo: _Undo, *, opening: bool = False
+    ) -> None:
         """Set everything but the lock and the control lines."""
         handle, platform, flags = self._handle, self._platform, self._flags
         rates = platform.rate_codes if platform.only_coded_rates else None
@@ -262,20 +266,16 @@ class Settings:
         # A tty that starts to mark has not marked what it holds: counted before, or what comes during
         # the change would be taken for unmarked. One that stops has marked all of it: counted afterwards.
         queued = self._queued() if changes and not was_marked else 0
-        undo.append(partial(self._restore, before, self.actual_baudrate))
-        with handle.translated("configure"):
-            try:
-                platform.set_attributes(self._system, handle.fd, after)
-            except OSError as exc:
-                if exc.errno != errno.EINVAL or handle.hung_up():
-                    raise
-                refuses_values(config, [_termios.spelled(want)], handle, exc)
-            got = self.attributes()
-            if changes and was_marked:
-                queued = self._queued()
-        have = want if got == after else _termios.decode(got, flags)
-        if have is not want:
-            refuses_values(config, _termios.dropped(want, have), handle)
+        have = want
+        # An open finds what the last one left as a rule. A configure sets it anew all the same: somebody asks for it.
+        if after != before or not opening:
+            undo.append(partial(self._restore, before, self.actual_baudrate))
+            got = self._set_attributes(config, want, after)
+            if got != after:
+                have = _termios.decode(got, flags)
+                refuses_values(config, _termios.dropped(want, have), handle)
+        if changes and was_marked:
+            queued = self._queued()
         self.actual_baudrate = have.baudrate
         self._apply_rs485(config, undo)
         self._apply_low_latency(config, undo)
@@ -285,6 +285,24 @@ class Settings:
             if earlier is None and was_marked:  # by the program that had the port before
                 earlier = decoder or LineDecoder(LineErrors.IGNORE, handle.path)
             self.decoder = decoder if earlier is decoder else change_over(earlier, queued, decoder)
+
+    def _set_attributes(
+        self, config: "SerialConfig", want: _termios.LineSettings, attributes: _termios.Attributes
+    ) -> _termios.Attributes:
+        """Set attributes, and return what the driver made of them."""
+        handle = self._handle
+        try:
+            try:
+                self._platform.set_attributes(self._system, handle.fd, attributes)
+            except OSError as exc:
+                if exc.errno != errno.EINVAL or handle.hung_up():
+                    raise
+                refuses_values(config, [_termios.spelled(want)], handle, exc)
+            return self.attributes()
+        except SerialError:
+            raise
+        except OSError as exc:
+            raise handle.error(exc, "configure") from exc
 
     def changes_marking(self, config: "SerialConfig") -> bool:
         """Return whether *config* asks for something else to be done with line errors than is done now."""
@@ -296,7 +314,7 @@ class Settings:
             return get_int(self._system, self._handle.fd, self._ioctls.fionread)
         except OSError as exc:
             if not self._handle.lacks(exc):
-                raise
+                raise self._handle.error(exc, "ioctl") from exc
             return 0
 
     def _restore(self, before: _termios.Attributes, rate: int | None) -> None:
