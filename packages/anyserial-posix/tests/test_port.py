@@ -290,6 +290,7 @@ async def test_eio_without_a_hang_up_leaves_the_port_open(simulated: Any) -> Non
 
 async def test_closing_lets_output_leave(simulated: Any) -> None:
     kernel = simulated()
+    kernel.make_raw()
     port = await _open(kernel, close_timeout=60)
     kernel.queued = 50
     async with anyio.create_task_group() as group:

@@ -8,7 +8,7 @@ the port, in which order and how it is undone, is `_settings`'s.
 import errno
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from anyserial._spi import closed_error, disconnected_error, translate
 from anyserial.capabilities import ControlLines, LineCounters, ModemLines, SerialCapabilities
@@ -24,6 +24,7 @@ from anyserial_posix._syscalls import FLUSH_INPUT, FLUSH_OUTPUT, KERNEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Never
 
     from anyserial.config import SerialConfig
     from anyserial.exceptions import LineError
@@ -32,6 +33,12 @@ if TYPE_CHECKING:
     from anyserial_posix._tables import Platform
 
 __all__ = ("PosixBackend",)
+
+READ_TIME: Final = 0.001  # seconds that a read which another thread has begun may take: it does not block
+
+
+def _nothing_yet(_fd: int, _argument: object) -> "Never":
+    raise BlockingIOError(errno.EAGAIN, "the settings are being changed")
 
 
 class PosixBackend:
@@ -52,7 +59,7 @@ class PosixBackend:
         self._os_readv = system.readv
         self._os_write = system.write
         self._fd = CLOSED
-        self._handle = Handle(system)
+        self._handle = Handle(system, platform)
         self._settings: Settings | None = None
         self._transmitter_tells = True
         self._breaking = False
@@ -79,7 +86,12 @@ class PosixBackend:
 
     @property
     def line_decoder(self) -> "Callable[[bytes], Sequence[bytes | LineError]] | None":
-        """What separates data from marks of line errors, or None while nothing is marked."""
+        """What separates data from marks of line errors, or None while nothing is marked.
+
+        After a change of `line_errors` it decodes what was queued by then as it was marked, and what
+        came later as it is marked now. Reads find nothing from the beginning of that change to its
+        end: whoever reads takes this up before the next read.
+        """
         return None if self._settings is None else self._settings.decoder
 
     # Opening and closing
@@ -100,8 +112,8 @@ class PosixBackend:
         """
         if self._fd != CLOSED:
             raise SerialError(errno.EBUSY, "this backend already has a port open", self.path)
-        handle, device = open_node(self._system, path)
-        settings = Settings(handle, self._platform, device)
+        handle = open_node(self._system, self._platform, path)
+        settings = Settings(handle)
         try:
             settings.begin(config)
         except BaseException as exc:
@@ -113,7 +125,7 @@ class PosixBackend:
             raise
         self._settings, self._handle, self._fd = settings, handle, handle.fd
         self._breaking = False
-        self._transmitter_tells = os.major(device) not in self._platform.cached_transmitter_majors
+        self._transmitter_tells = os.major(handle.device) not in self._platform.cached_transmitter_majors
 
     def close(self) -> None:
         """Release a break, discard unsent output where the driver can, undo what `open` changed, and close.
@@ -149,7 +161,17 @@ class PosixBackend:
         """
         if self._settings is None:
             raise closed_error(self.path)
-        self._settings.change(config)
+        if not self._settings.changes_marking(config):
+            self._settings.change(config)
+            return
+        # What is queued is counted and then decoded as it was marked. A read meanwhile would take bytes
+        # out of that count, so there is nothing to read until the change is over.
+        self._os_read = self._os_readv = _nothing_yet
+        try:
+            self._system.pause(READ_TIME)
+            self._settings.change(config)
+        finally:
+            self._os_read, self._os_readv = self._system.read, self._system.readv
 
     # Bytes
 
@@ -211,10 +233,10 @@ class PosixBackend:
             raise self._handle.error(exc, "io", may_wait=False) from exc
 
     def _nothing_read(self) -> None:
-        """Tell a hang-up from a tty that another program has set to VMIN 0."""
+        """Tell a hang-up from a tty that another program has set: to lines, which end at a ^D, or to VMIN 0."""
         if self._settings is not None and not self._handle.hung_up():
             with suppress(OSError):
-                if self._settings.attributes().cc[self._platform.flags.vmin] == 0:
+                if self._settings.may_read_nothing():
                     return
         raise disconnected_error(self.path)
 
@@ -227,25 +249,25 @@ class PosixBackend:
         try:
             return get_int(self._system, self._fd, self._ioctls.fionread)
         except OSError as exc:
-            raise self._handle.error(exc, "ioctl", may_wait=False) from exc
+            raise self._handle.error(exc, "ioctl", feature="a count of received bytes", may_wait=False) from exc
 
     def output_waiting(self) -> int:
         """Return how many bytes the kernel and the driver have not sent yet (TIOCOUTQ); 0 always on a pty."""
         try:
             return get_int(self._system, self._fd, self._ioctls.tiocoutq)
         except OSError as exc:
-            raise self._handle.error(exc, "ioctl", may_wait=False) from exc
+            raise self._handle.error(exc, "ioctl", feature="a count of unsent bytes", may_wait=False) from exc
 
     def reset_input_buffer(self) -> None:
         """Throw away what was received and not read (TCIFLUSH)."""
-        with self._handle.translated("ioctl"):
+        with self._handle.translated("ioctl", "an input queue that can be discarded"):
             self._system.flush(self._fd, FLUSH_INPUT)
         if self._settings is not None and self._settings.decoder is not None:
             self._settings.decoder.forget()
 
     def reset_output_buffer(self) -> None:
         """Throw away what was written and not sent (TCOFLUSH); usb-serial drivers cannot."""
-        with self._handle.translated("ioctl"):
+        with self._handle.translated("ioctl", "an output queue that can be discarded"):
             self._system.flush(self._fd, FLUSH_OUTPUT)
 
     def drain(self) -> None:
@@ -276,7 +298,7 @@ class PosixBackend:
         Raises:
             UnsupportedFeatureError: The driver has no breaks.
         """
-        with self._handle.translated("ioctl"):
+        with self._handle.translated("ioctl", "breaks"):
             call(self._system, self._fd, self._ioctls.tiocsbrk if on else self._ioctls.tioccbrk)
         self._breaking = on
 
@@ -286,7 +308,7 @@ class PosixBackend:
         Raises:
             UnsupportedFeatureError: The driver has none.
         """
-        with self._handle.translated("ioctl"):
+        with self._handle.translated("ioctl", "modem lines"):
             lines = get_int(self._system, self._fd, self._ioctls.tiocmget)
         bits = self._platform.modem
         return ModemLines(
@@ -302,7 +324,7 @@ class PosixBackend:
         Raises:
             UnsupportedFeatureError: The driver has none.
         """
-        with self._handle.translated("ioctl"):
+        with self._handle.translated("ioctl", "control lines"):
             lines = get_int(self._system, self._fd, self._ioctls.tiocmget)
         bits = self._platform.modem
         return ControlLines(rts=bool(lines & bits.rts), dtr=bool(lines & bits.dtr))
@@ -314,7 +336,7 @@ class PosixBackend:
             UnsupportedFeatureError: The driver has none.
         """
         bits, ioctls = self._platform.modem, self._ioctls
-        with self._handle.translated("ioctl"):
+        with self._handle.translated("ioctl", "control lines"):
             if rts is not None and dtr is not None:
                 lines = get_int(self._system, self._fd, ioctls.tiocmget)
                 set_int(self._system, self._fd, ioctls.tiocmset, bits.with_lines(lines, rts=rts, dtr=dtr))
@@ -329,5 +351,5 @@ class PosixBackend:
         Raises:
             UnsupportedFeatureError: The driver, or the platform, does not count.
         """
-        with self._handle.translated("ioctl"):
+        with self._handle.translated("ioctl", "counters of line errors"):
             return read_counters(self._system, self._fd, self._ioctls.tiocgicount)
