@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+from benchmarks.contenders import Contender, interpreter
 from benchmarks.programs import environment, far_end, run_client
-from benchmarks.ways import Way, interpreter
 
 __all__ = ("IMPORTS", "has", "import_instructions", "round_trip_instructions", "round_trip_system_calls")
 
@@ -23,16 +23,19 @@ FEW, MANY = 200, 700
 DELAY = 0.005
 CALLGRIND = ("valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null")
 
-IMPORTS: dict[str, tuple[Way, str]] = {
-    "anyserial": (Way("anyserial", "asyncio"), "from anyserial import open_serial_port"),
-    "anyserial 0.2.0": (Way("anyserial", "asyncio", published=True), "from anyserial import open_serial_port"),
-    "anyserial.sync": (Way("anyserial", "blocking"), "from anyserial.sync import SerialPort"),
-    "serialx": (Way("serialx", "asyncio"), "from serialx import open_serial_connection"),
-    "pyserial-asyncio-fast": (Way("serialx", "asyncio"), "from serial_asyncio_fast import open_serial_connection"),
-    "aioserial": (Way("serialx", "asyncio"), "from aioserial import AioSerial"),
-    "pyserial": (Way("serialx", "asyncio"), "from serial import Serial"),
-    "only anyio.abc.ByteStream": (Way("anyserial", "asyncio"), "from anyio.abc import ByteStream"),
-    "only asyncio": (Way("anyserial", "asyncio"), "import asyncio"),
+IMPORTS: dict[str, tuple[Contender, str]] = {
+    "anyserial": (Contender("anyserial", "asyncio"), "from anyserial import open_serial_port"),
+    "anyserial 0.2.0": (Contender("anyserial", "asyncio", published=True), "from anyserial import open_serial_port"),
+    "anyserial.sync": (Contender("anyserial", "blocking"), "from anyserial.sync import SerialPort"),
+    "serialx": (Contender("serialx", "asyncio"), "from serialx import open_serial_connection"),
+    "pyserial-asyncio-fast": (
+        Contender("serialx", "asyncio"),
+        "from serial_asyncio_fast import open_serial_connection",
+    ),
+    "aioserial": (Contender("serialx", "asyncio"), "from aioserial import AioSerial"),
+    "pyserial": (Contender("serialx", "asyncio"), "from serial import Serial"),
+    "only anyio.abc.ByteStream": (Contender("anyserial", "asyncio"), "from anyio.abc import ByteStream"),
+    "only asyncio": (Contender("anyserial", "asyncio"), "import asyncio"),
 }
 
 
@@ -55,33 +58,33 @@ def _collected(report: str) -> int:
     return int(found[1])
 
 
-def round_trip_instructions(ways: Iterable[Way]) -> dict[Way, int]:
-    """Return the instructions of one round trip in each way."""
+def round_trip_instructions(contenders: Iterable[Contender]) -> dict[Contender, int]:
+    """Return the instructions of one round trip for each contender."""
     with environment() as env:
-        return side_by_side({way: partial(_round_trip_instructions, way, env) for way in ways})
+        return side_by_side({contender: partial(_round_trip_instructions, contender, env) for contender in contenders})
 
 
-def _round_trip_instructions(way: Way, env: dict[str, str]) -> int:
+def _round_trip_instructions(contender: Contender, env: dict[str, str]) -> int:
     with far_end("echo", delay=DELAY) as (path,):
-        run_client(way, "round_trips", path, 2, env=env)  # writes the byte code
+        run_client(contender, "round_trips", path, 2, env=env)  # writes the byte code
         few, many = (
-            _collected(run_client(way, "round_trips", path, count, env=env, prefix=CALLGRIND)[1])
+            _collected(run_client(contender, "round_trips", path, count, env=env, prefix=CALLGRIND)[1])
             for count in (FEW, MANY)
         )
     return round((many - few) / (MANY - FEW))
 
 
-def round_trip_system_calls(ways: Iterable[Way]) -> dict[Way, dict[str, float]]:
-    """Return the system calls of one round trip in each way, by name."""
+def round_trip_system_calls(contenders: Iterable[Contender]) -> dict[Contender, dict[str, float]]:
+    """Return the system calls of one round trip for each contender, by name."""
     with environment() as env:
-        return side_by_side({way: partial(_round_trip_system_calls, way, env) for way in ways})
+        return side_by_side({contender: partial(_round_trip_system_calls, contender, env) for contender in contenders})
 
 
-def _round_trip_system_calls(way: Way, env: dict[str, str]) -> dict[str, float]:
+def _round_trip_system_calls(contender: Contender, env: dict[str, str]) -> dict[str, float]:
     with far_end("echo", delay=DELAY) as (path,):
-        run_client(way, "round_trips", path, 2, env=env)
+        run_client(contender, "round_trips", path, 2, env=env)
         few, many = (
-            _table(run_client(way, "round_trips", path, count, env=env, prefix=("strace", "-f", "-c"))[1])
+            _table(run_client(contender, "round_trips", path, count, env=env, prefix=("strace", "-f", "-c"))[1])
             for count in (FEW, MANY)
         )
     rest = {name: (calls - few.get(name, 0)) / (MANY - FEW) for name, calls in many.items()}
@@ -97,13 +100,13 @@ def _table(report: str) -> dict[str, int]:
 def import_instructions(names: Iterable[str]) -> dict[str, int]:
     """Return what a fresh interpreter that imports and ends costs more than one that only ends."""
     chosen = {name: IMPORTS[name] for name in names}
-    programs = {(interpreter(way), statement) for way, statement in chosen.values()}
+    programs = {(interpreter(contender), statement) for contender, statement in chosen.values()}
     programs |= {(python, "pass") for python, _ in programs}
     with environment() as env:
         counts = side_by_side({program: partial(_program_instructions, *program, env) for program in programs})
     return {
-        name: counts[interpreter(way), statement] - counts[interpreter(way), "pass"]
-        for name, (way, statement) in chosen.items()
+        name: counts[interpreter(contender), statement] - counts[interpreter(contender), "pass"]
+        for name, (contender, statement) in chosen.items()
     }
 
 

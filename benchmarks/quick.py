@@ -11,8 +11,8 @@ import sysconfig
 from pathlib import Path
 from typing import Any
 
+from benchmarks.contenders import RUNTIMES, Contender, versions
 from benchmarks.counts import has, import_instructions, round_trip_instructions
-from benchmarks.ways import RUNTIMES, Way, versions
 
 __all__ = ("run",)
 
@@ -32,8 +32,8 @@ def _build() -> dict[str, str]:
 
 def _measure() -> dict[str, int]:
     counts = {
-        f"round trip, {way.runtime}": count
-        for way, count in round_trip_instructions(Way("anyserial", runtime) for runtime in RUNTIMES).items()
+        f"round trip, {contender.runtime}": count
+        for contender, count in round_trip_instructions(Contender("anyserial", runtime) for runtime in RUNTIMES).items()
     }
     return {**counts, "import": import_instructions(["anyserial"])["anyserial"]}
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.ways import RUNTIMES
+from benchmarks.contenders import RUNTIMES
 
 __all__ = ("write",)
 
@@ -16,14 +16,14 @@ CLOSE = 1.02  # what two counts may differ by and still be called equal
 
 
 def write(results: dict[str, Any], page: Path) -> None:
-    """Replace the measured parts of *page* by those of *results*; the rest stays as it is."""
+    """Replace the measured sections of *page* by those of *results*; the rest stays as it is."""
     text = page.read_text()
-    for part, result in results.items():
-        begin, end = f"<!-- measured: {part} -->\n", "<!-- end of measured -->"
+    for scenario, result in results.items():
+        begin, end = f"<!-- measured: {scenario} -->\n", "<!-- end of measured -->"
         head, mark, tail = text.partition(begin)
         if not mark or end not in tail:
             raise ValueError(f"{page} must have the lines {begin.strip()!r} and, after it, {end!r}")
-        generated = [*TABLES[part](result["rows"]), "", _origin(result)]
+        generated = [*TABLES[scenario](result["rows"]), "", _origin(result)]
         text = head + mark + "\n" + "\n".join(generated) + "\n\n" + end + tail.partition(end)[2]
     page.write_text(text)
 
@@ -115,11 +115,11 @@ def _fan_out(rows: Rows) -> list[str]:
 
 def _many_ports(rows: Rows) -> list[str]:
     ports = list(dict.fromkeys(row["ports"] for row in rows))
-    ways = list(dict.fromkeys((row["library"], row["runtime"]) for row in rows))
+    contenders = list(dict.fromkeys((row["library"], row["runtime"]) for row in rows))
     found = {(row["library"], row["runtime"], row["ports"]): row for row in rows}
 
-    def cell(way: tuple[str, str], count: int, seconds: str, ratio: str) -> str:
-        row = found.get((*way, count))
+    def cell(contender: tuple[str, str], count: int, seconds: str, ratio: str) -> str:
+        row = found.get((*contender, count))
         if row is None:
             return "cannot"
         times = "" if row[ratio] is None else f" ({row[ratio]:.1f}x)"
@@ -128,7 +128,13 @@ def _many_ports(rows: Rows) -> list[str]:
     def table(seconds: str, ratio: str) -> list[str]:
         return _table(
             ["", *(f"{count} ports" if count > 1 else "1 port" for count in ports)],
-            [[f"{_strong(way[0])}, {way[1]}", *(cell(way, count, seconds, ratio) for count in ports)] for way in ways],
+            [
+                [
+                    f"{_strong(contender[0])}, {contender[1]}",
+                    *(cell(contender, count, seconds, ratio) for count in ports),
+                ]
+                for contender in contenders
+            ],
         )
 
     most = [row for row in rows if row["ports"] == ports[-1]]
@@ -234,7 +240,7 @@ def _memory(rows: Rows) -> list[str]:
 TABLES: dict[str, Callable[[Rows], list[str]]] = {
     "round-trip": _round_trip,
     "fan-out": _fan_out,
-    "in-step": _many_ports,
+    "lockstep": _many_ports,
     "bulk": _bulk,
     "cancellation": _cancellation,
     "opening": _opening,
