@@ -79,6 +79,14 @@ def _thousands(count: float | None) -> str:
     return "" if count is None else f"{count / 1000:,.1f} k"
 
 
+def _microseconds(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds * 1e6:,.0f} µs"
+
+
+def _calls(calls: dict[str, float] | None) -> str:
+    return f"{sum(calls.values()):.1f}" if calls else ""
+
+
 def _round_trip(rows: Rows) -> list[str]:
     calls = [row for row in rows if row["system_calls"]]
     return [
@@ -91,7 +99,7 @@ def _round_trip(rows: Rows) -> list[str]:
         "",
         "System calls of one round trip:",
         "",
-        *_grid(calls, lambda row: f"{sum(row['system_calls'].values()):.1f}"),
+        *_grid(calls, lambda row: _calls(row["system_calls"])),
         "",
         "Which they are:",
         "",
@@ -178,28 +186,49 @@ def _cancellation(rows: Rows) -> list[str]:
 
     return [
         *_table(
-            ["", "runtime", "median", "95th percentile"],
-            [[_strong(row["library"]), row["runtime"], shown(row["median"]), shown(row["p95"])] for row in rows],
+            ["", "runtime", "late, median", "late, 95th percentile", "cancelled in", "instructions", "system calls"],
+            [
+                [
+                    _strong(row["library"]),
+                    row["runtime"],
+                    shown(row["median"]),
+                    shown(row["p95"]),
+                    _microseconds(row["cancelled"]),
+                    _thousands(row["instructions"]),
+                    _calls(row["system_calls"]),
+                ]
+                for row in rows
+            ],
         ),
+        "",
+        "Late:",
         *_verdict(rows, "median", shown),
+        "",
+        "Cancelled in:",
+        *_verdict(rows, "cancelled", _microseconds),
+        "",
+        "Instructions:",
+        *_verdict(rows, "instructions", _thousands),
     ]
 
 
 def _opening(rows: Rows) -> list[str]:
     return [
         *_table(
-            ["", "runtime", "open and close", "of pyserial's time"],
+            ["", "runtime", "open and close", "of pyserial's time", "instructions", "system calls"],
             [
                 [
                     _strong(row["library"]),
                     row["runtime"],
-                    f"{row['seconds'] * 1e6:,.0f} µs",
+                    _microseconds(row["seconds"]),
                     f"{row['times_pyserial']:.1f}",
+                    _thousands(row["instructions"]),
+                    _calls(row["system_calls"]),
                 ]
                 for row in rows
             ],
         ),
-        *_verdict(rows, "seconds", lambda seconds: f"{seconds * 1e6:,.0f} µs"),
+        *_verdict(rows, "seconds", _microseconds),
     ]
 
 

@@ -111,18 +111,23 @@ def bulk(progress: Progress) -> list[dict[str, Any]]:
 
 
 def cancellation(progress: Progress) -> list[dict[str, Any]]:
-    """Give up on a receive after 20 ms: by how much too late; a row per contender."""
+    """Give up on a receive after 20 ms: by how much too late; cancel one that waits: how long; a row per contender."""
     rows: list[dict[str, Any]] = []
     progress("cancellation")
     with environment() as env, far_end("silent") as (path,):
         for contender in (*ASYNC, SYNC, OLD, AIOSERIAL, THREADS, Contender("serialx", "blocking")):
             count = 5 if contender == AIOSERIAL else GIVE_UPS  # each leaves a thread of aioserial's behind for a while
             late, _ = run_client(contender, "overshoot", path, count, env=env)
+            cancelled = None
+            if contender.runtime != "blocking":
+                took, _ = run_client(contender, "cancellations", path, count, env=env)
+                cancelled = statistics.median(took)
             rows.append(
                 {
                     **_named(contender),
                     "median": statistics.median(late),
                     "p95": sorted(late)[int(len(late) * 0.95)],
+                    "cancelled": cancelled,
                 }
             )
     return rows
