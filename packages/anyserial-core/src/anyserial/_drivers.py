@@ -113,5 +113,6 @@ def locate(info: "PortInfo") -> "PortInfo":
         part: Any = load_part(module)
     except ImportError:
         return info  # without discovery, a PortInfo is its path
-    found: PortInfo = part.locate(info)
+    find = getattr(part, "locate", None)  # not in a stand-in for discovery that only describes ports
+    found: PortInfo = info if find is None else find(info)
     return found

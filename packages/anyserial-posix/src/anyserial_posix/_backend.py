@@ -49,6 +49,8 @@ class PosixBackend:
         system: The system calls; the real ones by default.
     """
 
+    kind: Final = "descriptor"
+
     def __init__(self, platform: "Platform", system: "Syscalls" = KERNEL) -> None:
         self._platform = platform
         self._system = system
@@ -128,10 +130,9 @@ class PosixBackend:
         self._transmitter_tells = os.major(handle.device) not in self._platform.cached_transmitter_majors
 
     def close(self) -> None:
-        """Release a break, discard unsent output where the driver can, undo what `open` changed, and close.
+        """Release a break, undo what `open` changed, and close; output that is queued is left to the kernel.
 
-        Blocks for as long as the driver waits for output that cannot be discarded: up to
-        30 s on usb-serial (closing_wait). Never raises for a device that is gone.
+        Blocks for as long as the driver waits for that output: up to 30 s (closing_wait). Never raises for a device that is gone.
         """
         fd = self._fd
         if fd == CLOSED:
@@ -140,10 +141,6 @@ class PosixBackend:
             # Not every driver does it by itself: ftdi_sio, cp210x and ch341 would hold the line for ever.
             with suppress(OSError):
                 call(self._system, fd, self._ioctls.tioccbrk)
-        # On a pty TCOFLUSH destroys what the far end has not read; its queue counts as empty.
-        with suppress(OSError):
-            if get_int(self._system, fd, self._ioctls.tiocoutq) > 0:
-                self._system.flush(fd, FLUSH_OUTPUT)
         if self._settings is not None:
             # By hand and first: a thread may sit in the close below for half a minute.
             self._settings.put_back()
@@ -202,6 +199,25 @@ class PosixBackend:
         self._nothing_read()
         return None
 
+    def read_onto(self, items: "list[bytes | LineError]", max_bytes: int) -> bool:
+        """Read as `read` does, and append to *items* in the same step of C; return whether there was anything.
+
+        Raises:
+            SerialDisconnectedError: The device is gone.
+        """
+        limit = max_bytes if max_bytes < self._read_limit else self._read_limit  # noqa: FURB136  # half the cost of min()
+        try:
+            items.extend(map(self._os_read, (self._fd,), (limit,)))
+        except BlockingIOError:
+            return False
+        except OSError as exc:
+            raise self._handle.error(exc, "io", may_wait=False) from exc
+        if items[-1]:
+            return True
+        del items[-1]
+        self._nothing_read()
+        return False
+
     def read_into(self, buffer: memoryview) -> int | None:
         """Read what is there into *buffer*, in one system call; None if there is nothing yet.
 
@@ -231,6 +247,20 @@ class PosixBackend:
             return None
         except OSError as exc:
             raise self._handle.error(exc, "io", may_wait=False) from exc
+
+    def write_onto(self, counts: list[int], data: bytes | memoryview) -> bool:
+        """Write as `write` does, and append the count to *counts* in the same step of C; return whether anything was taken.
+
+        Raises:
+            SerialDisconnectedError: The device is gone.
+        """
+        try:
+            counts.extend(map(self._os_write, (self._fd,), (data,)))
+        except BlockingIOError:
+            return False
+        except OSError as exc:
+            raise self._handle.error(exc, "io", may_wait=False) from exc
+        return bool(counts[-1])
 
     def _nothing_read(self) -> None:
         """Tell a hang-up from a tty that another program has set: to lines, which end at a ^D, or to VMIN 0."""

@@ -72,7 +72,7 @@ class OpenPort:
     ) -> None:
         self.path = backend.path
         self.pushback = Pushback()
-        self.transport: Transport = transport_for(backend, self.pushback, self_waiting)
+        self.transport: Transport = transport_for(backend, self.pushback, config, self_waiting)
         self.port_info = port_info
         self.bytes_sent = 0
         self.bytes_received = 0

@@ -58,7 +58,7 @@ def waits_itself(backend: "SerialBackend | AsyncSerialBackend") -> "TypeIs[Async
     It says so itself. For one written before there was anything to say, its `open` does: a
     coroutine function belongs to an `AsyncSerialBackend`.
     """
-    kind = getattr(backend, "kind", None)
+    kind: object = getattr(backend, "kind", None)
     if kind is None:
         from inspect import iscoroutinefunction  # noqa: PLC0415  # for backends that declare nothing
 
@@ -74,6 +74,7 @@ def waits_itself(backend: "SerialBackend | AsyncSerialBackend") -> "TypeIs[Async
 def transport_for(
     backend: "SerialBackend | AsyncSerialBackend",
     pushback: "Pushback",
+    config: "SerialConfig",
     self_waiting: "Callable[[AsyncSerialBackend], SelfWaitingTransport]",
 ) -> "Transport":
     """Return the transport for an open backend, made by *self_waiting* for an `AsyncSerialBackend`.
@@ -86,7 +87,7 @@ def transport_for(
         raise closed_error(backend.path or None)
     if waits_itself(backend):
         return self_waiting(backend)
-    return DescriptorTransport(backend, pushback)
+    return DescriptorTransport(backend, pushback, config)
 
 
 class Transport(Protocol):
@@ -185,8 +186,9 @@ class DescriptorTransport:
 
     has_descriptor = True
 
-    def __init__(self, backend: "SerialBackend", pushback: "Pushback") -> None:
+    def __init__(self, backend: "SerialBackend", pushback: "Pushback", config: "SerialConfig") -> None:
         self.backend: Final = backend
+        self._line_errors = config.line_errors
         self._pushback = pushback
         # Workers alone take it: no signal handler runs there.
         self._settings = allocate_lock()
@@ -246,8 +248,15 @@ class DescriptorTransport:
 
         # All of it in the worker, so that a configure whose caller gave up ends in a known state.
         def apply() -> None:
-            self.backend.configure(config)
-            self.take_up_settings()
+            try:
+                if config.line_errors is not self._line_errors:
+                    # Bytes are marked, or not, from some moment during the change: until the decoder that knows
+                    # it is taken up, there is nothing to read.
+                    self.read, self.read_into, self.read_onto = _nothing, _nothing, _nothing_onto
+                self.backend.configure(config)
+                self._line_errors = config.line_errors
+            finally:
+                self.take_up_settings()
             adopt()
 
         return Call(apply, guard=self._settings)
