@@ -15,7 +15,7 @@ from anyserial._port.engine import Call, Engine, Steps
 from anyserial._port.lifecycle import CLOSED, DISCONNECTED, OPEN, RECEIVER, SENDER, Lifecycle, Waker
 from anyserial._port.open_port import OpenPort
 from anyserial._port.operations import LinesSeen
-from anyserial._port.transport import OnWorker, SelfWaitingTransport
+from anyserial._port.transport import DirectCalls, OnWorker, SelfWaitingTransport
 from anyserial._printable import printable
 from anyserial._workers import Job, held, post
 
@@ -27,6 +27,7 @@ __all__ = (
     "RECEIVER",
     "SENDER",
     "Call",
+    "DirectCalls",
     "Engine",
     "ErrorContext",
     "Job",

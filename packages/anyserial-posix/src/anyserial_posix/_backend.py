@@ -10,7 +10,7 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from anyserial._spi import closed_error, disconnected_error, translate
+from anyserial._spi import DirectCalls, closed_error, disconnected_error, translate
 from anyserial.capabilities import ControlLines, LineCounters, ModemLines, SerialCapabilities
 from anyserial.exceptions import SerialDisconnectedError, SerialError
 
@@ -85,6 +85,14 @@ class PosixBackend:
     def actual_baudrate(self) -> int | None:
         """The rate that the driver reported after the last settings, in bits per second; None before."""
         return None if self._settings is None else self._settings.actual_baudrate
+
+    @property
+    def direct_calls(self) -> DirectCalls:
+        """The system calls behind `read` and `write`."""
+        return DirectCalls(self._system.read, self._system.write, self._read_limit, self._transfer_error)
+
+    def _transfer_error(self, error: OSError) -> SerialError:
+        return self._handle.error(error, "io", may_wait=False)
 
     @property
     def line_decoder(self) -> "Callable[[bytes], Sequence[bytes | LineError]] | None":
@@ -247,20 +255,6 @@ class PosixBackend:
             return None
         except OSError as exc:
             raise self._handle.error(exc, "io", may_wait=False) from exc
-
-    def write_onto(self, counts: list[int], data: bytes | memoryview) -> bool:
-        """Write as `write` does, and append the count to *counts* in the same step of C; return whether anything was taken.
-
-        Raises:
-            SerialDisconnectedError: The device is gone.
-        """
-        try:
-            counts.extend(map(self._os_write, (self._fd,), (data,)))
-        except BlockingIOError:
-            return False
-        except OSError as exc:
-            raise self._handle.error(exc, "io", may_wait=False) from exc
-        return bool(counts[-1])
 
     def _nothing_read(self) -> None:
         """Tell a hang-up from a tty that another program has set: to lines, which end at a ^D, or to VMIN 0."""

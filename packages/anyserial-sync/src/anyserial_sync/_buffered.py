@@ -186,15 +186,14 @@ class BufferedReceiving(BlockingPort):
                 port.bytes_received = before + end
                 return data
             finally:
-                if turns.get(RECEIVER) is me:
-                    del turns[RECEIVER]
-                if self._lifecycle.ending is not None:
-                    self._lifecycle.post(self._lifecycle.closing.advance)
+                self._leave(RECEIVER, me)
         except BaseException as exc:
             if rest is not None and pushback.items is rest:
                 pushback.items = items
                 port.bytes_received = before
-            self._failed(exc, RECEIVER, me)
+            self._leave(RECEIVER, me)
+            if isinstance(exc, SerialDisconnectedError):
+                port.unplug(exc)
             if isinstance(exc, SerialDisconnectedError) and buffer:
                 raise _IncompleteError(
                     exc.errno or errno.ENODEV,

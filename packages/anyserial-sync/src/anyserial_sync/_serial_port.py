@@ -9,11 +9,11 @@ Everything happens in the thread that calls; there is no event loop and no other
 One call may receive and one may send at a time. A call takes its turn with ``turns.setdefault(role,
 me)``, where *me* is an object of its own: one atomic step, and it is in if it gets back *me*.
 
-Ctrl-C, or any signal handler that raises, may end a call at any instruction, and must neither lose a
-byte nor leave a turn taken. So received bytes are read *onto* the pushback in one step of C, and
-storing what is left there is the one step that takes them; until it returns, a receive can put them
-back. What a send has written is appended to *me* in one step as well. A turn is given back twice, since
-the first time may be interrupted.
+Ctrl-C, or any signal handler that raises, may end a call between any two instructions, and must neither
+lose a byte nor leave a turn taken. Python looks for signals when a call returns, so what a call gives may
+be lost. The one way without a call is to step through an iterator of C: ``for data in reader`` reads and
+stores with nothing in between (`Transport.readers`). A call that fails undoes itself, and does so twice,
+since the first time may be interrupted.
 
 All this is written out in `receive`, `receive_into` and `send`, since a round trip is measured in
 thousands of instructions here.
@@ -32,8 +32,6 @@ import anyio
 from anyserial._spi import (
     CLOSED,
     OPEN,
-    RECEIVER,
-    SENDER,
     as_bytes,
     attributes_of,
     check_config,
@@ -57,7 +55,6 @@ if TYPE_CHECKING:
     from anyserial.capabilities import PortStatistics, SerialCapabilities
     from anyserial.config import SerialConfigFields
     from anyserial.discovery import PortInfo
-    from anyserial.exceptions import LineError
 
 __all__ = ("SerialPort",)
 
@@ -154,54 +151,49 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
             milliseconds = deadline = None
         else:
             if type(timeout) is float and 0.0 <= timeout < LONGEST_WAIT:
-                milliseconds = timeout * 1000
+                milliseconds, deadline = timeout * 1000, monotonic() + timeout
             else:
-                milliseconds = milliseconds_of(timeout)
-            deadline = monotonic() + timeout
-        port, pushback, turns, turnstile = self._port, self._pushback, self._turns, self._receiving
-        me: list[int] = []
+                milliseconds, deadline = milliseconds_of(timeout), deadline_of(timeout)
+        port, turns, turnstile = self._port, self._turns, self._receiving
+        me: list[bool] = []
         before = 0
-        items: list[bytes | LineError] = []
-        rest: list[bytes | LineError] | None = None
+        data: bytes | None = None
         try:
             try:
-                if turns.setdefault(RECEIVER, me) is not me:
+                if turns.setdefault("receiver", me) is not me:
                     turnstile.refuse_entry()
                 before = port.bytes_received
                 size = port.chunk_size
                 if max_bytes < size:  # noqa: PLR1730  # half the cost of min()
                     size = max_bytes
-                if self._attempt_first or pushback.items or milliseconds == 0.0 or turnstile.interrupted:
-                    self._fill(me, size, deadline, poll=milliseconds == 0.0)
+                if self._attempt_first or self._pushback.items or milliseconds == 0.0 or turnstile.interrupted:
+                    data = self._next(me, size, deadline, poll=milliseconds == 0.0)
                 elif (
-                    (wait := turnstile.wait) is None
-                    or not wait(milliseconds)
-                    or turnstile.interrupted
-                    or not port.transport.read_onto(pushback.items, size)
+                    (wait := turnstile.wait) is not None
+                    and wait(milliseconds)
+                    and not turnstile.interrupted
+                    and (readers := port.transport.readers) is not None
                 ):
-                    self._waits.fill(turnstile, me, size, deadline)
-                items = pushback.items
-                data = items[0]
-                if len(items) > 1 or data.__class__ is not bytes or len(data) > size:
-                    data, rest = pushback.first(size)
-                else:
-                    rest = []
+                    try:
+                        for data in readers[size]:  # noqa: B007  # one read: see `Transport.readers`
+                            break
+                    except OSError as exc:
+                        port.transport.read_failed(exc)
+                if not data:
+                    data = self._wait_and_take(me, size, deadline)
                 count = len(data)
                 if count == size or count >= BURST:
                     self._attempt_first = True
-                pushback.items = rest
                 port.bytes_received = before + count
+                del turns["receiver"]
+                if turnstile.interrupted:
+                    self._lifecycle.leave(me)
                 return data
-            finally:
-                if turns.get(RECEIVER) is me:
-                    del turns[RECEIVER]
-                if self._lifecycle.ending is not None:
-                    self._lifecycle.post(self._lifecycle.closing.advance)
+            except BaseException as exc:
+                self._receive_failed(exc, me, data, before)
+                raise
         except BaseException as exc:
-            if rest is not None and pushback.items is rest:
-                pushback.items = items
-                port.bytes_received = before
-            self._failed(exc, RECEIVER, me)
+            self._receive_failed(exc, me, data, before)
             raise
 
     def receive_into(self, buffer: "bytearray | memoryview", *, timeout: float | None = None) -> int:
@@ -226,37 +218,31 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
         if not view:
             raise ValueError("receive_into needs a buffer of at least one byte (got an empty one)")
         deadline = deadline_of(timeout)
-        port, pushback, turns = self._port, self._pushback, self._turns
-        me: list[int] = []
+        port, turns = self._port, self._turns
+        me: list[bool] = []
         before = 0
-        items: list[bytes | LineError] = []
-        rest: list[bytes | LineError] | None = None
+        data: bytes | None = None
         try:
             try:
-                if turns.setdefault(RECEIVER, me) is not me:
+                if turns.setdefault("receiver", me) is not me:
                     self._receiving.refuse_entry()
                 before = port.bytes_received
                 size = min(len(view), port.chunk_size)
-                self._fill(me, size, deadline, poll=timeout == 0)
-                items = pushback.items
-                data, rest = pushback.first(size)
+                data = self._next(me, size, deadline, poll=timeout == 0) or self._wait_and_take(me, size, deadline)
                 count = len(data)
                 view[:count] = data
                 if count == size or count >= BURST:
                     self._attempt_first = True
-                pushback.items = rest
                 port.bytes_received = before + count
+                del turns["receiver"]
+                if self._receiving.interrupted:
+                    self._lifecycle.leave(me)
                 return count
-            finally:
-                if turns.get(RECEIVER) is me:
-                    del turns[RECEIVER]
-                if self._lifecycle.ending is not None:
-                    self._lifecycle.post(self._lifecycle.closing.advance)
+            except BaseException as exc:
+                self._receive_failed(exc, me, data, before)
+                raise
         except BaseException as exc:
-            if rest is not None and pushback.items is rest:
-                pushback.items = items
-                port.bytes_received = before
-            self._failed(exc, RECEIVER, me)
+            self._receive_failed(exc, me, data, before)
             raise
 
     def receive_available(self, *, limit: int | None = None, timeout: float | None = None) -> bytes:
@@ -300,10 +286,10 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
             milliseconds_of(timeout)
         port, turns, turnstile = self._port, self._turns, self._sending
         me: list[int] = []
-        before = None
+        before = sent = None
         try:
             try:
-                if turns.setdefault(SENDER, me) is not me:
+                if turns.setdefault("sender", me) is not me:
                     turnstile.refuse_entry()
                 before = port.bytes_sent
                 if turnstile.interrupted:
@@ -311,27 +297,42 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
                 # The answer to what is sent cannot be there yet: the next receive had better wait first.
                 self._attempt_first = False
                 if data:
-                    if port.transport.write_onto(me, data):
-                        port.bytes_sent = before + me[0]
-                    if not me or me[0] < len(data):
-                        self._send_rest(me, before, memoryview(data), timeout)
-            finally:
-                if turns.get(SENDER) is me:
-                    del turns[SENDER]
-                if self._lifecycle.ending is not None:
-                    self._lifecycle.post(self._lifecycle.closing.advance)
+                    if (writer := port.transport.writer) is not None:
+                        try:
+                            port.transport.outbox.append(data)
+                            for sent in writer:  # noqa: B007  # one write: see `Transport.writer`
+                                break
+                        except OSError as exc:
+                            port.transport.write_failed(exc)
+                    if sent is not None and sent == len(data):
+                        port.bytes_sent = before + sent
+                    else:
+                        self._send_rest(me, before, memoryview(data), sent, timeout)
+                del turns["sender"]
+                if turnstile.interrupted:
+                    self._lifecycle.leave(me)
+            except BaseException as exc:
+                self._send_failed(exc, me, sent, before)
+                raise
         except BaseException as exc:
-            if before is not None:
-                port.bytes_sent = before + sum(me)
-            self._failed(exc, SENDER, me)
+            self._send_failed(exc, me, sent, before)
             raise
 
-    def _send_rest(self, me: "list[int]", before: int, data: memoryview, timeout: float | None) -> None:
-        """Wait and write until everything is taken; *me* has the counts of what was."""
+    def _send_rest(
+        self, me: "list[int]", before: int, data: memoryview, sent: int | None, timeout: float | None
+    ) -> None:
+        """Wait and write until everything is taken; *me* gets the counts of what was."""
         deadline = deadline_of(timeout)
-        while (sent := sum(me)) < len(data):
-            self._waits.write(self._sending, me, data[sent:], deadline)
-            self._port.bytes_sent = before + sum(me)
+        port = self._port
+        if sent:
+            me.append(sent)
+        elif port.transport.writer is None:
+            port.transport.write_onto(me, data)
+        while True:
+            port.bytes_sent = before + sum(me)
+            if (taken := sum(me)) == len(data):
+                return
+            self._waits.write(self._sending, me, data[taken:], deadline)
 
     def send_buffer(self, data: "Buffer", *, timeout: float | None = None) -> None:
         """Send all of a buffer, byte by byte as it lies in memory; as `send`.

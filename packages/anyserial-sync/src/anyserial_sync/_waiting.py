@@ -88,36 +88,70 @@ class BlockingPort:
         else:
             self._waits = _DescriptorWaits(port)
 
-    def _fill(self, me: object, size: int, deadline: float | None, *, poll: bool) -> None:
-        """See to it that something is in the pushback."""
+    def _next(self, me: object, size: int, deadline: float | None, *, poll: bool) -> bytes | None:
+        """Return 1..*size* bytes that are there already; None if it is time to wait.
+
+        Raises:
+            TimeoutError: There are none, and the call *polls*.
+        """
         turnstile, port = self._receiving, self._port
         self._check_readable()
-        if port.pushback.items:
-            return
-        if turnstile.interrupted:
-            turnstile.check(me)
-        attempt_first, self._attempt_first = self._attempt_first, False
-        if attempt_first or poll:
-            if port.transport.read_onto(port.pushback.items, size):
-                return
-            if poll and port.transport.has_descriptor:
-                raise timed_out("nothing was received", port.path)
-        self._waits.fill(turnstile, me, size, deadline)
+        if not port.pushback.items:
+            if turnstile.interrupted:
+                turnstile.check(me)
+            attempt_first, self._attempt_first = self._attempt_first, False
+            if not (attempt_first or poll):
+                return None
+            if not port.transport.read_onto(port.pushback.items, size):
+                if poll and port.transport.has_descriptor:
+                    raise timed_out("nothing was received", port.path)
+                return None
+        return port.pushback.take(size)
+
+    def _wait_and_take(self, me: object, size: int, deadline: float | None) -> bytes:
+        """Wait until there is something, and return 1..*size* bytes of it."""
+        self._waits.fill(self._receiving, me, size, deadline)
+        return self._port.pushback.take(size)
 
     def _check_readable(self) -> None:
         """Raise the refusal of a receive; a port whose device is gone still gives what was pushed back."""
         if self._lifecycle.state > DISCONNECTED:
             raise self._lifecycle.refusal()
 
-    def _failed(self, exc: BaseException, role: str, me: object) -> None:
-        """Give the turn back once more, and note a device that is gone."""
+    def _receive_failed(self, exc: BaseException, me: "list[bool]", data: bytes | None, before: int) -> None:
+        """Undo a receive that ends with *exc*: give back what it had, and its turn. A second time repeats that.
+
+        Args:
+            exc: Why it ends.
+            me: Its ticket; marked when *data* is given back.
+            data: What it was about to return.
+            before: What `bytes_received` was when it began.
+        """
+        port = self._port
+        if data and not me:
+            port.bytes_received = before
+            port.pushback.give_back(data)
+            me.append(True)
+        self._leave("receiver", me)
+        if isinstance(exc, SerialDisconnectedError):
+            port.unplug(exc)
+
+    def _send_failed(self, exc: BaseException, me: "list[int]", sent: int | None, before: int | None) -> None:
+        """Undo a send that ends with *exc*: count what it has sent, and give back its turn. Can be repeated."""
+        if before is not None:
+            self._port.bytes_sent = before + (sum(me) or sent or 0)
+            self._port.transport.outbox.clear()
+        self._leave("sender", me)
+        if isinstance(exc, SerialDisconnectedError):
+            self._port.unplug(exc)
+
+    def _leave(self, role: str, me: object) -> None:
+        """Give back the turn of the call *me*."""
         turns, lifecycle = self._turns, self._lifecycle
         if turns.get(role) is me:
             turns.pop(role, None)
-            if lifecycle.ending is not None:
-                lifecycle.post(lifecycle.closing.advance)
-        if isinstance(exc, SerialDisconnectedError):
-            self._port.unplug(exc)
+        if lifecycle.ending is not None:
+            lifecycle.post(lifecycle.closing.advance)
 
     def _perform[T](self, steps: "Steps[T]", timeout: float | None) -> T:
         return perform(self._port, steps, timeout)

@@ -11,7 +11,8 @@ Not here: waiting, and who may do what when (`lifecycle`).
 
 from _thread import allocate_lock
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from itertools import repeat
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, override
 
 import anyio
 
@@ -21,7 +22,7 @@ from anyserial._readiness import native_token
 from anyserial.exceptions import UnsupportedFeatureError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import TypeIs
 
     from anyserial._port.engine import Steps
@@ -29,11 +30,12 @@ if TYPE_CHECKING:
     from anyserial.backend import AsyncSerialBackend, SerialBackend
     from anyserial.capabilities import LineCounters, ModemLines, SerialCapabilities
     from anyserial.config import SerialConfig
-    from anyserial.exceptions import LineError
+    from anyserial.exceptions import LineError, SerialError
 
 __all__ = (
     "LIVENESS_INTERVAL",
     "DescriptorTransport",
+    "DirectCalls",
     "LinesSeen",
     "SelfWaitingTransport",
     "Transport",
@@ -41,6 +43,7 @@ __all__ = (
     "waits_itself",
 )
 
+MOST_READERS: Final = 16
 LIVENESS_INTERVAL: Final = 0.02  # seconds: an unplug is noticed at least this often while something waits
 
 type Items = list[bytes | LineError]
@@ -100,6 +103,12 @@ class Transport(Protocol):
         write: Attempt to write; the count, None if nothing is taken now.
         write_onto: The same, the count appended to a list in one step that nothing interrupts.
         has_descriptor: Whether `fileno` is a number.
+        readers: By how many bytes are asked for, iterators of C whose every step is one read: for the
+            blocking face, which must not lose what is read when a signal comes. ``b""`` and OSError
+            (`read_failed`) are the caller's to sort out. None where there are none.
+        writer: The same for writing: each step writes the last item of `outbox`, and gives the count. None
+            where there is none.
+        outbox: What *writer* is to write.
     """
 
     read: "Callable[[int], bytes | None]"
@@ -109,6 +118,17 @@ class Transport(Protocol):
     write_onto: "Callable[[list[int], bytes | memoryview], bool]"
 
     has_descriptor: bool
+    readers: "dict[int, Iterator[bytes]] | None"
+    writer: "Iterator[int] | None"
+    outbox: "list[bytes | memoryview]"
+
+    def read_failed(self, error: OSError) -> None:
+        """Raise what *error* of a step of `readers` means; return if there was nothing to read."""
+        ...
+
+    def write_failed(self, error: OSError) -> None:
+        """Raise what *error* of a step of `writer` means; return if nothing was taken."""
+        ...
 
     @property
     def backend(self) -> "SerialBackend | AsyncSerialBackend":
@@ -198,6 +218,13 @@ class DescriptorTransport:
         self.write_onto: Callable[[list[int], bytes | memoryview], bool] = getattr(
             backend, "write_onto", self._write_then_append
         )
+        self.outbox: list[bytes | memoryview] = []
+        self.readers: dict[int, Iterator[bytes]] | None = None
+        self.writer: Iterator[int] | None = None
+        self._system: DirectCalls | None = getattr(backend, "direct_calls", None)
+        if self._system is not None:
+            feed: Iterator[Any] = iter(self.outbox.pop, None)
+            self.writer = map(self._system.write, repeat(backend.fileno()), feed)
         self.take_up_settings()
 
     def take_up_settings(self) -> None:
@@ -205,9 +232,19 @@ class DescriptorTransport:
         backend = self.backend
         if (decode := backend.line_decoder) is None:
             self.read, self.read_into, self.read_onto = backend.read, backend.read_into, self._read_onto
+            if self._system is not None:
+                self.readers = _Readers(self._system, backend.fileno())
         else:
+            self.readers = None
             marked = _MarkedReader(backend.read, decode, self._pushback)
             self.read, self.read_into, self.read_onto = marked.read, marked.read_into, marked.read_onto
+
+    def read_failed(self, error: OSError) -> None:
+        """See `Transport`."""
+        if self._system is not None and not isinstance(error, BlockingIOError):
+            raise self._system.error(error) from error
+
+    write_failed = read_failed
 
     @property
     def capabilities(self) -> "SerialCapabilities":
@@ -253,6 +290,7 @@ class DescriptorTransport:
                     # Bytes are marked, or not, from some moment during the change: until the decoder that knows
                     # it is taken up, there is nothing to read.
                     self.read, self.read_into, self.read_onto = _nothing, _nothing, _nothing_onto
+                    self.readers = None
                 self.backend.configure(config)
                 self._line_errors = config.line_errors
             finally:
@@ -324,6 +362,39 @@ class DescriptorTransport:
         return True
 
 
+class DirectCalls(NamedTuple):
+    """What a backend may offer as ``direct_calls``: the system calls behind its `read` and `write`, as calls of C.
+
+    Attributes:
+        read: Takes the descriptor and a count, as `os.read`.
+        write: Takes the descriptor and data, as `os.write`.
+        read_limit: The most that one read is asked for.
+        error: Returns the SerialError that an OSError of one of them means; does not block.
+    """
+
+    read: "Callable[[int, int], bytes]"
+    write: "Callable[[int, bytes | memoryview], int]"
+    read_limit: int
+    error: "Callable[[OSError], SerialError]"
+
+
+class _Readers(dict[int, "Iterator[bytes]"]):
+    """Iterators by the count that is asked for, each made when it is first needed."""
+
+    def __init__(self, system: DirectCalls, fd: int) -> None:
+        super().__init__()
+        self._system = system
+        self._fd = fd
+
+    @override
+    def __missing__(self, size: int) -> "Iterator[bytes]":
+        if len(self) >= MOST_READERS:
+            self.clear()
+        limit = min(size, self._system.read_limit)
+        reader = self[size] = map(self._system.read, repeat(self._fd), repeat(limit))
+        return reader
+
+
 class _MarkedReader:
     """Reads from a driver that marks line errors in the data, and separates the two."""
 
@@ -377,7 +448,15 @@ class SelfWaitingTransport:
         self.read_onto: Callable[[Items, int], bool] = _nothing_onto
         self.write: Callable[[bytes | memoryview], int | None] = _nothing
         self.write_onto: Callable[[list[int], bytes | memoryview], bool] = _nothing_onto
+        self.readers: dict[int, Iterator[bytes]] | None = None
+        self.writer: Iterator[int] | None = None
+        self.outbox: list[bytes | memoryview] = []
         self._settings: tuple[object, anyio.Lock] | None = None
+
+    def read_failed(self, error: OSError) -> None:
+        """See `Transport`: there is no step that could fail."""
+
+    write_failed = read_failed
 
     @property
     def capabilities(self) -> "SerialCapabilities":
