@@ -156,10 +156,11 @@ def test_a_break_behind_queued_output_survives_signals(link: Link) -> None:
     signals: list[int] = []
     before = signal.signal(signal.SIGALRM, lambda number, _frame: signals.append(number))
     config = SerialConfig(flow_control=FlowControl(rts_cts=True))
+    queued = bytes(range(1, 201))  # more than the UART takes by itself
     try:
         with anyserial.sync.open_serial_port(link.path, config) as port:
             link.hold(True)
-            port.send(b"queued")
+            port.send(queued)
             letting_go = threading.Timer(0.3, link.hold, (False,))
             letting_go.start()
             signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
@@ -168,7 +169,7 @@ def test_a_break_behind_queued_output_survives_signals(link: Link) -> None:
             port.set_break(False)
             signal.setitimer(signal.ITIMER_REAL, 0)
             letting_go.join()
-            assert link.receive(6) == b"queued"
+            assert link.receive(len(queued) + 1) == queued + b"\0"
             assert signals
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)

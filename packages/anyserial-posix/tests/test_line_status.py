@@ -313,6 +313,22 @@ def test_a_reset_forgets_what_was_queued_before_the_change(simulated: Any) -> No
     assert _read_all(port) == [b"\xffnext"]
 
 
+def test_discarding_on_open_forgets_what_was_queued(simulated: Any) -> None:
+    kernel = simulated()
+    kernel.make_raw()
+    _queue(kernel, b"\xff\xff")
+    plain = kernel.flush
+
+    def flush(fd: int, queue: int) -> None:
+        plain(fd, queue)
+        assert kernel.near.recv(100) == b"\xff\xff"
+
+    kernel.flush = flush
+    port = kernel.open_backend(line_errors="raise", discard_input_on_open=True)
+    _queue(kernel, b"\xff\xffnext")
+    assert _read_all(port) == [b"\xffnext"]
+
+
 def test_an_error_carries_its_byte_and_the_path() -> None:
     (error,) = LineDecoder(LineErrors.RAISE, "/dev/ttyS9")(b"\xff\x00A")
     assert isinstance(error, LineError)

@@ -20,7 +20,7 @@ from anyserial_posix._ioctl import call, get_int, set_int
 from anyserial_posix._line_status import read_counters
 from anyserial_posix._node import open_node
 from anyserial_posix._settings import Settings
-from anyserial_posix._syscalls import FLUSH_INPUT, FLUSH_OUTPUT, KERNEL
+from anyserial_posix._syscalls import FLUSH_OUTPUT, KERNEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -284,10 +284,9 @@ class PosixBackend:
 
     def reset_input_buffer(self) -> None:
         """Throw away what was received and not read (TCIFLUSH)."""
-        with self._handle.translated("ioctl", "an input queue that can be discarded"):
-            self._system.flush(self._fd, FLUSH_INPUT)
-        if self._settings is not None and self._settings.decoder is not None:
-            self._settings.decoder.forget()
+        if self._settings is None:
+            raise closed_error(self.path)
+        self._settings.discard_input()
 
     def reset_output_buffer(self) -> None:
         """Throw away what was written and not sent (TCOFLUSH); usb-serial drivers cannot."""

@@ -108,8 +108,7 @@ class Settings:
                 self._set_lines(config)
             if config.discard_input_on_open:
                 self._system.pause(DELIVERY_TIME)
-                with handle.translated("ioctl"):
-                    self._system.flush(handle.fd, FLUSH_INPUT)
+                self.discard_input()
         except BaseException:
             _run(undo)
             raise
@@ -134,6 +133,13 @@ class Settings:
             raise
         if self._locked and not config.exclusive:
             self._drop_lock()
+
+    def discard_input(self) -> None:
+        """Throw away what the tty holds, and what is known about it."""
+        with self._handle.translated("ioctl", "an input queue that can be discarded"):
+            self._system.flush(self._handle.fd, FLUSH_INPUT)
+        if self.decoder is not None:
+            self.decoder.forget()
 
     def put_back(self) -> None:
         """Undo what is not to outlast the descriptor. Never raises for a device that is gone."""
