@@ -140,7 +140,8 @@ class PosixBackend:
     def close(self) -> None:
         """Release a break, undo what `open` changed, and close; output that is queued is left to the kernel.
 
-        Blocks for as long as the driver waits for that output: up to 30 s (closing_wait). Never raises for a device that is gone.
+        Blocks for as long as the driver waits for that output: up to 30 s (closing_wait). Never raises
+        for a device that is gone.
         """
         fd = self._fd
         if fd == CLOSED:
