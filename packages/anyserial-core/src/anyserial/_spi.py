@@ -5,17 +5,35 @@ core's public modules and this one, and nothing else of core; the layout tests k
 backend of somebody else needs is public, in `anyserial.backend`. No code belongs here.
 """
 
-from anyserial._checks import as_bytes, check_config, check_flag, check_positive, check_seconds
+from anyserial._checks import (
+    as_bytes,
+    as_writable,
+    check_bytes,
+    check_config,
+    check_flag,
+    check_integer,
+    check_positive,
+    check_seconds,
+    check_timeout,
+    limited,
+    refusal,
+)
 from anyserial._errno import ErrorContext, closed_error, disconnected_error, translate
 
 __all__ = (
     "ErrorContext",
     "as_bytes",
+    "as_writable",
+    "check_bytes",
     "check_config",
     "check_flag",
+    "check_integer",
     "check_positive",
     "check_seconds",
+    "check_timeout",
     "closed_error",
     "disconnected_error",
+    "limited",
+    "refusal",
     "translate",
 )

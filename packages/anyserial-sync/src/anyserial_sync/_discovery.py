@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import anyio
 from anyserial import _offload, discovery
+from anyserial._spi import check_seconds
 
 from anyserial_sync._lane import Lane
 from anyserial_sync._steps import wait_for
@@ -132,7 +133,7 @@ def watch_serial_ports(*, interval: float = 1.0, timeout: float | None = None) -
         ImportError: On entering: the distribution anyserial-discovery is not installed.
         UnsupportedPlatformError: On entering: this platform is not known.
     """
-    discovery._check_interval(interval)  # noqa: SLF001  # core's, for its parts
+    interval = check_seconds("interval", interval, zero=False)
     check_timeout(timeout)
     return PortWatch(interval, timeout)
 
