@@ -55,11 +55,9 @@ class _Table(type):
             body["__rows__"] = {}
         # A user's subclass of a record is left as it is.
         elif isinstance(bases[0], _Table) and not bases[0].__rows__:
-            rows = {field: row for field, row in body.items() if row.__class__ is tuple and field[:2] != "__"}
-            for field in rows:
-                del body[field]
-            body["__rows__"] = rows
-            body["__slots__"] = tuple(rows)
+            fields = [field for field, row in body.items() if row.__class__ is tuple and field[:2] != "__"]
+            body["__rows__"] = {field: body.pop(field) for field in fields}
+            body["__slots__"] = tuple(fields)
         return super().__new__(cls, name, bases, body)
 
     @property
