@@ -9,8 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from benchmarks.parts import PARTS
-from benchmarks.ways import machine, versions
+from benchmarks.contenders import machine, versions
+from benchmarks.scenarios import SCENARIOS
 
 ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results.json"
@@ -27,7 +27,9 @@ def main() -> int:
         "--quick", action="store_true", help="only anyserial's instruction counts, against baseline.json"
     )
     parser.add_argument("--update", action="store_true", help="with --quick: make the new counts the committed ones")
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART", help=", ".join(PARTS))
+    parser.add_argument(
+        "--only", nargs="+", choices=SCENARIOS, default=list(SCENARIOS), metavar="SCENARIO", help=", ".join(SCENARIOS)
+    )
     parser.add_argument("--json", action="store_true", help="print the results and leave the files alone")
     parser.add_argument("--render", action="store_true", help="measure nothing, write the documents from results.json")
     arguments = parser.parse_args()
@@ -41,9 +43,9 @@ def main() -> int:
         _start_with_peers(missing)
     results: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     if not arguments.render:
-        for part in arguments.only:
-            rows = PARTS[part](lambda text: print(f"==> {text}", file=sys.stderr, flush=True))
-            results[part] = {
+        for scenario in arguments.only:
+            rows = SCENARIOS[scenario](lambda text: print(f"==> {text}", file=sys.stderr, flush=True))
+            results[scenario] = {
                 "date": dt.datetime.now(dt.UTC).date().isoformat(),
                 "machine": machine(),
                 "load": round(os.getloadavg()[1], 1),  # of the last five minutes, this run's own included
@@ -51,7 +53,7 @@ def main() -> int:
                 "rows": rows,
             }
             if arguments.json:
-                print(json.dumps({part: results[part]}, indent=1), flush=True)
+                print(json.dumps({scenario: results[scenario]}, indent=1), flush=True)
             else:
                 RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     if not arguments.json:
@@ -63,7 +65,7 @@ def main() -> int:
 
 
 def _start_with_peers(missing: list[str]) -> None:
-    """Start anew in an environment that has the peers, and leave this one as it is."""
+    """Restart this command in an environment that has the peers; the current environment stays as it is."""
     if os.environ.get("ANYSERIAL_BENCHMARKS_STARTED"):
         sys.exit(f"not installed: {', '.join(missing)}; they are in the dependency group 'peers'")
     uv = os.environ.get("UV", "uv")

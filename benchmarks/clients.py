@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 import tracemalloc
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
@@ -307,19 +307,39 @@ def all_at_once(runtime: str) -> Callable[[list[Callable[[], Awaitable[Any]]]], 
     return gathered
 
 
+def batches(count: str) -> Iterator[int]:
+    """Give the repetitions to do; of "20+100", mark where the 100 begin and where they end."""
+    first, marked, rest = count.partition("+")
+    yield int(first)
+    if marked:
+        mark()
+        yield int(rest)
+        mark()
+
+
+def mark() -> None:
+    """End a copy of this process, so that cachegrind reports what was counted so far."""
+    child = os.fork()
+    if not child:
+        os._exit(0)
+    os.waitpid(child, 0)
+
+
 def round_trips(library: str, runtime: str, path: str, count: str) -> None:
     """Exchange COUNT messages, one after the other."""
     if runtime == "blocking":
-        way = BLOCKING[library]()
-        port = way.open(path)
-        way.exchange(port, int(count))
-        way.close(port)
+        blocking = BLOCKING[library]()
+        port = blocking.open(path)
+        for number in batches(count):
+            blocking.exchange(port, number)
+        blocking.close(port)
         return
     client = ASYNC[library]()
 
     async def main() -> None:
         port = await client.open(path)
-        await client.exchange(port, int(count))
+        for number in batches(count):
+            await client.exchange(port, number)
         await client.close(port)
 
     run(runtime, main)
@@ -330,18 +350,18 @@ def fan_out(library: str, runtime: str, paths: str, count: str) -> dict[str, flo
     ports = json.loads(paths)
     rounds = int(count)
     if runtime == "blocking":
-        way = BLOCKING[library]()
-        opened = way.open_many(ports)
+        blocking = BLOCKING[library]()
+        opened = blocking.open_many(ports)
         start = threading.Barrier(len(ports) + 1)
 
         def serve(port: Any) -> None:
             try:
-                way.exchange(port, 2)
+                blocking.exchange(port, 2)
             except BaseException:
                 start.abort()
                 raise
             start.wait()
-            way.exchange(port, rounds)
+            blocking.exchange(port, rounds)
 
         threads = [threading.Thread(target=serve, args=(port,)) for port in opened]
         for thread in threads:
@@ -351,7 +371,7 @@ def fan_out(library: str, runtime: str, paths: str, count: str) -> dict[str, flo
         for thread in threads:
             thread.join()
         result = {"wall": time.perf_counter() - began, "cpu": time.process_time() - cpu}
-        way.close_many(opened)
+        blocking.close_many(opened)
         return result
     client = ASYNC[library]()
 
@@ -374,20 +394,20 @@ def fan_out(library: str, runtime: str, paths: str, count: str) -> dict[str, flo
     return found
 
 
-def in_step(library: str, runtime: str, paths: str, count: str) -> dict[str, float]:
+def lockstep(library: str, runtime: str, paths: str, count: str) -> dict[str, float]:
     """COUNT times exchange one message on every port, all at once, and wait for all; return wall and CPU seconds."""
     ports = json.loads(paths)
     rounds = int(count)
     if runtime == "blocking":
-        way = BLOCKING[library]()
-        opened = way.open_many(ports)
+        blocking = BLOCKING[library]()
+        opened = blocking.open_many(ports)
         step = threading.Barrier(len(ports) + 1)
 
         def serve(port: Any) -> None:
             try:
                 for _ in range(rounds + 1):
                     step.wait()
-                    way.exchange(port, 1)
+                    blocking.exchange(port, 1)
                     step.wait()
             except BaseException:
                 step.abort()
@@ -404,7 +424,7 @@ def in_step(library: str, runtime: str, paths: str, count: str) -> dict[str, flo
         result = {"wall": time.perf_counter() - began, "cpu": time.process_time() - cpu}
         for thread in threads:
             thread.join()
-        way.close_many(opened)
+        blocking.close_many(opened)
         return result
     client = ASYNC[library]()
 
@@ -429,14 +449,14 @@ def bulk(library: str, runtime: str, path: str, total: str) -> dict[str, float]:
     """Receive TOTAL bytes; return wall and CPU seconds."""
     size = int(total)
     if runtime == "blocking":
-        way = BLOCKING[library]()
-        port = way.open(path)
+        blocking = BLOCKING[library]()
+        port = blocking.open(path)
         began, cpu, received = time.perf_counter(), time.process_time(), 0
-        way.ask(port)
+        blocking.ask(port)
         while received < size:
-            received += way.receive(port)
+            received += blocking.receive(port)
         result = {"wall": time.perf_counter() - began, "cpu": time.process_time() - cpu}
-        way.close(port)
+        blocking.close(port)
         return result
     client = ASYNC[library]()
 
@@ -459,13 +479,13 @@ def overshoot(library: str, runtime: str, path: str, count: str) -> list[float]:
     limit = 0.02
     late: list[float] = []
     if runtime == "blocking":
-        way = BLOCKING[library]()
-        port = way.open(path)
+        blocking = BLOCKING[library]()
+        port = blocking.open(path)
         for _ in range(int(count)):
             began = time.perf_counter()
-            way.receive_within(port, limit)
+            blocking.receive_within(port, limit)
             late.append(time.perf_counter() - began - limit)
-        way.close(port)
+        blocking.close(port)
         return late
     client = ASYNC[library]()
 
@@ -481,22 +501,75 @@ def overshoot(library: str, runtime: str, path: str, count: str) -> list[float]:
     return late
 
 
+def cancellations(library: str, runtime: str, path: str, count: str) -> list[float]:
+    """Cancel a receive that waits, COUNT times; return the seconds until its caller ran again.
+
+    A blocking one can only be given up by its timeout, and that is included.
+    """
+    took: list[float] = []
+    if runtime == "blocking":
+        blocking = BLOCKING[library]()
+        port = blocking.open(path)
+        for number in batches(count):
+            for _ in range(number):
+                began = time.perf_counter()
+                blocking.receive_within(port, 0.002)
+                took.append(time.perf_counter() - began)
+        blocking.close(port)
+        return took
+    client = ASYNC[library]()
+
+    began = 0.0
+
+    def cancel(scope: Any) -> None:
+        nonlocal began
+        began = time.perf_counter()
+        scope.cancel()
+
+    async def cancelled_asyncio(port: Any) -> None:
+        task: Any = asyncio.current_task()
+        asyncio.get_running_loop().call_soon(cancel, task)  # once the receive waits
+        with suppress(asyncio.CancelledError):
+            await client.receive(port)
+        task.uncancel()
+
+    async def cancelled_trio(port: Any) -> None:
+        trio: Any = import_module("trio")
+        with trio.CancelScope() as scope:
+            trio.lowlevel.current_trio_token().run_sync_soon(cancel, scope)
+            await client.receive(port)
+
+    async def main() -> None:
+        cancelled = cancelled_trio if runtime == "trio" else cancelled_asyncio
+        port = await client.open(path)
+        for number in batches(count):
+            for _ in range(number):
+                await cancelled(port)
+                took.append(time.perf_counter() - began)
+        await client.close(port)
+
+    run(runtime, main)
+    return took
+
+
 def cycles(library: str, runtime: str, path: str, count: str) -> float:
     """Open and close COUNT times; return seconds."""
     if runtime == "blocking":
-        way = BLOCKING[library]()
-        way.close(way.open(path))
+        blocking = BLOCKING[library]()
+        blocking.close(blocking.open(path))
         began = time.perf_counter()
-        for _ in range(int(count)):
-            way.close(way.open(path))
+        for number in batches(count):
+            for _ in range(number):
+                blocking.close(blocking.open(path))
         return time.perf_counter() - began
     client = ASYNC[library]()
 
     async def main() -> float:
         await client.close(await client.open(path))
         began = time.perf_counter()
-        for _ in range(int(count)):
-            await client.close(await client.open(path))
+        for number in batches(count):
+            for _ in range(number):
+                await client.close(await client.open(path))
         return time.perf_counter() - began
 
     took: float = run(runtime, main)
@@ -523,13 +596,13 @@ def memory(library: str, runtime: str, paths: str, first: str) -> dict[str, floa
     ports, few = json.loads(paths), int(first)
     many = len(ports) - few
     if runtime == "blocking":
-        way = BLOCKING[library]()
-        opened = [way.open(path) for path in ports[:few]]
+        blocking = BLOCKING[library]()
+        opened = [blocking.open(path) for path in ports[:few]]
         before = usage()
-        opened += [way.open(path) for path in ports[few:]]
+        opened += [blocking.open(path) for path in ports[few:]]
         after = usage()
         for port in opened:
-            way.close(port)
+            blocking.close(port)
         return {name: (after[name] - before[name]) / many for name in before}
     client = ASYNC[library]()
 
@@ -547,7 +620,7 @@ def memory(library: str, runtime: str, paths: str, first: str) -> dict[str, floa
 
 
 TASKS: dict[str, Callable[[str, str, str, str], Any]] = {
-    task.__name__: task for task in (round_trips, fan_out, in_step, bulk, overshoot, cycles, memory)
+    task.__name__: task for task in (round_trips, fan_out, lockstep, bulk, overshoot, cancellations, cycles, memory)
 }
 
 

@@ -5,7 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from benchmarks.ways import PUBLISHED, RUNTIMES
+from benchmarks.contenders import PUBLISHED, RUNTIMES
 
 __all__ = ("write",)
 
@@ -53,10 +53,10 @@ def write(results: dict[str, Any], folder: Path) -> None:
     """Draw what there are results for."""
     pyplot = _pyplot()
     folder.mkdir(parents=True, exist_ok=True)
-    for part, draw in PLOTS.items():
-        if results.get(part, {}).get("rows"):
-            figure = draw(pyplot, results[part]["rows"])
-            figure.savefig(folder / f"{part}.png", bbox_inches="tight")
+    for scenario, draw in PLOTS.items():
+        if results.get(scenario, {}).get("rows"):
+            figure = draw(pyplot, results[scenario]["rows"])
+            figure.savefig(folder / f"{scenario}.png", bbox_inches="tight")
             pyplot.close(figure)
 
 

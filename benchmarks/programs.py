@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.ways import Way, interpreter
+from benchmarks.contenders import Contender, interpreter
 
 __all__ = ("client", "environment", "far_end", "run_client")
 
@@ -46,14 +46,23 @@ def far_end(mode: str, ports: int = 1, *, delay: float = 0.0) -> Generator[list[
                 process.kill()  # in the middle of a burst that nobody reads any more
 
 
-def client(way: Way, task: str, *arguments: object) -> list[str]:
-    """Return the command that does *task* in the given way."""
-    return [interpreter(way), str(HERE / "clients.py"), way.library, way.runtime, task, *map(str, arguments)]
+def client(contender: Contender, task: str, *arguments: object) -> list[str]:
+    """Return the command that does *task* for that contender."""
+    return [
+        interpreter(contender),
+        str(HERE / "clients.py"),
+        contender.library,
+        contender.runtime,
+        task,
+        *map(str, arguments),
+    ]
 
 
-def run_client(way: Way, task: str, *arguments: object, env: dict[str, str], prefix: Sequence[str] = ()) -> Any:
+def run_client(
+    contender: Contender, task: str, *arguments: object, env: dict[str, str], prefix: Sequence[str] = ()
+) -> Any:
     """Run a client and return its result and what it, or the tool before it, wrote to stderr."""
-    command = [*prefix, *client(way, task, *arguments)]
+    command = [*prefix, *client(contender, task, *arguments)]
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=TIMEOUT, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)[:300]} ended with {done.returncode}:\n{done.stderr[-2000:]}")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.ways import RUNTIMES
+from benchmarks.contenders import RUNTIMES
 
 __all__ = ("write",)
 
@@ -16,14 +16,14 @@ CLOSE = 1.02  # what two counts may differ by and still be called equal
 
 
 def write(results: dict[str, Any], page: Path) -> None:
-    """Replace the measured parts of *page* by those of *results*; the rest stays as it is."""
+    """Replace the measured sections of *page* by those of *results*; the rest stays as it is."""
     text = page.read_text()
-    for part, result in results.items():
-        begin, end = f"<!-- measured: {part} -->\n", "<!-- end of measured -->"
+    for scenario, result in results.items():
+        begin, end = f"<!-- measured: {scenario} -->\n", "<!-- end of measured -->"
         head, mark, tail = text.partition(begin)
         if not mark or end not in tail:
             raise ValueError(f"{page} must have the lines {begin.strip()!r} and, after it, {end!r}")
-        generated = [*TABLES[part](result["rows"]), "", _origin(result)]
+        generated = [*TABLES[scenario](result["rows"]), "", _origin(result)]
         text = head + mark + "\n" + "\n".join(generated) + "\n\n" + end + tail.partition(end)[2]
     page.write_text(text)
 
@@ -79,6 +79,14 @@ def _thousands(count: float | None) -> str:
     return "" if count is None else f"{count / 1000:,.1f} k"
 
 
+def _microseconds(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds * 1e6:,.0f} µs"
+
+
+def _calls(calls: dict[str, float] | None) -> str:
+    return f"{sum(calls.values()):.1f}" if calls else ""
+
+
 def _round_trip(rows: Rows) -> list[str]:
     calls = [row for row in rows if row["system_calls"]]
     return [
@@ -91,7 +99,7 @@ def _round_trip(rows: Rows) -> list[str]:
         "",
         "System calls of one round trip:",
         "",
-        *_grid(calls, lambda row: f"{sum(row['system_calls'].values()):.1f}"),
+        *_grid(calls, lambda row: _calls(row["system_calls"])),
         "",
         "Which they are:",
         "",
@@ -115,11 +123,11 @@ def _fan_out(rows: Rows) -> list[str]:
 
 def _many_ports(rows: Rows) -> list[str]:
     ports = list(dict.fromkeys(row["ports"] for row in rows))
-    ways = list(dict.fromkeys((row["library"], row["runtime"]) for row in rows))
+    contenders = list(dict.fromkeys((row["library"], row["runtime"]) for row in rows))
     found = {(row["library"], row["runtime"], row["ports"]): row for row in rows}
 
-    def cell(way: tuple[str, str], count: int, seconds: str, ratio: str) -> str:
-        row = found.get((*way, count))
+    def cell(contender: tuple[str, str], count: int, seconds: str, ratio: str) -> str:
+        row = found.get((*contender, count))
         if row is None:
             return "cannot"
         times = "" if row[ratio] is None else f" ({row[ratio]:.1f}x)"
@@ -128,7 +136,13 @@ def _many_ports(rows: Rows) -> list[str]:
     def table(seconds: str, ratio: str) -> list[str]:
         return _table(
             ["", *(f"{count} ports" if count > 1 else "1 port" for count in ports)],
-            [[f"{_strong(way[0])}, {way[1]}", *(cell(way, count, seconds, ratio) for count in ports)] for way in ways],
+            [
+                [
+                    f"{_strong(contender[0])}, {contender[1]}",
+                    *(cell(contender, count, seconds, ratio) for count in ports),
+                ]
+                for contender in contenders
+            ],
         )
 
     most = [row for row in rows if row["ports"] == ports[-1]]
@@ -172,28 +186,49 @@ def _cancellation(rows: Rows) -> list[str]:
 
     return [
         *_table(
-            ["", "runtime", "median", "95th percentile"],
-            [[_strong(row["library"]), row["runtime"], shown(row["median"]), shown(row["p95"])] for row in rows],
+            ["", "runtime", "late, median", "late, 95th percentile", "cancelled in", "instructions", "system calls"],
+            [
+                [
+                    _strong(row["library"]),
+                    row["runtime"],
+                    shown(row["median"]),
+                    shown(row["p95"]),
+                    _microseconds(row["cancelled"]),
+                    _thousands(row["instructions"]),
+                    _calls(row["system_calls"]),
+                ]
+                for row in rows
+            ],
         ),
+        "",
+        "Late:",
         *_verdict(rows, "median", shown),
+        "",
+        "Cancelled in:",
+        *_verdict(rows, "cancelled", _microseconds),
+        "",
+        "Instructions:",
+        *_verdict(rows, "instructions", _thousands),
     ]
 
 
 def _opening(rows: Rows) -> list[str]:
     return [
         *_table(
-            ["", "runtime", "open and close", "of pyserial's time"],
+            ["", "runtime", "open and close", "of pyserial's time", "instructions", "system calls"],
             [
                 [
                     _strong(row["library"]),
                     row["runtime"],
-                    f"{row['seconds'] * 1e6:,.0f} µs",
+                    _microseconds(row["seconds"]),
                     f"{row['times_pyserial']:.1f}",
+                    _thousands(row["instructions"]),
+                    _calls(row["system_calls"]),
                 ]
                 for row in rows
             ],
         ),
-        *_verdict(rows, "seconds", lambda seconds: f"{seconds * 1e6:,.0f} µs"),
+        *_verdict(rows, "seconds", _microseconds),
     ]
 
 
@@ -234,7 +269,7 @@ def _memory(rows: Rows) -> list[str]:
 TABLES: dict[str, Callable[[Rows], list[str]]] = {
     "round-trip": _round_trip,
     "fan-out": _fan_out,
-    "in-step": _many_ports,
+    "lockstep": _many_ports,
     "bulk": _bulk,
     "cancellation": _cancellation,
     "opening": _opening,

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -106,6 +107,19 @@ def _isolation() -> Iterator[Command]:
         yield (*isolated, "python", "tools/isolated_tests.py", package)
 
 
+def _shortcuts() -> Iterator[Command]:
+    # No lock holds for these: what is installed is the oldest, then the newest, that core allows.
+    core = ROOT / "packages" / "anyserial-core"
+    project = tomllib.loads((core / "pyproject.toml").read_text())
+    requirements = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    tests = [f"{core}/tests/test_{name}.py" for name in ("shortcuts", "loops")]
+    for resolution in ("lowest-direct", "highest"):
+        isolated = [UV, "run", "--quiet", "--isolated", "--no-project", "--python", sys.executable]
+        isolated += ["--resolution", resolution, "--with-editable", str(core)]
+        isolated += [argument for requirement in requirements for argument in ("--with", requirement)]
+        yield (*isolated, "python", "-m", "pytest", "-p", "no:cacheprovider", *tests)
+
+
 def _benchmarks() -> Iterator[Command]:
     if (ROOT / "benchmarks" / "__main__.py").exists():
         yield _python("-m", "benchmarks", "--quick")
@@ -142,6 +156,7 @@ STEPS = (
     Step("pyright", "strict, for Linux, macOS and every platform at once", _pyright),
     Step("abi", "ioctl numbers, termios bits and structures are those of each platform's C headers", _abi),
     Step("isolation", "each package's tests pass with no other part installed", _isolation),
+    Step("shortcuts", "what is private of AnyIO and trio means the same in the oldest and the newest", _shortcuts),
     Step("benchmarks", "no instruction count has grown (the quick mode)", _benchmarks),
     Step("stress", "the reliability tests at their full figures", _stress),
     Step("hardware", "the tests on the kernel's serial drivers, of two kernels, in virtual machines", _hardware),

@@ -1,5 +1,6 @@
 """Breaks sent: the hardware holds its line for as long as it is told to, and never longer."""
 
+import signal
 import threading
 import time
 from typing import Protocol, runtime_checkable
@@ -7,7 +8,15 @@ from typing import Protocol, runtime_checkable
 import anyio
 import anyserial.sync
 import pytest
-from anyserial import SerialCancelledError, SerialClosedError, SerialPort, UnsupportedFeatureError, open_serial_port
+from anyserial import (
+    FlowControl,
+    SerialCancelledError,
+    SerialClosedError,
+    SerialConfig,
+    SerialPort,
+    UnsupportedFeatureError,
+    open_serial_port,
+)
 from hardware_runtimes import every_runtime
 from serial_links import Link
 
@@ -139,6 +148,32 @@ def test_a_blocking_break_that_is_cancelled_is_released(link: Link) -> None:
         with pytest.raises(TimeoutError):
             port.send_break(LONG, timeout=0.02)
         wait_break(False)  # a call that was not over yet is undone on its thread
+
+
+@pytest.mark.drivers("8250")
+def test_a_break_behind_queued_output_survives_signals(link: Link) -> None:
+    """TIOCSBRK waits until all output has left; a signal ends that wait with EINTR."""
+    signals: list[int] = []
+    before = signal.signal(signal.SIGALRM, lambda number, _frame: signals.append(number))
+    config = SerialConfig(flow_control=FlowControl(rts_cts=True))
+    queued = bytes(range(1, 201))  # more than the UART takes by itself
+    try:
+        with anyserial.sync.open_serial_port(link.path, config) as port:
+            link.hold(True)
+            port.send(queued)
+            letting_go = threading.Timer(0.3, link.hold, (False,))
+            letting_go.start()
+            signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
+            port.send_break(0.1)
+            port.set_break(True)
+            port.set_break(False)
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            letting_go.join()
+            assert link.receive(len(queued) + 1) == queued + b"\0"
+            assert signals
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @pytest.mark.drivers("cdc_acm")

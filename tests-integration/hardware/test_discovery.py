@@ -2,24 +2,31 @@
 
 import ctypes.util
 import os
-from collections.abc import Iterator
+import stat
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import anyio
 import anyserial.sync
+import anyserial_discovery
 import pytest
 from anyserial import (
+    PortEvent,
     PortInfo,
     PortNotFoundError,
     canonical_port_name,
     find_serial_port,
     list_serial_ports,
     open_serial_port,
+    watch_serial_ports,
 )
 from dual_acm import IDENTITY, dual_acm
 from serial_links import Link
 from udev import running_udev
+from usb_gadget import Gadget, Identity, load
 from usb_links import UsbLink
 
 pytestmark = pytest.mark.anyio
@@ -127,20 +134,37 @@ async def test_what_the_kernel_took_away_is_not_listed(link: Link) -> None:
 
 @pytest.mark.drivers(*USB)
 async def test_a_device_without_a_node_is_listed_as_such(link: Link) -> None:
-    node = Path(link.path)
-    hidden = node.with_name("hidden")
-    node.rename(hidden)
+    node, number = Path(link.path), Path(link.path).stat().st_rdev
+    named = node.with_name("modem")
+    node.unlink()
     try:
         info = await find_serial_port(device=str(node))
         assert info == replace(expected(link), present=False)
         assert info is not None
         with pytest.raises(PortNotFoundError):
             await open_serial_port(info)
+        with pytest.raises(PortNotFoundError, match="this system has no node of it"):
+            anyserial_discovery.locate(info)
         # Under another name, as in a container that was given it under that name.
-        async with await open_serial_port(hidden) as port:
-            assert port.port_info == replace(expected(link), device=str(hidden))
+        async with watch_serial_ports() as events:
+            present = [await anext(events) for port in await list_serial_ports() if port.present]
+            assert link.path not in {event.port.device for event in present}
+            os.mknod(named, 0o600 | stat.S_IFCHR, number)
+            info = replace(expected(link), device=str(named))
+            with anyio.fail_after(5):
+                assert await anext(events) == PortEvent(kind="added", port=info)
+            assert await find_serial_port(serial_number=info.serial_number) == info
+            assert await find_serial_port(device=named) == info
+            assert await find_serial_port(device=node) is None
+            assert anyserial_discovery.locate(expected(link)) == info
+            async with await open_serial_port(named) as port:
+                assert port.port_info == info
+            named.unlink()
+            with anyio.fail_after(5):
+                assert await anext(events) == PortEvent(kind="removed", port=info)
     finally:
-        hidden.rename(node)
+        named.unlink(missing_ok=True)
+        os.mknod(node, 0o600 | stat.S_IFCHR, number)
 
 
 @pytest.mark.drivers(*MACHINE)
@@ -186,7 +210,86 @@ async def test_the_ports_of_one_device_differ(link: Link) -> None:
                 assert canonical_port_name(port.by_id) == port.device
 
 
+# The same device again
+
+
+@pytest.mark.drivers("cdc_acm")
+async def test_a_port_is_found_again_when_another_has_its_name(link: Link) -> None:
+    info = await find_serial_port(device=link.path)
+    assert info is not None
+    assert anyserial_discovery.locate(info) is info
+    link.unplug()
+    with dual_acm() as (gadget, first, _):
+        assert first == info.device
+        with pytest.raises(PortNotFoundError) as caught:
+            anyserial_discovery.locate(info)
+        text = str(caught.value)
+        assert f"serial number {info.serial_number}) is not plugged in: {first} is now {IDENTITY.product}" in text
+        assert str(gadget.identity.serial_number) in text
+        link.plug()
+        assert link.path != info.device
+        found = anyserial_discovery.locate(info)
+        assert found == replace(info, device=link.path, name=Path(link.path).name)
+    # The name is free again, and nothing is at it.
+    assert anyserial_discovery.locate(info) == found
+    link.unplug()
+    with pytest.raises(PortNotFoundError, match=r"serial number .*\) is not plugged in: '/dev/ttyACM"):
+        anyserial_discovery.locate(info)
+    link.plug()
+    assert anyserial_discovery.locate(found).device == link.path
+
+
+@contextmanager
+def modem(manufacturer: str, product: str, serial_number: str) -> Generator[str]:
+    """Plug in a modem that calls itself so, for the length of a block; its node."""
+    load("usb_f_acm", "cdc_acm")
+    gadget = Gadget(Identity(0x1D6B, 0x0106, 0x0100, manufacturer, product, "S"), "acm")
+    try:
+        (gadget.function.parent.parent / "strings/0x409/serialnumber").write_text(serial_number)
+        yield gadget.plug("tty/ttyACM*")
+    finally:
+        gadget.close()
+
+
+@pytest.mark.drivers("cdc_acm")
+async def test_two_devices_with_one_serial_number(link: Link) -> None:
+    with modem("Anyserial", "Twin", "0001") as first, modem("Anyserial", "Twin", "0001") as second:
+        expected_name = f"{BY_ID}/usb-Anyserial_Twin_0001-if00"
+        for context in (nullcontext(), running_udev()):
+            with context:
+                twins = [port for port in await list_serial_ports() if port.device in {first, second}]
+                assert [(port.serial_number, port.by_id) for port in twins] == [("0001", None)] * 2
+                assert await find_serial_port(device=first) in twins
+                assert [anyserial_discovery.locate(port) for port in twins] == twins
+                # Which of the two udev linked is nobody's identity, but it is a path to that one.
+                if Path(BY_ID).exists():
+                    assert Path(expected_name).exists()
+                    assert await find_serial_port(device=expected_name) in twins
+        with pytest.raises(PortNotFoundError, match=r"2 ports may be .*they cannot be told apart"):
+            anyserial_discovery.locate(replace(twins[0], location="9-9", by_id=expected_name))
+
+
 # Names
+
+
+@pytest.mark.drivers("cdc_acm")
+@pytest.mark.parametrize(
+    ("manufacturer", "product"),
+    [
+        ("M" * 80, "P" * 63 + " and more"),
+        ("m" * 62 + "\u00fc", " p \t" + "\u00fc" * 31 + "x"),
+        (r"a\x20b \y", r"\xzz/\\x"),
+        ("no\u00a0break", "\u65e5\u672c\u8a9e \U0001f600"),
+        ("A\x1b[2J\vB", " \v v"),
+    ],
+)
+async def test_unusual_names_are_those_that_udev_gives(link: Link, manufacturer: str, product: str) -> None:
+    with modem(manufacturer, product, "n 1") as device:
+        [computed] = [port for port in await list_serial_ports() if port.device == device]
+        with running_udev():
+            [linked] = [str(path) for path in Path(BY_ID).iterdir() if str(path.resolve()) == device]
+            assert computed.by_id == linked
+            assert await find_serial_port(device=device) == computed
 
 
 @pytest.mark.drivers(*USB)

@@ -1,5 +1,6 @@
 """What comes in damaged: told, dropped or let through, and counted, as far as each driver goes."""
 
+from itertools import permutations
 from typing import Any
 
 import anyio
@@ -111,6 +112,33 @@ async def test_a_change_of_line_errors_holds_for_what_comes_after_it(link: ChipL
                 await port.configure(port.config.with_changes(line_errors=line_errors))
                 play(link)
                 assert await received(port) == expected
+
+
+@pytest.mark.drivers("ftdi_sio", "cp210x", "pl2303")
+@pytest.mark.parametrize(("before", "after"), list(permutations(LineErrors, 2)))
+async def test_what_is_queued_is_delivered_as_it_was_marked(
+    link: ChipLink, before: LineErrors, after: LineErrors
+) -> None:
+    told = {
+        LineErrors.IGNORE: [LET_THROUGH[link.driver]],
+        LineErrors.DISCARD: [b"<12O34>"],
+        LineErrors.RAISE: RAISED,
+    }
+    good, every = b"\xff\xff\x00\xff", bytes(range(256)).replace(b">", b"")
+    marked = before is not LineErrors.IGNORE
+    queued = len((good + every).replace(b"\xff", b"\xff\xff" if marked else b"\xff"))
+    queued += 22 if marked else len(LET_THROUGH[link.driver])
+    with anyio.fail_after(PATIENCE):
+        async with await open_serial_port(link.path, SerialConfig(line_errors=before)) as port:
+            link.send(good + every)
+            play(link)
+            while port.input_waiting() < queued:
+                await anyio.sleep(0.002)
+            await port.configure(port.config.with_changes(line_errors=after))
+            link.send(good + every)
+            play(link)
+            for mode in (before, after):
+                assert await received(port) == [good + every + told[mode][0], *told[mode][1:]]
 
 
 @pytest.mark.drivers(*BREAKS)

@@ -1,6 +1,5 @@
 """What core's tests share: a fourth way to run, and a pty with a backend of the tests' own."""
 
-import asyncio
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -8,23 +7,9 @@ from typing import Any
 import anyio
 import pytest
 from backends import Far, PtyBackend
+from event_loops import KINDS, NoReaderLoop
 
-
-class NoReaderLoop(asyncio.SelectorEventLoop):
-    """An event loop that watches no descriptors, as a proactor loop: AnyIO then waits by a thread of its own."""
-
-    add_reader = asyncio.AbstractEventLoop.add_reader
-    remove_reader = asyncio.AbstractEventLoop.remove_reader
-    add_writer = asyncio.AbstractEventLoop.add_writer
-    remove_writer = asyncio.AbstractEventLoop.remove_writer
-
-
-RUNTIMES = (
-    pytest.param(("asyncio", {"use_uvloop": False}), id="asyncio"),
-    pytest.param(("asyncio", {"use_uvloop": True}), id="uvloop"),
-    pytest.param(("trio", dict[str, bool]()), id="trio"),
-    pytest.param(("asyncio", {"loop_factory": NoReaderLoop}), id="portable"),
-)
+RUNTIMES = [pytest.param((kind["backend"], kind["backend_options"]), id=name) for name, kind in KINDS.items()]
 
 
 @pytest.fixture(params=RUNTIMES)

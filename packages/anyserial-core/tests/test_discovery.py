@@ -14,6 +14,7 @@ from anyio.lowlevel import checkpoint
 from anyserial import (
     PortEvent,
     PortInfo,
+    SerialError,
     canonical_port_name,
     discovery,
     find_serial_port,
@@ -246,6 +247,36 @@ async def test_cancelling_loses_no_event(part: Part, descriptor: bool) -> None:
                 await anext(events)
             watcher.find(added(A))
             assert await anext(events) == added(A)
+
+
+@pytest.mark.parametrize("descriptor", [True, False])
+async def test_what_the_system_refused_to_look_at_is_looked_at_again(part: Part, descriptor: bool) -> None:
+    part.descriptor = descriptor
+    with anyio.fail_after(10):
+        async with watch_serial_ports(interval=0.001) as events:
+            await anext(events)
+            watcher = part.watchers[0]
+            process, refusals = watcher.process, 2
+            owed: list[PortEvent] = []
+
+            def refuse() -> None:
+                nonlocal refusals
+                process()
+                owed.extend(watcher.events)
+                watcher.events.clear()
+                if refusals:
+                    # Taken from the descriptor, and not found out.
+                    refusals -= 1
+                    raise SerialError(24, "Too many open files")
+                watcher.events.extend(owed)
+
+            watcher.process = refuse  # type: ignore[method-assign]
+            watcher.find(added(B))
+            for _ in range(2):
+                with pytest.raises(SerialError, match="Too many"):
+                    await anext(events)
+            # Nothing says so a second time.
+            assert await anext(events) == added(B)
 
 
 @pytest.mark.parametrize("descriptor", [True, False])

@@ -93,7 +93,7 @@ def test_an_errno_that_is_not_in_the_table_keeps_its_words(context: Any) -> None
 def test_an_error_without_a_number_keeps_its_words() -> None:
     error = translate(OSError("something"), context="io", path="/dev/x")
     assert type(error) is SerialError
-    assert str(error) == "something: '/dev/x'"
+    assert str(error) == "'/dev/x': something"
 
 
 def test_the_error_s_own_path_serves_where_none_is_given() -> None:
@@ -104,6 +104,21 @@ def test_the_error_s_own_path_serves_where_none_is_given() -> None:
 def test_a_detail_is_added(number: int) -> None:
     error = translate(OSError(number, "low"), context="open", path="/dev/x", detail="a link to nowhere")
     assert str(error.strerror).endswith(": a link to nowhere")
+
+
+def test_a_message_ends_with_what_to_do() -> None:
+    """And not with the path, which would be read as a part of the command."""
+    error = translate(OSError(errno.EACCES, "low"), context="open", path="/dev/x", detail="sudo usermod -aG dialout me")
+    assert str(error) == f"[Errno {errno.EACCES}] '/dev/x': {error.strerror}"
+    assert str(error).endswith("sudo usermod -aG dialout me")
+
+
+def test_a_missing_feature_is_named() -> None:
+    for number in FEATURE:
+        error = translate(OSError(number, "low"), context="ioctl", path="/dev/x", feature="modem lines")
+        assert error.strerror == "the serial driver does not have modem lines"
+    error = translate(OSError(errno.EIO, "low"), context="ioctl", path="/dev/x", feature="modem lines")
+    assert error.strerror == "low"
 
 
 def test_a_serial_error_comes_back_as_it_is() -> None:

@@ -62,7 +62,7 @@ def test_errno_strerror_and_path_survive_pickling(cls: type[SerialError]) -> Non
     for exc in (error, _again(error)):
         assert type(exc) is cls
         assert (exc.errno, exc.strerror, exc.filename) == (errno.EIO, "it went wrong", "/dev/ttyX")
-        assert str(exc) == f"[Errno {errno.EIO}] it went wrong: '/dev/ttyX'"
+        assert str(exc) == f"[Errno {errno.EIO}] '/dev/ttyX': it went wrong"
 
 
 @pytest.mark.parametrize("cls", CLASSES)
@@ -70,7 +70,7 @@ def test_without_an_errno(cls: type[SerialError]) -> None:
     error = cls(None, "it went wrong", "/dev/ttyX")
     for exc in (error, _again(error)):
         assert (exc.errno, exc.filename) == (None, "/dev/ttyX")
-        assert str(exc) == "it went wrong: '/dev/ttyX'"
+        assert str(exc) == "'/dev/ttyX': it went wrong"
 
 
 @pytest.mark.parametrize("cls", CLASSES)

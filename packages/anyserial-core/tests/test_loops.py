@@ -2,30 +2,24 @@
 
 import asyncio
 import signal
-import sys
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from types import ModuleType
 from typing import Any
 
 import anyio
 import anyio.from_thread
 import pytest
-import trio.lowlevel
 from anyio import wait_all_tasks_blocked
 from anyserial import SerialPort, _readiness, open_serial_port
 from anyserial._readiness.portable import PortableWaiter
 from anyserial.exceptions import SerialClosedError, SerialDisconnectedError, UnsupportedAsyncBackendError
 from backends import Far, PtyBackend, until
+from event_loops import KINDS
 
 # Each loop of a pair is of another kind, or another of the same kind.
-KINDS: dict[str, dict[str, Any]] = {
-    "asyncio": {"backend": "asyncio", "backend_options": {"use_uvloop": False}},
-    "uvloop": {"backend": "asyncio", "backend_options": {"use_uvloop": True}},
-    "trio": {"backend": "trio"},
-}
-PAIRS = [(first, second) for first in KINDS for second in KINDS]
+OWN = [kind for kind in KINDS if kind != "portable"]
+PAIRS = [(first, second) for first in OWN for second in OWN]
 
 
 async def _use(port: SerialPort, far: Far) -> None:
@@ -76,7 +70,7 @@ class Other:
             return executor.submit(self.portal.call, function).result(10)
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=OWN)
 def other(request: pytest.FixtureRequest) -> Any:
     loop = Other(request.param)
     yield loop
@@ -195,19 +189,6 @@ def test_nothing_waits_without_an_event_loop() -> None:
     for make in (_readiness.signal, lambda: _readiness.waiter(0, lambda: None)):
         with pytest.raises(UnsupportedAsyncBackendError, match="running"):
             make()
-
-
-def test_a_trio_that_hides_its_insides_is_waited_in_by_its_public_calls(
-    far: Far, backend: PtyBackend, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def exchange() -> None:
-        monkeypatch.setitem(sys.modules, "trio._core._run", ModuleType("hidden"))
-        async with await open_serial_port(far.path, backend=backend) as port:
-            await _use(port, far)
-            waiter: Any = port._waiter
-            assert waiter._wait_readable is trio.lowlevel.wait_readable
-
-    anyio.run(exchange, backend="trio")
 
 
 def test_an_interrupt_ends_a_receive_in_trio(far: Far, backend: PtyBackend) -> None:

@@ -16,7 +16,7 @@ from anyserial import (
     SerialPort,
     SerialStreamAttribute,
     UnsupportedFeatureError,
-    _offload,
+    _workers,
     open_serial_port,
 )
 from anyserial.exceptions import SerialClosedError, SerialDisconnectedError
@@ -80,7 +80,7 @@ async def test_every_method_reaches_the_backend(own: OwnBackend) -> None:
         assert port.extra(SerialStreamAttribute.config) == port.config
     assert own.calls.count("aclose") == 1
     assert not own.is_open
-    assert _offload._the_pool().holders == 0
+    assert not _workers._the_pool().holders
 
 
 async def test_a_large_send_goes_in_the_pieces_that_are_taken(own: OwnBackend) -> None:
@@ -271,7 +271,7 @@ async def test_closing_in_a_cancelled_scope_reaches_the_backend(own: OwnBackend)
         await port.aclose()
     assert scope.cancelled_caught
     assert not own.is_open
-    assert _offload._the_pool().holders == 0
+    await until(lambda: not _workers._the_pool().holders)
     with pytest.raises(SerialClosedError):
         await port.receive()
 

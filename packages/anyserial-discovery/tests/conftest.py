@@ -41,6 +41,9 @@ class Tree(Host):
         match kind:
             case "->":
                 place.symlink_to(value)
+                if path.startswith("/sys/dev/char/"):
+                    # The device's own attribute says the same number.
+                    self.put(f"/sys{value.removeprefix('../..')}/dev = {place.name}")
             case "=":
                 place.write_text(value + "\n")
             case ":":
@@ -56,10 +59,10 @@ class Tree(Host):
         self.numbers.pop(path, None)
 
     @override
-    def text(self, path: str) -> str | None:
+    def content(self, path: str) -> bytes | None:
         self.before(path)
         self.opened.append(path)
-        return None if self.hidden(path) else super().text(path)
+        return None if self.hidden(path) else super().content(path)
 
     @override
     def link(self, path: str) -> str | None:
@@ -73,6 +76,11 @@ class Tree(Host):
             return None
         resolved = self.real_path(path)
         return self.numbers.get(resolved) if os.path.exists(str(self.root) + resolved) else None
+
+    @override
+    def nodes(self) -> dict[tuple[int, int], str]:
+        self.before("/dev")
+        return {self.numbers[path]: path for path in sorted(self.numbers, reverse=True) if not self.hidden(path)}
 
     @override
     def may_open(self, path: str) -> bool:
@@ -89,6 +97,12 @@ def make_tree(tmp_path: Path) -> Callable[[str], Tree]:
 
     def make(name: str = "") -> Tree:
         tree = Tree(tmp_path)
-        return tree.load((TREES / f"{name}.txt").read_text()) if name else tree
+        if not name:
+            return tree
+        drivers = TREES / f"{name}.proc.txt"
+        if drivers.exists():
+            (tmp_path / "proc/tty").mkdir(parents=True, exist_ok=True)
+            (tmp_path / "proc/tty/drivers").write_text(drivers.read_text())
+        return tree.load((TREES / f"{name}.txt").read_text())
 
     return make

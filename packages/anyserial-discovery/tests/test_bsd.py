@@ -1,11 +1,14 @@
 """FreeBSD's sysctl, and the names of nodes on the other BSDs."""
 
+import errno
 import subprocess
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from anyserial.discovery import PortInfo
 from anyserial_discovery import _bsd, _freebsd
+from anyserial_discovery._usbconfig import Strings, parse_strings
 
 # What `sysctl dev` prints, for the units that have something to do with ttys and some that have not.
 SYSCTL = """\
@@ -33,6 +36,71 @@ dev.uart.0.%parent: acpi0
 dev.uart.0.%desc: 16550 or compatible
 dev.em.0.%desc: Intel(R) Legacy PRO/1000 MT
 kern.ostype: FreeBSD
+"""
+
+# What `usbconfig dump_all_desc` prints, shortened.
+USBCONFIG = """\
+ugen0.1: <Intel XHCI root HUB> at usbus0, cfg=0 md=HOST spd=SUPER (5.0Gbps) pwr=SAVE (0mA)
+
+  bLength = 0x0012\x20
+  idVendor = 0x0000\x20
+  iManufacturer = 0x0001  <Intel>
+  iProduct = 0x0002  <XHCI root HUB>
+  iSerialNumber = 0x0000  <no string>
+
+ugen0.4: <FTDI Dual RS232-HS> at usbus0, cfg=0 md=HOST spd=HIGH (480Mbps) pwr=ON (500mA)
+
+  bLength = 0x0012\x20
+  bDeviceClass = 0x0000  <Probed by interface class>
+  idVendor = 0x0403\x20
+  idProduct = 0x6010\x20
+  iManufacturer = 0x0001  <FTDI>
+  iProduct = 0x0002  <Dual <RS232>-HS>
+  iSerialNumber = 0x0003  <FT4X8ZAB>
+  bNumConfigurations = 0x0001\x20
+
+
+ Configuration index 0
+
+    bLength = 0x0009\x20
+    bNumInterfaces = 0x0002\x20
+    iConfiguration = 0x0000  <no string>
+
+    Interface 0
+      bInterfaceNumber = 0x0000\x20
+      bAlternateSetting = 0x0000\x20
+      bInterfaceClass = 0x00ff  <Vendor specific>
+      iInterface = 0x0002  <Port A>
+
+     Endpoint 0
+        bEndpointAddress = 0x0081  <IN>
+
+
+    Interface 0 Alt 1
+      bInterfaceNumber = 0x0000\x20
+      bAlternateSetting = 0x0001\x20
+      iInterface = 0x0004  <Another setting>
+
+    Interface 1
+      bInterfaceNumber = 0x0001\x20
+      bAlternateSetting = 0x0000\x20
+      iInterface = 0x0002  <Port B>
+
+      Additional Descriptor
+
+      bLength = 0x05
+       RAW dump:\x20
+       0x00 | 0x05, 0x24, 0x00, 0x10, 0x01
+
+
+ugen1.2: <vendor 0x12d1 product 0x1001> at usbus1, cfg=0 md=HOST spd=FULL (12Mbps) pwr=ON (100mA)
+
+  iManufacturer = 0x0001  <retrieving string failed>
+  iProduct = 0x0002  <  >
+    Interface 0
+      bInterfaceNumber = 0x0000\x20
+      bAlternateSetting = 0x0000\x20
+      iInterface = 0x0000  <no string>
 """
 
 NODES = [
@@ -114,8 +182,48 @@ FREEBSD = [
 ]
 
 
+NAMED = replace(
+    FREEBSD[0], description="Dual <RS232>-HS", manufacturer="FTDI", product="Dual <RS232>-HS", interface="Port B"
+)
+
+
 def test_freebsd() -> None:
-    assert _freebsd.list_ports(lambda: NODES, lambda: SYSCTL) == FREEBSD
+    # As for a user that may not read /dev/usb.
+    assert _freebsd.list_ports(lambda: NODES, lambda: SYSCTL, lambda: "") == FREEBSD
+    assert (
+        _freebsd.list_ports(lambda: NODES, lambda: SYSCTL, lambda: "No device match or lack of permissions.\n")
+        == FREEBSD
+    )
+
+
+def test_freebsd_names_what_usbconfig_names() -> None:
+    assert _freebsd.list_ports(lambda: NODES, lambda: SYSCTL, lambda: USBCONFIG) == [NAMED, *FREEBSD[1:]]
+
+
+def test_every_string_of_usbconfig() -> None:
+    assert parse_strings(USBCONFIG) == {
+        "ugen0.1": Strings("Intel", "XHCI root HUB"),
+        "ugen0.4": Strings("FTDI", "Dual <RS232>-HS", {0: "Port A", 1: "Port B"}),
+        "ugen1.2": Strings(),
+    }
+    assert parse_strings("") == parse_strings("  iProduct = 0x0002  <no device>\n") == {}
+
+
+def test_what_a_device_calls_itself_is_shown_in_one_harmless_line() -> None:
+    odd = USBCONFIG.replace("Dual <RS232>-HS", "A\x1b[2J")
+    port = _freebsd.list_ports(lambda: NODES, lambda: SYSCTL, lambda: odd)[0]
+    assert (port.product, port.description) == ("A\x1b[2J", r"A\x1b[2J")
+
+
+def test_usbconfig_is_not_asked_where_there_is_no_usb_port() -> None:
+    def never() -> str:
+        raise AssertionError("nobody asks")
+
+    uarts = "".join(line for line in SYSCTL.splitlines(keepends=True) if line.startswith("dev.uart"))
+    assert [port.name for port in _freebsd.list_ports(lambda: NODES, lambda: uarts, never) if port.driver] == [
+        "cuau0",
+        "cuau1",
+    ]
 
 
 def test_freebsd_without_an_answer_lists_names() -> None:
@@ -129,14 +237,15 @@ def test_freebsd_without_an_answer_lists_names() -> None:
 def test_sysctl_is_run_without_a_shell_and_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
 
-    def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[bytes]:
+    def run(command: tuple[str, ...], **options: Any) -> subprocess.CompletedProcess[bytes]:
         asked.append(command)
         assert options["timeout"] > 0
-        return subprocess.CompletedProcess(command, 1, SYSCTL.encode() + b"\xff", b"")
+        text = USBCONFIG if "usbconfig" in command[0] else SYSCTL
+        return subprocess.CompletedProcess(command, 1, text.encode() + b"\xff", b"")
 
     monkeypatch.setattr(subprocess, "run", run)
     assert len([port for port in _freebsd.list_ports(lambda: NODES) if port.transport]) == 6
-    assert asked == [["/sbin/sysctl", "dev"]]
+    assert asked == [("/sbin/sysctl", "dev"), ("/usr/sbin/usbconfig", "dump_all_desc")]
 
     for error in (FileNotFoundError(2, "no"), subprocess.TimeoutExpired("sysctl", 1)):
 
@@ -145,6 +254,15 @@ def test_sysctl_is_run_without_a_shell_and_may_be_missing(monkeypatch: pytest.Mo
 
         monkeypatch.setattr(subprocess, "run", fail)
         assert [port.name for port in _freebsd.list_ports(lambda: ["cuau0"])] == ["cuau0"]
+
+
+def test_out_of_descriptors_a_program_that_cannot_be_run_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(subprocess, "run", fail)
+    with pytest.raises(OSError, match="Too many open files"):
+        _freebsd.list_ports(lambda: ["cuau0"])
 
 
 @pytest.mark.parametrize(

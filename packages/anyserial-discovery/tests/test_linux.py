@@ -1,5 +1,7 @@
 """Recorded and hand-built trees of Linux: every field of every port."""
 
+import errno
+import os
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
@@ -7,6 +9,7 @@ from typing import Any
 import pytest
 from anyserial.discovery import PortInfo
 from anyserial_discovery._linux import Sysfs
+from anyserial_discovery._match import Filters
 
 type MakeTree = Callable[..., Any]
 
@@ -258,6 +261,39 @@ VIRTUAL = [
     virtual("ttyGS0", "gadget", "USB gadget serial port"),
 ]
 
+DRIVERS = [
+    # Connected, so that it stands on a device of the class bluetooth.
+    VIRTUAL[2],
+    virtual("ttyDa000", "virtual", "Serial port", driver="Digi RealPort Driver"),
+    virtual("ttyVS0", "virtual", "Serial port", driver="tty_vs"),
+    virtual("ttyr00", "virtual", "Serial port", driver="npreal2"),
+    virtual("ttyr01", "virtual", "Serial port", driver="npreal2"),
+    *(
+        uart(
+            f"wwan0at{number}",
+            description="Modem port for AT commands",
+            transport="mhi",
+            hwid="mhi0",
+            location="mhi0",
+            driver="mhi_wwan_ctrl",
+        )
+        for number in range(2)
+    ),
+    usb(
+        "wwan1at0",
+        vid=0x12D1,
+        pid=0x1573,
+        serial_number="M1",
+        product="Modem",
+        description="Modem port for AT commands",
+        location="1-3",
+        hwid="USB VID:PID=12D1:1573 SER=M1 LOCATION=1-3:1.4",
+        driver="cdc_wdm",
+        interface_number=4,
+    ),
+    virtual("wwan2at0", "virtual", "Modem port for AT commands"),
+]
+
 EXPECTED = {
     "linux-6.1": RECORDED,
     "linux-6.12": RECORDED,
@@ -265,6 +301,7 @@ EXPECTED = {
     "board": BOARD,
     "uarts": UARTS,
     "virtual": VIRTUAL,
+    "drivers": DRIVERS,
 }
 
 
@@ -283,11 +320,36 @@ def test_one_port_is_described_as_in_the_list(make_tree: MakeTree, name: str) ->
 
 
 @pytest.mark.parametrize("name", EXPECTED)
+def test_the_node_tells_the_port(make_tree: MakeTree, name: str) -> None:
+    tree = make_tree(name)
+    tree.put("/dev/null : 1:3")
+    for path in tree.numbers:
+        found = [port for port in EXPECTED[name] if port.device == path and port.present]
+        assert [port for port in [Sysfs(tree).port_info_for(path)] if port is not None] == found
+
+
+def test_where_the_kernels_list_is_kept_from_us_the_ports_of_known_drivers_are_listed(make_tree: MakeTree) -> None:
+    tree = make_tree("drivers")
+    (tree.root / "proc/tty/drivers").unlink()
+    assert Sysfs(tree).list_ports() == [port for port in DRIVERS if "tty" not in str(port.name)]
+
+
+def test_a_class_that_may_not_be_listed_is_no_empty_list(make_tree: MakeTree, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: str) -> list[str]:
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    tree = make_tree("usb")
+    monkeypatch.setattr(os, "listdir", refuse)
+    with pytest.raises(PermissionError):
+        Sysfs(tree).list_ports()
+
+
+@pytest.mark.parametrize("name", EXPECTED)
 def test_no_node_is_opened(make_tree: MakeTree, name: str) -> None:
     tree = make_tree(name)
     Sysfs(tree).list_ports()
     assert tree.opened
-    assert all(path.startswith("/sys/") for path in tree.opened)
+    assert all(path.startswith("/sys/") or path == "/proc/tty/drivers" for path in tree.opened)
 
 
 @pytest.mark.parametrize("name", ["linux-6.1", "linux-6.12"])
@@ -334,13 +396,50 @@ def test_a_usb_device_on_no_known_bus_has_no_path(make_tree: MakeTree) -> None:
     assert [port.by_path for port in Sysfs(tree).list_ports()] == [None] * len(USB)
 
 
-def test_udev_gives_a_shared_name_to_one_of_the_devices(make_tree: MakeTree) -> None:
+@pytest.mark.parametrize("name", ["1a86_USB_Serial", "Prolific_Technology_Inc._USB-Serial_Controller"])
+@pytest.mark.parametrize("linked", ["both", "one", "none"])
+def test_a_name_that_two_devices_share_is_no_name_whichever_of_them_udev_gave_it_to(
+    make_tree: MakeTree, name: str, linked: str
+) -> None:
     tree = make_tree("usb")
-    shared = f"{ID}usb-1a86_USB_Serial-if00-port0"
-    tree.put(f"{shared} -> ../../ttyUSB4")
-    ports = {port.name: port for port in Sysfs(tree).list_ports()}
-    assert (ports["ttyUSB3"].by_id, ports["ttyUSB4"].by_id) == (None, shared)
-    assert Sysfs(tree).describe("ttyUSB3") == ports["ttyUSB3"]
+    if linked != "none":
+        tree.put(f"{ID}usb-{name}-if00-port0 -> ../../ttyUSB{4 if name.startswith('1a86') else 10}")
+    if linked == "both":
+        # A rule of the user's own tells them apart.
+        tree.put(f"{ID}the-left-one -> ../../ttyUSB3")
+        expected = [replace(port, by_id=f"{ID}the-left-one") if port.name == "ttyUSB3" else port for port in USB]
+    else:
+        expected = USB
+    assert Sysfs(tree).list_ports() == expected
+    for port in expected:
+        assert Sysfs(tree).describe(str(port.name)) == port
+
+
+def test_a_serial_number_that_only_udev_takes_for_the_same_is_shared(make_tree: MakeTree) -> None:
+    tree = make_tree("usb")
+    for place in tree.root.rglob("1-1.4.[34]/serial"):
+        place.write_text("SAME 1\n" if place.parent.name.endswith("3") else "SAME_1\n")
+    found = {port.name: port for port in Sysfs(tree).list_ports()}
+    for name in ("ttyUSB10", "ttyUSB11"):
+        assert found[name].by_id is None
+        assert Sysfs(tree).describe(name) == found[name]
+
+
+def test_udev_names_no_port_of_another_driver(make_tree: MakeTree) -> None:
+    # 60-serial.rules is for ttyUSB and ttyACM alone: a name that no udev will make identifies nothing.
+    tree = make_tree("usb")
+    place = next(tree.root.rglob("1-1.3:1.0/tty/ttyACM0"))
+    place.rename(place.with_name("ttyXRUSB0"))
+    target = str((tree.root / "sys/class/tty/ttyACM0").readlink()).replace("ttyACM0", "ttyXRUSB0")
+    tree.remove("/sys/class/tty/ttyACM0")
+    tree.put(f"/sys/class/tty/ttyXRUSB0 -> {target}")
+    port = Sysfs(tree).describe("ttyXRUSB0")
+    assert port is not None
+    assert (port.vid, port.by_id, port.by_path) == (0x2341, None, None)
+    tree.put(f"{ID}my-arduino -> ../../ttyXRUSB0")
+    port = Sysfs(tree).describe("ttyXRUSB0")
+    assert port is not None
+    assert port.by_id == f"{ID}my-arduino"
 
 
 def test_no_tty_class_is_no_ports(make_tree: MakeTree) -> None:
@@ -371,10 +470,10 @@ def test_a_device_that_vanishes_at_any_moment_is_left_out_as_a_whole(make_tree: 
 def _list_without(tree: Any, name: str, step: int) -> list[PortInfo] | None:
     """List, with one port taken away at one access; None when the walk was over before."""
     count = 0
-    link = tree.root / "sys/class/tty" / name
+    link = next(place for place in tree.root.glob(f"sys/class/*/{name}"))
     target = str(link.readlink())
     path = "/sys" + target.removeprefix("../..")
-    device = path if "/virtual/" in path else path.rpartition("/tty/")[0]
+    device = path if "/virtual/" in path or "/tty/" not in path else path.rpartition("/tty/")[0]
 
     def before(_: str) -> None:
         nonlocal count
@@ -416,6 +515,52 @@ def test_port_info_through_links(make_tree: MakeTree, path: str) -> None:
     tree = make_tree("board")
     tree.put("/dev/mine -> ttyUSB0")
     assert Sysfs(tree).port_info_for(path) == BOARD[2]
+
+
+def give(tree: Any, nodes: dict[str, str]) -> None:
+    """Make the tree a container that was given these nodes, by the names that they have in the host."""
+    numbers = {path: tree.numbers[own] for path, own in nodes.items()}
+    for path in list(tree.numbers):
+        tree.remove(path)
+    for path, (major, minor) in numbers.items():
+        tree.put(f"{path} : {major}:{minor}")
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        {"/dev/ttyUSB1": "/dev/ttyUSB1"},
+        # docker run --device /dev/ttyUSB1:/dev/ttyUSB0
+        {"/dev/ttyUSB0": "/dev/ttyUSB1"},
+        {"/dev/modem": "/dev/ttyUSB1"},
+        {"/dev/serial/modem": "/dev/ttyUSB1"},
+        {"/dev/ttyUSB0": "/dev/ttyUSB1", "/dev/ttyUSB1": "/dev/ttyUSB0"},
+        {"/dev/ttyUSB0": "/dev/null", "/dev/ttyUSB1": "/dev/ttyUSB1"},
+        {"/dev/ttyUSB3": "/dev/ttyUSB3", "/dev/ttyUSB30": "/dev/ttyUSB3", "/dev/a": "/dev/ttyUSB3"},
+    ],
+    ids=lambda nodes: ",".join(f"{path}={own}" for path, own in nodes.items()),
+)
+def test_in_a_container_a_nodes_number_says_whose_it_is(make_tree: MakeTree, nodes: dict[str, str]) -> None:
+    tree = make_tree("usb")
+    tree.put("/dev/null : 1:3")
+    give(tree, nodes)
+    own = {port.device: port for port in USB}
+    found = Sysfs(tree).list_ports()
+    # The port's own name first, then the first by name; those that were not given are known and not here.
+    given = {own[name].name: path for path, name in sorted(nodes.items(), reverse=True) if name in own}
+    given |= {own[name].name: path for path, name in nodes.items() if name in own and path == name}
+    assert {port.name: port.device for port in found if port.present} == given
+    assert sorted(map(str, (port.name for port in found))) == sorted(map(str, (port.name for port in USB)))
+    for port in found:
+        assert replace(port, device="", present=True) == replace(own[f"/dev/{port.name}"], device="", present=True)
+        assert Sysfs(tree).describe(str(port.name)) == port
+        if port.present:
+            assert Sysfs(tree).port_info_for(port.device) == port
+            # Found by what it is, never by another's name.
+            filters: dict[str, Any] = {"location": port.location, "interface_number": port.interface_number}
+            if port.vid != 0x0451:  # whose two ports share these
+                assert Filters(tree, **filters).first(found) == port
+            assert Filters(tree, device=port.device).first(found) == port
 
 
 def test_port_info_of_a_node_under_another_name(make_tree: MakeTree) -> None:

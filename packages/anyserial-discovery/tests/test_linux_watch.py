@@ -1,5 +1,6 @@
 """Watching a tree, with sources that the test speaks through."""
 
+import errno
 import os
 import select
 import sys
@@ -13,6 +14,8 @@ import pytest
 if sys.platform != "linux":
     pytest.skip("epoll is Linux's", allow_module_level=True)
 
+import anyserial_discovery
+from anyserial.exceptions import SerialError
 from anyserial_discovery import _linux_watch
 from anyserial_discovery._linux_watch import LinuxWatcher
 
@@ -55,13 +58,14 @@ class Voice:
 
 
 class Scene:
-    """A watched tree; ttyUSB2 is what comes and goes."""
+    """A watched tree; ttyUSB2, or another, is what comes and goes."""
 
-    def __init__(self, tree: Any) -> None:
+    def __init__(self, tree: Any, name: str = "ttyUSB2") -> None:
         self.tree = tree
+        self.cls = "wwan" if name.startswith("wwan") else "tty"
         self.uevents = Voice()
         self.changes = Voice()
-        self.target = str((tree.root / TTY.lstrip("/")).readlink())
+        self.target = str((tree.root / f"sys/class/{self.cls}/{name}").readlink())
         self.watchers: list[LinuxWatcher] = []
 
     def watch(self, *, uevents: bool = True, changes: bool = True, complete: bool = True) -> LinuxWatcher:
@@ -290,6 +294,141 @@ def test_without_any_source_looking_is_all(scene: Scene) -> None:
     assert drain(watcher) == [REMOVED]
 
 
+@pytest.mark.parametrize("uevents", [True, False])
+@pytest.mark.parametrize("name", ["/dev/modem", "/dev/ttyUSB3"])
+def test_a_node_under_another_name_is_the_ports_by_its_number(scene: Scene, name: str, uevents: bool) -> None:
+    # As in a container that is given the adapter under that name once it is plugged in.
+    if name in scene.tree.numbers:
+        scene.tree.remove(name)
+    scene.unplug()
+    watcher = scene.watch(uevents=uevents, complete=uevents)
+    drain(watcher)
+    scene.tree.put(f"{TTY} -> {scene.target}")
+    scene.tree.put(f"{name} : 188:2")
+    scene.changes.say(name.removeprefix("/dev/"))
+    watcher.process()
+    assert [(event.kind, event.port.name, event.port.device) for event in watcher.events] == [(*ADDED, name)]
+    port = watcher.events.pop().port
+    scene.changes.say(name.removeprefix("/dev/"))
+    assert look(watcher) == []
+    scene.tree.remove(name)
+    scene.changes.say(name.removeprefix("/dev/"))
+    watcher.process()
+    assert [(event.kind, event.port) for event in watcher.events] == [("removed", port)]
+
+
+def test_rights_to_a_node_under_another_name_are_waited_for(scene: Scene) -> None:
+    scene.tree.remove(NODE)
+    scene.tree.forbidden.add("/dev/modem")
+    scene.tree.put("/dev/modem : 188:2")
+    watcher = scene.watch()
+    assert ADDED not in drain(watcher)
+    scene.tree.forbidden.clear()
+    scene.changes.say("modem")
+    assert look(watcher) == [ADDED]
+
+
+def test_another_ports_node_under_its_name_is_not_it(scene: Scene) -> None:
+    scene.tree.remove("/dev/ttyUSB3")
+    scene.unplug()
+    watcher = scene.watch()
+    assert ADDED not in drain(watcher)
+    scene.tree.put(f"{TTY} -> {scene.target}")
+    scene.tree.put(f"{NODE} : 188:3")
+    scene.changes.say("ttyUSB2")
+    scene.uevents.say("ttyUSB2")
+    assert look(watcher) == [("added", "ttyUSB3")]
+
+
+@pytest.mark.parametrize("name", ["ttyr00", "wwan0at0", "rfcomm0"])
+def test_ports_without_a_device_are_watched(make_tree: MakeTree, name: str) -> None:
+    tree = make_tree("drivers")
+    scene = Scene(tree, name)
+    try:
+        watcher = scene.watch()
+        assert ("added", name) in drain(watcher)
+        target, number = scene.target, tree.numbers[f"/dev/{name}"]
+        tree.remove(f"/sys/class/{scene.cls}/{name}")
+        scene.uevents.say(name)
+        assert look(watcher) == [("removed", name)]
+        tree.put(f"/sys/class/{scene.cls}/{name} -> {target}")
+        assert tree.numbers[f"/dev/{name}"] == number
+        scene.changes.say(name)
+        assert look(watcher) == [("added", name)]
+    finally:
+        scene.close()
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM], ids=errno.errorcode.get)
+@pytest.mark.parametrize("complete", [True, False])
+def test_what_the_system_would_not_look_at_is_looked_at_again(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, number: int, complete: bool
+) -> None:
+    watcher = scene.watch(complete=complete)
+    drain(watcher)
+    scene.unplug()
+    scene.plug()
+    scene.uevents.say("ttyUSB2")
+
+    def refuse(path: str, flags: int, *_: object) -> int:
+        raise OSError(number, os.strerror(number), path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", refuse)
+        for _ in range(3):
+            with pytest.raises(SerialError) as caught:
+                watcher.process()
+            assert caught.value.errno == number
+        # Nobody says it a second time, so that it must not be waited for.
+        assert watcher.timeout() == 0.25
+    watcher.process()
+    assert drain(watcher) == [REMOVED, ADDED]
+    assert watcher.timeout() == (None if complete else 0.25)
+    assert look(watcher) == []
+
+
+def test_out_of_descriptors_a_watch_is_refused_and_none_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: str, *_: object) -> list[str]:
+        raise OSError(errno.EMFILE, "Too many open files", path)
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    with pytest.raises(SerialError) as caught:
+        anyserial_discovery.open_watcher()
+    assert caught.value.errno == errno.EMFILE
+
+
+@pytest.mark.parametrize("complete", [True, False])
+@pytest.mark.parametrize("sources", [("uevents", "changes"), ("uevents",), ("changes",), ()])
+def test_without_epoll_the_watch_goes_on(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, sources: tuple[str, ...], complete: bool
+) -> None:
+    # As eventlet and gevent leave the module.
+    monkeypatch.delattr(select, "epoll")
+    watcher = scene.watch(uevents="uevents" in sources, changes="changes" in sources, complete=complete)
+    drain(watcher)
+    heard = {"uevents": scene.uevents.fd, "changes": scene.changes.fd}
+    names = {fd: name for name, fd in heard.items()}
+    told = names.get(watcher.fileno() or -1)
+    assert told == (None if not sources else "uevents" if complete and "uevents" in sources else sources[-1])
+    assert watcher.timeout() == (None if complete and sources == ("uevents",) else 0.25)
+    scene.unplug()
+    if told is not None:
+        heard_by: Voice = getattr(scene, told)
+        heard_by.say("ttyUSB2")
+        assert look(watcher) == [REMOVED]
+    else:
+        watcher.process()
+        assert drain(watcher) == [REMOVED]
+    scene.plug()
+    # The other source is not waited for: it is read when the time comes.
+    if "changes" in sources:
+        scene.changes.say("ttyUSB2")
+    if sources == ("uevents",):
+        scene.uevents.say("ttyUSB2")
+    watcher.process()
+    assert drain(watcher) == [ADDED]
+
+
 @pytest.mark.parametrize("name", ["null", "nothing", "tty1", "..", "", "ttyUSB2.tmp"])
 def test_other_names_are_nothing(scene: Scene, name: str) -> None:
     watcher = scene.watch()
@@ -303,7 +442,7 @@ def test_other_names_are_nothing(scene: Scene, name: str) -> None:
 def test_a_port_whose_hardware_is_gone_is_removed_though_its_node_stays(make_tree: MakeTree) -> None:
     # A PCI card goes, and the 8250 driver registers the name again with nothing behind it.
     tree = make_tree("linux-6.1")
-    scene = Scene(tree)
+    scene = Scene(tree, "ttyS1")
     try:
         watcher = scene.watch()
         drain(watcher)

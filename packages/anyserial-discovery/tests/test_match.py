@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,10 @@ B = PortInfo(
     interface_number=1,
 )
 C = PortInfo(device="/dev/ttyS0", vid=None)
-PORTS = [A, B, C]
+# What a container knows of and was not given, and the same where there is a node of it.
+D = PortInfo(device="/dev/ttyUSB7", name="ttyUSB7", serial_number="D", location="1-7", present=False)
+E = PortInfo(device="/dev/ttyUSB8", name="ttyUSB8", serial_number="D", location="1-8")
+PORTS = [A, B, C, D, E]
 
 FOUND: list[tuple[dict[str, Any], PortInfo | None]] = [
     ({}, A),
@@ -50,6 +54,12 @@ FOUND: list[tuple[dict[str, Any], PortInfo | None]] = [
     ({"device": "/dev/serial/by-path/x-port0"}, A),
     ({"device": "ttyUSB0"}, None),
     ({"device": ""}, None),
+    # The kernel's name, of a port that has one.
+    ({"device": "ttyUSB7"}, D),
+    ({"device": "ttyUSB7", "vid": 0x0403}, None),
+    # One that has a node here comes before one that has none, unless that is the one asked for.
+    ({"serial_number": "D"}, E),
+    ({"serial_number": "D", "location": "1-7"}, D),
 ]
 
 
@@ -65,6 +75,27 @@ def test_a_link_matches_the_node_that_it_leads_to(tmp_path: Path) -> None:
     port = PortInfo(device=str(node))
     assert Filters(device=link).first([A, port]) == port
     assert Filters(device=str(link)).first([A, port]) == port
+
+
+@pytest.mark.parametrize(("filters", "port"), FOUND)
+def test_each_port_is_asked_by_the_same_rules(filters: dict[str, Any], port: PortInfo | None) -> None:
+    matches = anyserial_discovery.matcher(**filters)
+    matching = [other for other in PORTS if matches(other)]
+    assert (port in matching) if port is not None else matching == []
+
+
+def test_a_node_is_matched_by_its_number(make_tree: Callable[..., Any]) -> None:
+    tree = make_tree()
+    tree.put("/dev/ttyUSB0 : 188:1")
+    tree.put("/dev/modem : 188:1")
+    # As in a container: the node of one port under the name of the other, and under a third.
+    other = PortInfo(device="/dev/ttyUSB0", name="ttyUSB0", serial_number="0", present=False)
+    port = PortInfo(device="/dev/ttyUSB0", name="ttyUSB1", serial_number="1")
+    for device in ("/dev/ttyUSB0", "/dev/modem"):
+        assert Filters(tree, device=device).first([other, port]) == port
+        assert Filters(tree, device=device, serial_number="0").first([other, port]) is None
+    assert Filters(tree, device="ttyUSB0").first([other, port]) == other
+    assert Filters(tree, device="/dev/ttyUSB1").first([other, port]) is None
 
 
 class BytesPath:

@@ -4,7 +4,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from anyserial_discovery._netlink import Uevents, are_uevents_heard, tty_of
+from anyserial_discovery._netlink import Uevents, are_uevents_heard, port_of
 
 
 def uevent(action: str, path: str, subsystem: str = "tty", **fields: str) -> bytes:
@@ -17,6 +17,7 @@ ADDED = uevent("add", "/devices/pci0000:00/usb1/1-1/1-1:1.0/ttyUSB0/tty/ttyUSB0"
 MESSAGES = [
     (ADDED, "ttyUSB0"),
     (uevent("remove", "/devices/virtual/tty/rfcomm0"), "rfcomm0"),
+    (uevent("add", "/devices/pci0000:00/mhi0/wwan/wwan0/wwan0at0", "wwan"), "wwan0at0"),
     (uevent("bind", "/devices/pci0000:00/usb1/1-1/1-1:1.0", "usb"), None),
     # Not the tty, but the port that it stands on.
     (uevent("add", "/devices/pci0000:00/usb1/1-1/1-1:1.0/ttyUSB0", "usb-serial"), None),
@@ -31,7 +32,7 @@ MESSAGES = [
 
 @pytest.mark.parametrize(("message", "name"), MESSAGES)
 def test_which_tty_a_message_is_about(message: bytes, name: str | None) -> None:
-    assert tty_of(message) == name
+    assert port_of(message) == name
 
 
 class Scripted:

@@ -1,20 +1,19 @@
 """Which code serves which platform, and the four functions of the seam."""
 
+import errno
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import anyserial_discovery
 import pytest
 from anyserial.discovery import PortInfo
-from anyserial.exceptions import UnsupportedPlatformError
+from anyserial.exceptions import PortPermissionError, UnsupportedPlatformError
 from anyserial_discovery import _bsd, _darwin, _freebsd, _platform
 from anyserial_discovery._platform import lister, resolver, watcher
 from anyserial_discovery._polling import PollingWatcher
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 PLATFORMS = {
     "darwin": (_darwin, "list_ports"),
@@ -116,3 +115,76 @@ def test_only_what_is_asked_for_is_imported() -> None:
     loaded = set(done.stdout.split())
     if sys.platform == "linux":
         assert not {name for name in loaded if name.startswith(("ctypes", "serial", "pyudev", "trio", "anyserial"))}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="sysfs is read")
+def test_out_of_descriptors_nothing_is_answered() -> None:
+    """In a process that has none left: no port is not the answer, and neither is silence."""
+    program = """
+import errno, importlib.util, os, resource
+import anyserial_discovery as discovery
+from anyserial import PortInfo, SerialError
+info = PortInfo(device="/dev/ttyNO0", vid=1, pid=2, serial_number="3", location="1-1")
+calls = [
+    lambda: discovery.list_ports(),
+    # Which would pass over it.
+    lambda: discovery.list_ports("pyserial" if importlib.util.find_spec("serial") else "native"),
+    lambda: discovery.find_port(vid=1),
+    lambda: discovery.locate(info),
+    lambda: discovery.open_watcher(),
+]
+for call in calls[:2]:
+    call()
+discovery.open_watcher().close()
+watcher = discovery.open_watcher()
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+held = []
+try:
+    while True:
+        held.append(os.open("/dev/null", os.O_RDONLY))
+except OSError:
+    pass
+for call in calls:
+    try:
+        print(call())
+    except SerialError as exc:
+        assert exc.errno == errno.EMFILE and "cannot be listed" in exc.strerror, exc
+        assert type(exc.__cause__) is OSError
+assert discovery.port_info_for("/dev/null") is None
+watcher._owed = True
+for _ in range(2):
+    try:
+        print(watcher.process())
+    except SerialError as exc:
+        assert exc.errno == errno.EMFILE, exc
+    assert watcher.timeout() is not None
+while held:
+    os.close(held.pop())
+watcher.process()
+watcher.close()
+try:
+    discovery.locate(info)
+except SerialError as exc:
+    print(exc.strerror)
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (
+        0,
+        "/dev/ttyNO0 (0001:0002, serial number 3, at 1-1) is not plugged in\n",
+        "",
+    )
+
+
+def test_an_error_of_the_system_keeps_errno_and_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> list[PortInfo]:
+        raise PermissionError(errno.EACCES, "Permission denied", "/sys/class/tty")
+
+    def failing(backend: str) -> Callable[[], list[PortInfo]]:
+        return fail
+
+    monkeypatch.setattr(_platform, "lister", failing)
+    with pytest.raises(PortPermissionError) as caught:
+        anyserial_discovery.list_ports()
+    assert (caught.value.errno, caught.value.filename) == (errno.EACCES, "/sys/class/tty")
+    assert "the system's ports cannot be listed" in str(caught.value)
+    assert isinstance(caught.value.__cause__, PermissionError)

@@ -1,5 +1,6 @@
 """The pyudev backend over a context that reads the recorded trees: the ports are those of sysfs."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -10,6 +11,7 @@ import anyserial_discovery
 import pytest
 from anyserial_discovery._linux import Sysfs
 from anyserial_discovery._pyudev import list_ports
+from anyserial_discovery._tty_drivers import parse_drivers
 
 type MakeTree = Callable[..., Any]
 
@@ -30,6 +32,7 @@ class Device:
             self.device_type = "usb_interface" if ":" in self.sys_name else "usb_device"
         node = f"/dev/{self.sys_name}"
         self.device_node = node if node in tree.numbers else None
+        self.device_number = os.makedev(*tree.numbers.get(node, (0, 0)))
         self.attributes = SimpleNamespace(get=self._attribute)
 
     def _attribute(self, name: str) -> bytes | None:
@@ -63,12 +66,11 @@ class Context:
         self.tree = tree
 
     def list_devices(self, *, subsystem: str) -> Iterator[Device]:
-        assert subsystem == "tty"
-        for name in self.tree.names("/sys/class/tty"):
-            yield Device(self.tree, "/sys" + self.tree.link(f"/sys/class/tty/{name}").removeprefix("../.."))
+        for name in self.tree.names(f"/sys/class/{subsystem}"):
+            yield Device(self.tree, "/sys" + self.tree.link(f"/sys/class/{subsystem}/{name}").removeprefix("../.."))
 
 
-@pytest.mark.parametrize("name", ["linux-6.1", "linux-6.12", "board", "uarts", "usb", "virtual"])
+@pytest.mark.parametrize("name", ["linux-6.1", "linux-6.12", "board", "uarts", "usb", "virtual", "drivers"])
 def test_the_ports_are_those_of_sysfs(make_tree: MakeTree, name: str) -> None:
     tree = make_tree(name)
     expected = [
@@ -77,7 +79,16 @@ def test_the_ports_are_those_of_sysfs(make_tree: MakeTree, name: str) -> None:
         for port in Sysfs(tree).list_ports()
         if port.present and not port.device.startswith("/dev/hvc")
     ]
-    assert list_ports(Context(tree)) == expected
+    assert list_ports(Context(tree), parse_drivers(tree.text("/proc/tty/drivers") or "")) == expected
+
+
+def test_a_name_that_two_devices_share_is_no_name(make_tree: MakeTree) -> None:
+    tree = make_tree("usb")
+    for name, number in (("1a86_USB_Serial-if00-port0", 4), ("FTDI_Dual_RS232-HS_FT4X8ZAB-if00-port0", 0)):
+        tree.put(f"/dev/serial/by-id/usb-{name} -> ../../ttyUSB{number}")
+    found = {port.name: port.by_id for port in list_ports(Context(tree), [])}
+    assert (found["ttyUSB3"], found["ttyUSB4"]) == (None, None)
+    assert found["ttyUSB0"] == "/dev/serial/by-id/usb-FTDI_Dual_RS232-HS_FT4X8ZAB-if00-port0"
 
 
 def test_a_device_that_goes_meanwhile_is_left_out(make_tree: MakeTree) -> None:

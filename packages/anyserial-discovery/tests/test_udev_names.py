@@ -15,7 +15,20 @@ ID_NAMES = [
     (("V", "P", "a b", 0, None), "usb-V_P_a_b-if00"),
     # Letters beyond ASCII stay, what could not be decoded does not.
     (("W\u00fcrth", "P", None, 0, None), "usb-W\u00fcrth_P-if00"),
-    (("V\ufffd", "P", None, 0, None), "usb-V__P-if00"),
+    (("V\udcff", "P", None, 0, None), "usb-V__P-if00"),
+    (("V\ufffd", "P", None, 0, None), "usb-V\ufffd_P-if00"),
+    # Every byte of what is no character is replaced.
+    (("V\udce2\udc82", "\ufffe\U0001ffff\ufdd0", None, 0, None), "usb-V_____________-if00"),
+    # An escape is taken for one, whatever follows it.
+    (("a\\x20b", "\\xzz\\y\\", "c\\x/", 0, None), "usb-a\\x20b_\\xzz_y__c\\x_-if00"),
+    # usb_id reads 63 bytes, wherever they end: in a word, a blank or a character.
+    (("v" * 64, "p" * 63 + " p", "s" * 126, 0, "0"), f"usb-{'v' * 63}_{'p' * 63}_{'s' * 126}-if00-port0"),
+    (("v" * 62 + " v", "p" * 61 + "\u00fc", None, 0, None), f"usb-{'v' * 62}_{'p' * 61}\u00fc-if00"),
+    (("v" * 62 + "\u00fc", "  " + "p" * 63, None, 0, None), f"usb-{'v' * 62}__{'p' * 61}-if00"),
+    # The blanks are those of C, and a vertical tab that leads is joined with no other but not stripped.
+    (("a\u00a0b\u3000", "\v\f a\t\v\r\nb\v", None, 0, None), "usb-a\u00a0b\u3000__a_b-if00"),
+    # Nothing but blanks is a name, though an empty one.
+    ((" ", "P", " ", 0, None), "usb-_P-if00"),
     # A control character is no blank; the interface is hexadecimal.
     (("V\x1b[2J", "P", None, 0x1F, None), "usb-V__2J_P-if1f"),
 ]
@@ -26,7 +39,11 @@ def test_id_name(arguments: tuple[str, str, str | None, int, str | None], name: 
     vendor, product, serial_number, interface, port = arguments
     assert (
         id_name(
-            vendor=vendor, product=product, serial_number=serial_number, interface_number=interface, port_number=port
+            vendor=vendor.encode(errors="surrogateescape"),
+            product=product.encode(errors="surrogateescape"),
+            serial_number=None if serial_number is None else serial_number.encode(),
+            interface_number=interface,
+            port_number=port,
         )
         == name
     )

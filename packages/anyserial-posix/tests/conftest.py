@@ -101,6 +101,8 @@ class SimulatedKernel:
         self._thread = threading.get_ident()
         self.device = os.makedev(4, 65)
         self.mode = stat.S_IFCHR | 0o660
+        self.owner, self.group = 0, 20
+        self.nodev = False
         flags = self.platform.flags
         cc = bytes(range(100, 100 + 19))
         if name != "generic":
@@ -117,12 +119,18 @@ class SimulatedKernel:
         self.rs485 = struct.pack("=3I20s", 0x20, 0, 0, b"")
         self.line_status = 1
         self.exclusive = 0
+        self.discipline = 0
+        self.own_terminal = False
         self.queued = 0
         self._requests = {
             number: field for field, number in self.platform.ioctls._asdict().items() if number is not None
         }
         if name == "darwin":
             self._requests[IOSSIOSPEED] = "iossiospeed"
+
+    def make_raw(self) -> None:
+        """Leave the tty as a program that set it before does: nothing changes what it receives, nothing echoes."""
+        self.attributes = self.attributes._replace(iflag=0, oflag=0, lflag=0)
 
     def unplug(self) -> None:
         """Take the device away: poll reports it, and every request is refused."""
@@ -142,7 +150,7 @@ class SimulatedKernel:
             assert self.held[name].wait(10)
         if name in self.refused:
             raise OSError(self.refused[name], os.strerror(self.refused[name]))
-        if self.unplugged and name not in ("open", "close", "stat", "flock"):
+        if self.unplugged and name not in ("open", "close", "stat", "flock", "pause"):
             gone = errno.EIO if self.platform.name == "linux" else errno.ENXIO
             raise OSError(gone, os.strerror(gone))
 
@@ -183,10 +191,18 @@ class SimulatedKernel:
 
     def stat(self, path: str) -> os.stat_result:
         self._enter("stat", path)
-        return os.stat_result((self.mode, 1, 5, 1, 0, 20, 0, 0, 0, 0), {"st_rdev": self.device})
+        return os.stat_result((self.mode, 1, 5, 1, self.owner, self.group, 0, 0, 0, 0), {"st_rdev": self.device})
+
+    def allows_devices(self, path: str) -> bool:
+        self._enter("allows_devices", path)
+        return not self.nodev
 
     def flock(self, fd: int, operation: int, /) -> None:
         self._enter("flock", operation)
+
+    def is_own_terminal(self, fd: int) -> bool:
+        self._enter("is_own_terminal")
+        return self.own_terminal
 
     def gone(self, fd: int, patience: float = 0.0) -> bool:
         if patience and threading.get_ident() == self._thread:
@@ -195,6 +211,9 @@ class SimulatedKernel:
         poller.register(fd, 0)
         events = poller.poll(patience * 1000)
         return bool(events) and bool(events[0][1] & (select.POLLHUP | select.POLLERR))
+
+    def pause(self, seconds: float, /) -> None:
+        self._enter("pause", seconds)
 
     def drain(self, fd: int) -> None:
         unplugged, self.unplugged = self.unplugged, False  # tcdrain answers success when it is unplugged
@@ -264,6 +283,7 @@ class SimulatedKernel:
             "tiocoutq": lambda: _int(self.queued),
             "tiocmget": lambda: _int(self.lines),
             "tiocgexcl": lambda: _int(self.exclusive),
+            "tiocgetd": lambda: _int(self.discipline),
             "tiocsergetlsr": lambda: _int(self.line_status),
             "tiocgicount": lambda: struct.pack("=11i36x", *self.counters),
             "tiocgserial": lambda: bytes(self.serial),

@@ -202,6 +202,32 @@ def test_an_unplug_is_a_disconnect_from_every_call(simulated: Any, platform: str
     assert answer is None
 
 
+FEATURES: list[tuple[str, Call, str]] = [
+    ("fionread", lambda port: port.input_waiting(), "a count of received bytes"),
+    ("tiocoutq", lambda port: port.output_waiting(), "a count of unsent bytes"),
+    ("flush", lambda port: port.reset_input_buffer(), "an input queue that can be discarded"),
+    ("flush", lambda port: port.reset_output_buffer(), "an output queue that can be discarded"),
+    ("tiocsbrk", lambda port: port.set_break(on=True), "breaks"),
+    ("tiocmget", lambda port: port.modem_lines(), "modem lines"),
+    ("tiocmget", lambda port: port.control_lines(), "control lines"),
+    ("tiocmbis", lambda port: port.set_control_lines(rts=True), "control lines"),
+    ("tiocgicount", lambda port: port.line_counters(), "counters of line errors"),
+]
+
+
+@pytest.mark.parametrize(("name", "call", "feature"), FEATURES)
+@pytest.mark.parametrize("is_pty", [False, True])
+def test_a_missing_feature_is_named(simulated: Any, name: str, call: Call, feature: str, is_pty: bool) -> None:
+    kernel = simulated()
+    kernel.device = os.makedev(136, 3) if is_pty else kernel.device
+    port = kernel.open_backend()
+    kernel.refused[name] = errno.ENOTTY
+    with pytest.raises(UnsupportedFeatureError) as caught:
+        call(port)
+    remark = " (it is a pseudo-terminal, which has no line)" if is_pty else ""
+    assert caught.value.strerror == f"the serial driver does not have {feature}{remark}"
+
+
 @pytest.mark.parametrize(
     ("name", "call"), [row for row in REQUESTS if row[0] not in ("tcsets", "tiocsergetlsr", "flush")]
 )
@@ -283,7 +309,7 @@ def test_numbers_stand_in_for_users_and_groups_that_have_no_name(
         monkeypatch.setattr(module, name, missing)
     monkeypatch.setattr(os, "getgroups", list[int])
     monkeypatch.setattr(os, "getegid", lambda: 7)
-    text = _access.explain(simulated(), "/dev/ttyTEST0")
+    text = _access.explain(simulated(), "linux", "/dev/ttyTEST0", errno.EACCES)
     assert text is not None
     assert "owner 0, group 20" in text
 
@@ -301,6 +327,17 @@ def test_a_busy_port_names_its_holders(simulated: Any) -> None:
         kernel.open_backend()
 
 
+def test_a_holder_s_name_cannot_forge_a_line(simulated: Any) -> None:
+    kernel = simulated()
+    kernel.files["/proc/7/fd/3"] = "/dev/ttyTEST0"
+    kernel.files["/proc/7/comm"] = "\x1b[2Jx\nERROR: \x07\n"
+    kernel.refused["open"] = errno.EBUSY
+    with pytest.raises(PortBusyError) as caught:
+        kernel.open_backend()
+    assert str(caught.value).isprintable()
+    assert r"pid 7 (\x1b[2Jx\nERROR: \x07)" in str(caught.value)
+
+
 def test_who_holds_the_lock_is_told_even_to_other_users(simulated: Any) -> None:
     kernel = simulated()
     kernel.files["/proc/locks"] = (
@@ -312,7 +349,7 @@ def test_who_holds_the_lock_is_told_even_to_other_users(simulated: Any) -> None:
     )
     kernel.files["/proc/7/comm"] = "minicom\n"
     kernel.refused["flock"] = errno.EWOULDBLOCK
-    with pytest.raises(PortBusyError, match=r"held by pid 7 \(minicom\): "):
+    with pytest.raises(PortBusyError, match=r"held by pid 7 \(minicom\)$"):
         kernel.open_backend(exclusive=True)
 
 
@@ -335,12 +372,76 @@ def test_the_descriptor_that_found_the_port_busy_is_no_holder(
         kernel.refused["flock"] = errno.EWOULDBLOCK
     else:
         kernel.exclusive = 1
-    with pytest.raises(PortBusyError, match=r": held by pid 7 \(minicom\): "):
+    with pytest.raises(PortBusyError, match=r": held by pid 7 \(minicom\)$"):
         kernel.open_backend(exclusive=True)
     # Another of this process's descriptors is one, though.
     kernel.files[f"/proc/{me}/fd/4711"] = "/dev/ttyTEST0"
     with pytest.raises(PortBusyError, match=rf"this process \(pid {me}\)"):
         kernel.open_backend(exclusive=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "named"),
+    [
+        ("linux", 0, None),
+        ("linux", 18, None),  # PPS: a GPS receiver is read through it
+        ("linux", 1, "SLIP"),
+        ("linux", 17, "SLCAN"),
+        ("linux", 4711, "number 4711"),
+        ("linux-mips", 3, "PPP"),
+        ("netbsd", 4, "SLIP"),
+        ("openbsd", 7, None),  # NMEA: it sets the clock, and hands on what it reads
+        ("darwin", 5, "PPP"),
+        ("generic", 3, None),
+    ],
+)
+def test_a_port_that_a_line_discipline_has_is_busy(simulated: Any, name: str, number: int, named: str | None) -> None:
+    kernel = simulated(name)
+    kernel.discipline = number
+    kernel.files["/proc/7/fd/3"] = "/dev/ttyTEST0"
+    kernel.files["/proc/7/comm"] = "slcand\n"
+    if named is None:
+        kernel.open_backend()
+        return
+    with pytest.raises(PortBusyError, match=rf"line discipline is {named}, .* held by pid 7 \(slcand\)") as caught:
+        kernel.open_backend()
+    assert (caught.value.errno, caught.value.filename) == (errno.EBUSY, "/dev/ttyTEST0")
+    assert not {"tcsets", "flush", "flock"} & set(kernel.names())
+    assert kernel.names()[-1] == "close"
+
+
+def test_a_tty_that_cannot_tell_its_discipline_has_the_usual_one(simulated: Any) -> None:
+    kernel = simulated()
+    kernel.refused["tiocgetd"] = errno.ENOTTY
+    kernel.open_backend()
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EINVAL, errno.ENOTTY, errno.EOPNOTSUPP])
+@pytest.mark.parametrize(
+    ("name", "call"), [row for row in (*IO_CALLS, *REQUESTS) if row[0] not in ("tcsets", "tiocsergetlsr")]
+)
+def test_a_line_discipline_that_comes_later_is_told(simulated: Any, name: str, call: Call, number: int) -> None:
+    """Measured: SLIP's tty answers a read with EIO, FIONREAD with EINVAL, and TCGETS as ever."""
+    kernel = simulated()
+    port = kernel.open_backend()
+    kernel.discipline = 1
+    kernel.refused[name] = number
+    with pytest.raises(PortBusyError, match="line discipline is SLIP") as caught:
+        call(port)
+    assert isinstance(caught.value.__cause__, OSError)
+    assert caught.value.__cause__.errno == number
+    assert port.is_open
+
+
+def test_the_settings_of_a_link_of_a_line_discipline_are_not_changed(simulated: Any) -> None:
+    kernel = simulated()
+    port = kernel.open_backend()
+    before = kernel.attributes
+    kernel.discipline = 3
+    with pytest.raises(PortBusyError, match="PPP"):
+        port.configure(SerialConfig(baudrate=300, exclusive=True))
+    assert kernel.attributes == before
+    assert kernel.exclusive == 0
 
 
 def test_a_busy_port_without_proc_names_nobody(simulated: Any) -> None:

@@ -309,6 +309,7 @@ def test_a_broken_module_is_not_taken_for_a_missing_termios(monkeypatch: pytest.
 
 def test_powerpc_has_the_speeds_in_struct_termios(simulated: Any) -> None:
     kernel = simulated("linux-powerpc")
+    kernel.make_raw()
     kernel.open_backend(baudrate=31250)
     (raw,) = [entry[1] for entry in kernel.log if entry[0] == "tcsets"]
     assert struct.unpack("=4I19sB2I", raw)[-2:] == (31250, 31250)

@@ -4,6 +4,7 @@ import errno
 import os
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -290,6 +291,7 @@ async def test_eio_without_a_hang_up_leaves_the_port_open(simulated: Any) -> Non
 
 async def test_closing_lets_output_leave(simulated: Any) -> None:
     kernel = simulated()
+    kernel.make_raw()
     port = await _open(kernel, close_timeout=60)
     kernel.queued = 50
     async with anyio.create_task_group() as group:
@@ -306,7 +308,8 @@ async def test_closing_discards_what_does_not_leave(simulated: Any, how: str) ->
     kernel = simulated()
     port = await _open(kernel, close_timeout=0.01 if how == "timeout" else 60)
     kernel.queued = 50
-    with anyio.fail_after(5), anyio.CancelScope() as scope:
+    told = pytest.warns(RuntimeWarning, match="50 bytes of output") if how == "timeout" else nullcontext()
+    with anyio.fail_after(5), anyio.CancelScope() as scope, told:
         if how == "cancelled":
             scope.cancel()
         await port.aclose()
@@ -320,7 +323,7 @@ async def test_a_driver_that_holds_the_close_up_holds_up_nothing_else(simulated:
     kernel.queued = 50
     kernel.held["close"] = threading.Event()
     try:
-        with anyio.fail_after(5):
+        with anyio.fail_after(5), pytest.warns(RuntimeWarning, match="50 bytes of output"):
             await port.aclose()
         assert not port.is_open
         # The locks are gone before: the next open does not find its own process in the way.

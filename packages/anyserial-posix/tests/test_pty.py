@@ -1,8 +1,11 @@
 """The driver on a real tty: a pty."""
 
 import errno
+import fcntl
 import os
 import select
+import subprocess
+import sys
 import termios
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -10,7 +13,16 @@ from typing import TYPE_CHECKING
 import anyserial_posix
 import pytest
 from anyserial.capabilities import Capability
-from anyserial.config import ByteSize, FlowControl, Parity, RS485Config, SerialConfig, StopBits, UnsupportedPolicy
+from anyserial.config import (
+    ByteSize,
+    FlowControl,
+    LineErrors,
+    Parity,
+    RS485Config,
+    SerialConfig,
+    StopBits,
+    UnsupportedPolicy,
+)
 from anyserial.exceptions import (
     PortBusyError,
     PortNotFoundError,
@@ -106,6 +118,7 @@ def test_what_a_pty_does_not_take_goes_by_the_policy(
     with pytest.raises(UnsupportedConfigurationError, match="unsupported_policy") as caught:
         put(config)
     assert named in str(caught.value)
+    assert "(it is a pseudo-terminal, which has no line)" in str(caught.value)
     assert caught.value.filename == far.path
     assert port.is_open is (when == "configure")
     if when == "configure":
@@ -157,9 +170,9 @@ def test_a_pty_is_known_for_what_it_is(port: "SerialBackend") -> None:
     found = port.capabilities
     assert found.modem_lines is Capability.UNSUPPORTED
     assert found.mark_space_parity is Capability.UNSUPPORTED
-    with pytest.raises(UnsupportedFeatureError):
+    with pytest.raises(UnsupportedFeatureError, match=r"modem lines \(it is a pseudo-terminal"):
         port.modem_lines()
-    with pytest.raises(UnsupportedFeatureError):
+    with pytest.raises(UnsupportedFeatureError, match=r"counters of line errors \(it is a pseudo-terminal"):
         port.line_counters()
     assert port.transmitter_empty() is None
 
@@ -180,10 +193,36 @@ def test_exclusive_keeps_others_out_until_it_is_closed(far: "SimpleNamespace") -
     second.close()
 
 
+def _set_discipline(fd: int, number: int) -> None:
+    """N_NULL is in every Linux, but only root may set it."""
+    try:
+        fcntl.ioctl(fd, termios.TIOCSETD, number.to_bytes(4, sys.byteorder))
+    except OSError as exc:
+        pytest.skip(f"TIOCSETD: {exc}")
+
+
+def test_a_pty_that_a_line_discipline_has_is_busy(port: "SerialBackend", far: "SimpleNamespace") -> None:
+    calls: list[Callable[[], object]] = [
+        lambda: port.read(1),
+        lambda: port.read_into(memoryview(bytearray(1))),
+        lambda: port.write(b"x"),
+        port.input_waiting,
+        lambda: port.configure(SerialConfig(baudrate=300)),
+        lambda: anyserial_posix.create_backend().open(far.path, SerialConfig()),
+    ]
+    _set_discipline(far.slave, 27)
+    for call in calls:
+        with pytest.raises(PortBusyError, match="line discipline is null"):
+            call()
+    _set_discipline(far.slave, 0)
+    port.configure(SerialConfig(baudrate=300))
+
+
 @pytest.mark.parametrize(
     ("path", "expected", "message"),
     [
         ("/dev/null", SerialError, "not a tty"),
+        ("/dev/ptmx", SerialError, "makes a new pseudo-terminal"),
         ("/", SerialError, "not a tty"),
         ("/etc/passwd", SerialError, "not a tty"),
         ("/dev/no-such-port", PortNotFoundError, "no serial port at this path"),
@@ -277,6 +316,54 @@ def test_closing_destroys_nothing_that_the_far_end_has_not_read(port: "SerialBac
         received += len(os.read(far.master, 65536))
 
 
+def test_input_that_a_cooked_tty_has_changed_is_discarded() -> None:
+    """As a tty is before anybody has set it: DEL erases, CR becomes NL, ^C and XOFF vanish."""
+    master, slave = os.openpty()
+    try:
+        os.write(master, b"12\x7f3\r\x13\x03late\n")
+        _readable(slave)
+        port = anyserial_posix.create_backend()
+        port.open(os.ttyname(slave), SerialConfig())
+        assert port.read(64) is None
+        os.write(master, b"12\x7f3\r\x13\x03\n")
+        _readable(slave)
+        assert port.read(64) == b"12\x7f3\r\x13\x03\n"
+        port.close()
+    finally:
+        os.close(master)
+        os.close(slave)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "data"),
+    [
+        (LineErrors.DISCARD, LineErrors.IGNORE, b"A\xff\xffB"),
+        (LineErrors.DISCARD, LineErrors.IGNORE, b"\xff"),
+        (LineErrors.IGNORE, LineErrors.RAISE, b"\xff\x00\x42"),
+    ],
+)
+def test_what_is_queued_survives_a_change_of_line_errors(
+    far: "SimpleNamespace", before: LineErrors, after: LineErrors, data: bytes
+) -> None:
+    port = anyserial_posix.create_backend()
+    port.open(far.path, SerialConfig(line_errors=before))
+    for settings in (SerialConfig(line_errors=after), SerialConfig(line_errors=before)):
+        os.write(far.master, data)
+        _readable(port.fileno())
+        port.configure(settings)
+        os.write(far.master, data)
+        received = b""
+        while len(received) < 2 * len(data):
+            _readable(port.fileno())
+            raw = port.read(3)
+            assert raw is not None
+            for item in [raw] if port.line_decoder is None else port.line_decoder(raw):
+                assert isinstance(item, bytes)
+                received += item
+        assert received == 2 * data
+    port.close()
+
+
 def test_input_is_kept_unless_asked_otherwise(far: "SimpleNamespace") -> None:
     port = anyserial_posix.create_backend()
     os.write(far.master, b"early")
@@ -297,6 +384,75 @@ def test_a_tty_that_somebody_set_to_vmin_0_is_not_taken_for_gone(port: "SerialBa
     termios.tcsetattr(far.slave, termios.TCSANOW, attributes)
     assert port.read(16) is None
     assert port.read_into(memoryview(bytearray(16))) is None
+
+
+@pytest.mark.parametrize("generic", [False, True])
+def test_a_tty_that_somebody_set_to_lines_is_not_taken_for_gone(far: "SimpleNamespace", generic: bool) -> None:
+    """A ^D from the far end ends a line there, and a read of an empty line is empty."""
+    port = PosixBackend(_generic.platform("sunos5") if generic else current_platform())
+    port.open(far.path, SerialConfig())
+    raw = termios.tcgetattr(far.slave)
+    cooked = [*raw]
+    cooked[3] = termios.ICANON
+    cooked[6] = [*raw[6]]
+    cooked[6][termios.VEOF] = b"\x04"
+    termios.tcsetattr(far.slave, termios.TCSANOW, cooked)
+    buffer = memoryview(bytearray(16))
+    for read in (lambda: port.read(16), lambda: port.read_into(buffer)):
+        os.write(far.master, b"\x04")
+        _readable(port.fileno())
+        assert read() is None
+        assert read() is None
+    port.configure(SerialConfig(baudrate=300))
+    os.write(far.master, b"\x04")
+    _readable(port.fileno())
+    assert port.read(16) == b"\x04"
+    far.hang_up()
+    with pytest.raises(SerialDisconnectedError):
+        port.read(16)
+    port.close()
+
+
+def test_the_user_s_own_terminal_is_left_as_it_was() -> None:
+    """Under both of its names, in a process that has one."""
+    program = """
+import os, sys, termios
+import anyserial_posix
+from anyserial import SerialConfig
+
+for path in ("/dev/tty", os.ttyname(0)):
+    before = termios.tcgetattr(0)
+    assert before[3] & termios.ECHO
+    port = anyserial_posix.create_backend()
+    port.open(path, SerialConfig(baudrate=300))
+    assert not termios.tcgetattr(0)[3] & termios.ECHO
+    port.close()
+    assert termios.tcgetattr(0) == before, path
+"""
+    master, slave = os.openpty()
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-c", f"import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n{program}"],
+            stdin=slave,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            start_new_session=True,
+            check=False,
+        )
+        assert ended.returncode == 0, ended.stderr
+    finally:
+        os.close(master)
+        os.close(slave)
+
+
+def test_ptmx_under_another_name_is_refused_too(tmp_path: "Path") -> None:
+    link = tmp_path / "modem"
+    link.symlink_to("/dev/ptmx")
+    before = set(os.listdir("/dev/pts"))
+    with pytest.raises(SerialError, match="makes a new pseudo-terminal"):
+        anyserial_posix.create_backend().open(str(link), SerialConfig())
+    assert set(os.listdir("/dev/pts")) == before
 
 
 def test_the_generic_platform_sets_a_real_tty(far: "SimpleNamespace") -> None:
@@ -358,17 +514,44 @@ def test_the_library_calls_raise_os_errors_only() -> None:
             call()
 
 
-def test_a_signal_does_not_end_a_drain(far: "SimpleNamespace", monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a real port tcdrain waits, and the kernel answers EINTR; a pty never has anything to wait for."""
-    answers = iter([termios.error(errno.EINTR, os.strerror(errno.EINTR)), None])
+_SLEEPING: list[tuple[str, str, Callable[[int], object]]] = [
+    ("termios", "tcdrain", KERNEL.drain),
+    ("termios", "tcflush", lambda fd: KERNEL.flush(fd, termios.TCIFLUSH)),
+    ("termios", "tcgetattr", KERNEL.get_attributes),
+    ("termios", "tcsetattr", lambda fd: KERNEL.set_attributes(fd, [])),
+    ("fcntl", "ioctl", lambda fd: KERNEL.ioctl(fd, 1, b"")),
+    ("fcntl", "ioctl", lambda fd: KERNEL.ioctl_value(fd, 1, 0)),
+]
 
-    def tcdrain(_fd: int) -> None:
+
+@pytest.mark.parametrize(("module", "name", "call"), _SLEEPING)
+def test_a_signal_does_not_end_a_call_that_sleeps(
+    far: "SimpleNamespace", monkeypatch: pytest.MonkeyPatch, module: str, name: str, call: Callable[[int], object]
+) -> None:
+    """A driver may sleep in any of them, for its output or a USB transfer; a pty never does."""
+    interrupted = (errno.EINTR, os.strerror(errno.EINTR))
+    error = termios.error(*interrupted) if module == "termios" else InterruptedError(*interrupted)
+    answers = iter([error, error, None])
+
+    def sleeping(*_arguments: object) -> None:
         if (answer := next(answers)) is not None:
             raise answer
 
-    monkeypatch.setattr(termios, "tcdrain", tcdrain)
-    KERNEL.drain(far.slave)
+    monkeypatch.setattr(sys.modules[module], name, sleeping)
+    call(far.slave)
     assert next(answers, "used up") == "used up"
+
+
+@pytest.mark.parametrize(("module", "name", "call"), _SLEEPING)
+def test_a_handler_that_raises_ends_a_call_that_sleeps(
+    far: "SimpleNamespace", monkeypatch: pytest.MonkeyPatch, module: str, name: str, call: Callable[[int], object]
+) -> None:
+    def sleeping(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules[module], name, sleeping)
+    with pytest.raises(KeyboardInterrupt):
+        call(far.slave)
 
 
 def test_small_files_are_read_and_written(tmp_path: "Path") -> None:

@@ -260,11 +260,106 @@ def test_rs485_that_the_driver_changes_goes_by_the_policy(
 
 def test_lines_are_set_on_open_with_one_request(simulated: Any) -> None:
     kernel = simulated()
+    kernel.make_raw()
     kernel.open_backend(dtr_on_open=False, rts_on_open=False)
     assert kernel.lines == 0
     names = kernel.names()
     assert names.count("tiocmset") == 1
     assert names.index("tiocmset") < names.index("tcsets")
+
+
+def _found(kernel: Any, iflag: int = 0, lflag: int = 0) -> None:
+    """Let the tty be found with these flags set, and nothing else of what changes input."""
+    kernel.make_raw()
+    kernel.attributes = kernel.attributes._replace(iflag=iflag, lflag=lflag)
+
+
+@pytest.mark.parametrize("name", ["linux", "linux-mips", "linux-powerpc", "darwin", "freebsd", "openbsd", "generic"])
+def test_a_cooked_tty_is_made_raw_before_anything_else(simulated: Any, name: str) -> None:
+    kernel = simulated(name)
+    port = kernel.open_backend(exclusive=True, low_latency=name == "linux", dtr_on_open=False)
+    names = kernel.names()
+    local = {"stat", "open", "tcgets", "tcgetattr", "tiocgetd", "tiocgexcl", "flock", "tiocexcl", "is_own_terminal"}
+    first = next(index for index, call in enumerate(names) if call not in local)
+    assert names[first : first + 2] in (["tcsets", "flush"], ["tcsetattr", "flush"])
+    assert names.count("flush") == 1
+    if names[first] == "tcsets":
+        made = kernel.platform.layout.unpack(kernel.log[first][1])
+        assert (made.iflag, made.oflag, made.lflag) == (0, 0, 0)
+        assert made.cc[kernel.platform.flags.vmin] == 1
+        assert made.cflag & kernel.platform.flags.csize == kernel.platform.flags.cs8
+        assert made.ospeed == 9600  # the rate can wait: setting it is a USB transfer
+    port.close()
+
+
+@pytest.mark.parametrize(
+    ("iflag", "lflag", "fields", "discarded"),
+    [
+        (0, 0, {}, False),
+        (0x18, 0, {}, False),  # INPCK, PARMRK: the marks can be told from the data
+        (0, 0x8, {}, False),  # ECHO changes nothing that is received
+        (0x20, 0, {}, True),  # ISTRIP
+        (0x40, 0, {}, True),  # INLCR
+        (0x80, 0, {}, True),  # IGNCR
+        (0x100, 0, {}, True),  # ICRNL
+        (0x200, 0, {}, True),  # IUCLC
+        (0x400, 0, {}, True),  # IXON
+        (0x400, 0, {"flow_control": FlowControl(xon_xoff=True)}, False),  # XON and XOFF are no data then
+        (0, 0x1, {}, True),  # ISIG
+        (0, 0x2, {}, True),  # ICANON
+        (0, 0x8000, {}, False),  # IEXTEN does nothing by itself
+    ],
+)
+def test_only_input_that_a_cooked_tty_has_changed_is_discarded(
+    simulated: Any, iflag: int, lflag: int, fields: dict[str, Any], discarded: bool
+) -> None:
+    kernel = simulated()
+    _found(kernel, iflag, lflag)
+    kernel.open_backend(**fields)
+    assert ("flush" in kernel.names()) is discarded
+    # A raw tty that echoes is silenced as soon.
+    assert (kernel.names().count("tcsets") == 2) is (discarded or lflag == 0x8)
+
+
+def test_a_busy_port_is_neither_set_nor_flushed(simulated: Any) -> None:
+    for busy in ("TIOCEXCL", "flock", "discipline"):
+        kernel = simulated()
+        before = kernel.attributes
+        if busy == "TIOCEXCL":
+            kernel.exclusive = 1
+        elif busy == "discipline":
+            kernel.discipline = 17
+        else:
+            kernel.refused["flock"] = errno.EWOULDBLOCK
+        with pytest.raises(PortBusyError):
+            kernel.open_backend(exclusive=True)
+        assert not {"tcsets", "flush", "tiocmset"} & set(kernel.names())
+        assert kernel.attributes == before
+
+
+def test_a_driver_that_refuses_the_raw_mode_by_itself_is_given_the_settings_as_a_whole(
+    simulated: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel = simulated()
+    plain = kernel.ioctl
+
+    def ioctl(fd: int, request: int, argument: bytes) -> bytes:
+        if request == kernel.platform.ioctls.tcsets and kernel.platform.layout.unpack(argument).ospeed == 9600:
+            raise OSError(errno.EINVAL, "not this")
+        return bytes(plain(fd, request, argument))
+
+    monkeypatch.setattr(kernel, "ioctl", ioctl)
+    assert kernel.open_backend().actual_baudrate == 115200
+    assert kernel.attributes.lflag == 0
+
+
+def test_a_cooked_tty_is_cooked_again_after_a_failed_open(simulated: Any) -> None:
+    kernel = simulated()
+    before = kernel.attributes
+    kernel.refused["tiocmget"] = errno.EIO
+    with pytest.raises(SerialError):
+        kernel.open_backend(dtr_on_open=False)
+    assert kernel.attributes == before
 
 
 def test_lines_that_the_rate_moved_are_set_again(simulated: Any) -> None:
@@ -280,8 +375,36 @@ def test_lines_that_the_rate_moved_are_set_again(simulated: Any) -> None:
     assert kernel.lines == kernel.platform.modem.rts
 
 
+def test_input_is_discarded_once_the_device_has_delivered_it(simulated: Any) -> None:
+    kernel = simulated()
+    kernel.make_raw()
+    kernel.open_backend().close()
+    assert not {"pause", "flush"} & set(kernel.names())
+    kernel.open_backend(discard_input_on_open=True)
+    assert kernel.log[-2:] == [("pause", 0.01), ("flush", 0)]
+
+
+def test_an_open_asks_for_no_more_than_it_needs(simulated: Any) -> None:
+    """Of a pty, of which everything that can be asked is known, and which the last open left as it is wanted."""
+    kernel = simulated()
+    kernel.device = os.makedev(136, 3)
+    kernel.open_backend(baudrate=4800).close()
+    kernel.log.clear()
+    port = kernel.open_backend(baudrate=4800)
+    assert kernel.names() == ["stat", "open", "tcgets", "tiocgetd", "tiocgexcl"]
+    assert port.actual_baudrate == 4800
+    kernel.log.clear()
+    port.configure(SerialConfig(baudrate=4800))
+    assert kernel.names() == ["tcgets", "tiocgetd", "tcsets", "tcgets"]
+    port.close()
+    kernel.log.clear()
+    kernel.open_backend(baudrate=300)
+    assert kernel.names() == ["stat", "open", "tcgets", "tiocgetd", "tiocgexcl", "tcsets", "tcgets"]
+
+
 def test_lines_are_left_alone_unless_asked_for(simulated: Any) -> None:
     kernel = simulated()
+    kernel.make_raw()
     kernel.open_backend()
     assert not {"tiocmset", "tiocmbis", "tiocmbic"} & set(kernel.names())
     assert "flush" not in kernel.names()
@@ -411,6 +534,7 @@ def test_counters_come_in_the_kernels_order(simulated: Any) -> None:
 
 def test_closing_discards_only_what_is_there(simulated: Any) -> None:
     kernel = simulated()
+    kernel.make_raw()
     kernel.open_backend().close()
     assert "flush" not in kernel.names()
     port = kernel.open_backend()
@@ -419,6 +543,33 @@ def test_closing_discards_only_what_is_there(simulated: Any) -> None:
     assert ("flush", 1) in kernel.log
     assert kernel.names()[-1] == "close"
     port.close()
+
+
+@pytest.mark.parametrize(
+    ("device", "own", "put_back"),
+    [
+        ((5, 0), False, True),  # /dev/tty
+        ((5, 1), False, True),  # /dev/console
+        ((4, 1), False, True),  # a virtual console
+        ((136, 7), True, True),  # the pty of the user's own terminal
+        ((4, 65), True, True),  # a login over a serial line
+        ((136, 7), False, False),
+        ((4, 65), False, False),
+    ],
+)
+def test_a_terminal_gets_its_settings_back(simulated: Any, device: tuple[int, int], own: bool, put_back: bool) -> None:
+    kernel = simulated()
+    kernel.device, kernel.own_terminal = os.makedev(*device), own
+    found = kernel.attributes
+    port = kernel.open_backend(baudrate=300)
+    port.configure(SerialConfig(baudrate=600))
+    port.close()
+    assert (kernel.attributes == found) is put_back
+    kernel.make_raw()  # whom it was left raw to wants nothing back, and is not asked about
+    kernel.log.clear()
+    kernel.open_backend(baudrate=300).close()
+    assert "is_own_terminal" not in kernel.names()
+    assert kernel.attributes.ospeed == 300
 
 
 def test_closing_what_is_gone_raises_nothing(simulated: Any) -> None:
@@ -482,11 +633,12 @@ def test_capabilities_are_refined_by_harmless_queries(
     simulated: Any, request_name: str | None, number: int, field: str, expected: Capability
 ) -> None:
     kernel = simulated()
+    kernel.make_raw()
     if request_name:
         kernel.refused[request_name] = number
     port = kernel.open_backend()
     assert getattr(port.capabilities, field) is expected
-    harmless = {"stat", "open", "tcgets", "tcsets", "tiocgexcl", "tiocmget", "tiocgserial", "tiocgrs485"}
+    harmless = {"stat", "open", "tcgets", "tcsets", "tiocgetd", "tiocgexcl", "tiocmget", "tiocgserial", "tiocgrs485"}
     assert set(kernel.names()) == harmless
 
 

@@ -181,7 +181,7 @@ def rig() -> Iterator[Rig]:
     yield made
     for event in made.backend.hold.values():
         event.set()
-    made.port.close()
+    made.port.close(timeout=0)
     with suppress(OSError):
         made.hang_up()
 

@@ -122,7 +122,7 @@ def test_closing_wakes_who_waits(watcher: Watcher) -> None:
             next(events)
             future = pool.submit(next, events)
             deadline = time.monotonic() + 5
-            while not events._lane.turn:
+            while not events._life.turns:
                 assert time.monotonic() < deadline
             with pytest.raises(anyio.BusyResourceError):
                 next(events)

@@ -60,12 +60,19 @@ def test_a_timeout_is_kept_though_the_driver_does_not_come_back(rig: Rig, name: 
             assert time.monotonic() < deadline
 
 
-def test_without_a_timeout_calls_are_made_in_the_callers_thread(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[int] = []
-    monkeypatch.setattr(rig.backend, "set_control_lines", lambda **_: seen.append(threading.get_ident()))
-    rig.port.set_control_lines(rts=True)
-    rig.port.set_control_lines(rts=True, timeout=0)
-    assert seen == [threading.get_ident()] * 2
+@pytest.mark.parametrize("timeout", [None, 0, 5.0])
+def test_a_driver_is_called_on_a_worker_where_no_signal_interrupts_it(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, timeout: float | None
+) -> None:
+    seen: list[tuple[str, bool]] = []
+
+    def note(**_lines: bool | None) -> None:
+        thread = threading.current_thread()
+        seen.append((thread.name, thread.daemon))
+
+    monkeypatch.setattr(rig.backend, "set_control_lines", note)
+    rig.port.set_control_lines(rts=True, timeout=timeout)
+    assert seen == [("anyserial-worker", True)]
 
 
 def test_a_driver_that_comes_back_with_an_error_in_time(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import anyserial.sync
-import anyserial_sync._portal as portal_module
+import anyserial_sync._portal_provider as provider_module
 import pytest
 from anyserial.capabilities import ControlLines
 from anyserial.config import SerialConfig
@@ -27,7 +27,7 @@ type QueueBackend = Any  # conftest's, which has no name to import it by
 
 @pytest.fixture(autouse=True, params=["asyncio", "trio"])
 def fresh_provider(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(portal_module, "_provider", portal_module._Provider())
+    monkeypatch.setattr(provider_module, "_state", provider_module._State())
     configure_portal(request.param)
 
 
@@ -81,7 +81,8 @@ def test_everything_goes_through_the_portal(port: SerialPort, queue_backend: Que
 def test_one_portal_for_all_ports_gone_after_the_last(port: SerialPort, queue_backend: QueueBackend) -> None:
     provider = get_portal_provider()
     other = open_serial_port("loop://2", backend=type(queue_backend)())
-    assert other._portal._portal is port._portal._portal  # type: ignore[union-attr]
+    portals = [each._port.transport.portal._portal for each in (other, port)]  # type: ignore[attr-defined]
+    assert portals[0] is portals[1]
     other.close()
     assert provider._leases == 1
     port.close()

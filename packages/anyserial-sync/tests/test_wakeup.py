@@ -14,7 +14,7 @@ def wakeup(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
     monkeypatch.setattr(module, "_HAS_EVENTFD", request.param == "eventfd")
     made = Wakeup()
     yield made
-    made.close()
+    made.__del__()  # as when nothing refers to it any more; the fixture's value is still referred to
 
 
 @pytest.fixture(params=["poll", "select"])

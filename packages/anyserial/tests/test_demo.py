@@ -9,11 +9,13 @@ from collections.abc import Callable
 from typing import Any
 
 import anyserial_cli
+import anyserial_discovery
 import pytest
-from anyserial import SerialConfig, open_serial_port
+from anyserial import PortInfo, SerialConfig, open_serial_port
 from anyserial.exceptions import SerialError
 from anyserial_cli import _conversation, _demo
 from anyserial_cli._instrument import Instrument
+from anyserial_cli._screen import describe
 
 RUNTIMES = ("asyncio", "uvloop", "trio")
 
@@ -39,6 +41,29 @@ def demo(*arguments: str) -> int:
 
 def titles(out: str) -> list[str]:
     return re.findall(r"^ *\d+  (.+)$", out, re.MULTILINE)
+
+
+def test_what_a_device_calls_itself_cannot_drive_the_terminal(
+    make_device: MakeDevice, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    device = make_device(silent)
+    odd = PortInfo(device=device.path, description="A\x1b[2J\nok  forged")
+
+    def describes(path: str) -> PortInfo:
+        return odd
+
+    monkeypatch.setattr(anyserial_discovery, "port_info_for", describes)
+    demo(device.path)
+    out = capsys.readouterr().out
+    assert r"A\x1b[2J\nok  forged" in out
+    assert "\x1b" not in out
+
+
+def test_an_error_is_one_harmless_line() -> None:
+    odd = SerialError(errno.EBUSY, "held by \x1b[2J\nroot", "/dev/\x1bx")
+    group = ExceptionGroup("two", [odd, ValueError("\x1b")])
+    assert describe(odd) == r"held by \x1b[2J\nroot: /dev/\x1bx (EBUSY)"
+    assert describe(group) == rf"{describe(odd)}; \x1b"
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)

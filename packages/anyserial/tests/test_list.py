@@ -72,6 +72,7 @@ def test_no_port_is_status_3(host: Any, capsys: pytest.CaptureFixture[str], opti
     assert capsys.readouterr() == (output, "")
 
 
+FTDI_ID = "/dev/serial/by-id/usb-FTDI_FT232R_USB_UART_A50285BI-if00-port0"
 CHOSEN: list[tuple[list[str], list[str]]] = [
     (["--vid", "0403"], ["/dev/ttyUSB0"]),
     (["--vid", "0x403", "--pid", "6001"], ["/dev/ttyUSB0"]),
@@ -82,9 +83,16 @@ CHOSEN: list[tuple[list[str], list[str]]] = [
     (["--interface-number", "1"], []),
     (["ttyACM0"], ["/dev/ttyACM0"]),
     (["/dev/ttyACM0"], ["/dev/ttyACM0"]),
-    (["/dev/serial/by-id/usb-FTDI_FT232R_USB_UART_A50285BI-if00-port0"], ["/dev/ttyUSB0"]),
+    ([FTDI_ID], ["/dev/ttyUSB0"]),
     (["/dev/ttyUSB7"], []),
 ]
+
+
+@pytest.mark.parametrize("device", ["ttyACM0", "/dev/ttyACM0", FTDI_ID, "/dev/ttyUSB7", "acm", ""])
+def test_a_port_is_chosen_as_find_chooses_it(host: Any, capsys: pytest.CaptureFixture[str], device: str) -> None:
+    main(["list", "--json", device])
+    found = anyserial_discovery.find_port(device=device)
+    assert json.loads(capsys.readouterr().out) == ([] if found is None else [asdict(found)])
 
 
 @pytest.mark.parametrize(("options", "devices"), CHOSEN)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from anyserial import PortEvent, PortInfo
 from anyserial_cli import main
+from anyserial_discovery import _host
 
 
 def _added(port: PortInfo) -> PortEvent:
@@ -64,7 +65,7 @@ def test_new_tells_what_may_be_opened_only_later(scene: Any, capsys: pytest.Capt
     assert main(["watch", "--new", "--count", "1"]) == 0
     out, err = capsys.readouterr()
     assert out.split()[:2] == ["added", "/dev/ttyACM0"]
-    assert err == "anyserial: /dev/ttyACM0 is there, but this user may not open it, so it is not told\n"
+    assert err == "anyserial: /dev/ttyACM0 exists, but you lack permission to open it; it is not reported\n"
 
 
 def test_choosing(scene: Any, capsys: pytest.CaptureFixture[str]) -> None:
@@ -75,15 +76,13 @@ def test_choosing(scene: Any, capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_port_chosen_by_a_link_is_told_to_go_when_the_link_has_gone(
     scene: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import anyserial  # noqa: PLC0415
-
     scene.events.popleft()
 
-    def canonical(path: str) -> str:
+    def number(_: object, path: str) -> tuple[int, int] | None:
         # The link goes with its port.
-        return "/dev/ttyUSB0" if path == "/dev/mine" and len(scene.events) > 1 else path
+        return (188, 0) if path == "/dev/ttyUSB0" or (path == "/dev/mine" and len(scene.events) > 1) else None
 
-    monkeypatch.setattr(anyserial, "canonical_port_name", canonical)
+    monkeypatch.setattr(_host.Host, "device_number", number)
     assert main(["watch", "/dev/mine", "--count", "2", "--timeout", "10"]) == 0
     assert told(capsys) == [("added", "/dev/ttyUSB0"), ("removed", "/dev/ttyUSB0")]
 

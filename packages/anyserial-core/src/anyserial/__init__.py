@@ -7,7 +7,7 @@ Every name is loaded from its home when it is first used, so that
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from anyserial._open import SerialConnectable, open_serial_port
+    from anyserial._opening import SerialConnectable, open_serial_port
     from anyserial._version import __version__
     from anyserial.backend import AsyncSerialBackend, SerialBackend
     from anyserial.capabilities import (
@@ -102,7 +102,7 @@ __all__ = (
 )
 
 _HOMES = {
-    "_open": ("SerialConnectable", "open_serial_port"),
+    "_opening": ("SerialConnectable", "open_serial_port"),
     "_version": ("__version__",),
     "backend": ("AsyncSerialBackend", "SerialBackend"),
     "capabilities": (

@@ -72,6 +72,7 @@ def translate(
     path: str | None = None,
     hung_up: bool = False,
     detail: str | None = None,
+    feature: str | None = None,
 ) -> exc.SerialError:
     """Return the SerialError that *error* means, with ``__cause__`` set to *error*.
 
@@ -83,6 +84,7 @@ def translate(
             EIO a disconnect: usb-serial reports a failed control transfer as EIO too
             (drivers/usb/serial, ``usb_translate_errors``).
         detail: What else is known, added to the message.
+        feature: What was asked for, with its article ("modem lines", "a break"), where the driver may lack it.
 
     Raises:
         ValueError: *context* is not a known one.
@@ -99,6 +101,8 @@ def translate(
         translated = exc.SerialError(error.errno, _with_detail(error.strerror or str(error), detail), filename)
     else:
         cls, message = row
+        if row is _NO_FEATURE and feature is not None:
+            message = f"the serial driver does not have {feature}"
         translated = cls(error.errno, _with_detail(message, detail), filename)
     translated.__cause__ = error
     return translated

@@ -5,6 +5,7 @@ core's public modules and this one, and nothing else of core; the layout tests k
 backend of somebody else needs is public, in `anyserial.backend`. No code belongs here.
 """
 
+from anyserial._attributes import attributes_of
 from anyserial._checks import (
     as_bytes,
     as_writable,
@@ -19,11 +20,40 @@ from anyserial._checks import (
     refusal,
 )
 from anyserial._errno import ErrorContext, closed_error, disconnected_error, translate
+from anyserial._opening import Opening
+from anyserial._port import operations
+from anyserial._port.closing import GRACE
+from anyserial._port.engine import Call, Engine, Steps
+from anyserial._port.lifecycle import CLOSED, DISCONNECTED, OPEN, RECEIVER, SENDER, Lifecycle, Waker
+from anyserial._port.open_port import OpenPort
+from anyserial._port.operations import LinesSeen
+from anyserial._port.transport import DirectCalls, OnWorker, SelfWaitingTransport
+from anyserial._printable import printable
+from anyserial._workers import Job, held, post
 
 __all__ = (
+    "CLOSED",
+    "DISCONNECTED",
+    "GRACE",
+    "OPEN",
+    "RECEIVER",
+    "SENDER",
+    "Call",
+    "DirectCalls",
+    "Engine",
     "ErrorContext",
+    "Job",
+    "Lifecycle",
+    "LinesSeen",
+    "OnWorker",
+    "OpenPort",
+    "Opening",
+    "SelfWaitingTransport",
+    "Steps",
+    "Waker",
     "as_bytes",
     "as_writable",
+    "attributes_of",
     "check_bytes",
     "check_config",
     "check_flag",
@@ -33,7 +63,11 @@ __all__ = (
     "check_timeout",
     "closed_error",
     "disconnected_error",
+    "held",
     "limited",
+    "operations",
+    "post",
+    "printable",
     "refusal",
     "translate",
 )

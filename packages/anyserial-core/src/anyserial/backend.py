@@ -5,6 +5,9 @@ anyserial does the waiting. `AsyncSerialBackend` is for what has no descriptor t
 on (a network protocol, another operating system) and does its own waiting. Only the
 contracts stand here, no code that a backend could share.
 
+A backend declares which of the two it is: `kind` is ``"descriptor"`` or ``"self-waiting"``. (One that
+declares nothing is an `AsyncSerialBackend` if its `open` is a coroutine function; new ones declare it.)
+
 What runs where: `SerialBackend.read`, `read_into`, `write`, `input_waiting`,
 `output_waiting` and `hung_up` are called on the event loop's thread and must be one
 system call that cannot block. Everything else is called on a thread of anyserial's
@@ -15,7 +18,9 @@ Every failure is raised as a `SerialError`, with errno and path; a device that i
 gone is a `SerialDisconnectedError` from whatever call notices it first.
 """
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from anyserial._errno import ErrorContext, translate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,11 +29,33 @@ if TYPE_CHECKING:
     from anyserial.config import SerialConfig
     from anyserial.exceptions import LineError
 
-__all__ = ("AsyncSerialBackend", "SerialBackend")
+__all__ = ("AsyncSerialBackend", "ErrorContext", "SerialBackend", "translate_error")
+
+translate_error = translate
+"""Returns the `SerialError` that a system call's error means: the one table that every backend raises through.
+
+Its *hung_up* asks the question that EIO leaves open: a failed USB transfer is EIO as well as an unplug, and
+only POLLHUP or POLLERR beside it tells (``poll(2)``, which reports both whether they are asked for or not).
+"""
 
 
 class SerialBackend(Protocol):
-    """Non-blocking calls on a descriptor that an event loop can wait on."""
+    """Non-blocking calls on a descriptor that an event loop can wait on.
+
+    Two more methods are optional. They make the blocking port exact when Ctrl-C, or another signal
+    handler that raises, comes between a system call and the use of its result:
+
+    - ``read_onto(items: list, max_bytes: int) -> bool``: as `read`, but the bytes are appended to *items*
+      in the same step of C that reads them; returns whether there were any.
+    - ``write_onto(counts: list, data) -> bool``: as `write`, for the count.
+
+    ``items.extend(map(os.read, (fd,), (max_bytes,)))`` is such a step.
+    """
+
+    @property
+    def kind(self) -> Literal["descriptor"]:
+        """``"descriptor"``: the port waits on `fileno`."""
+        ...
 
     @property
     def path(self) -> str:
@@ -69,9 +96,11 @@ class SerialBackend(Protocol):
         ...
 
     def close(self) -> None:
-        """Discard unsent output where the driver can, undo what `open` changed, and let go of the descriptor.
+        """Undo what `open` changed, release a break, and let go of the descriptor.
 
-        May block for as long as the kernel likes. Never raises for a device that is gone.
+        Unsent output is not this call's business: a port that discards it has called
+        `reset_output_buffer` before. May block for as long as the kernel likes. Never raises for a
+        device that is gone.
         """
         ...
 
@@ -186,8 +215,14 @@ class AsyncSerialBackend(Protocol):
     """A port that does its own waiting.
 
     Every coroutine may be cancelled at any of its awaits. A cancelled `receive` must
-    lose no byte. anyserial sees to it that one `receive` and one `send` run at a time.
+    lose no byte. anyserial sees to it that one `receive`, one `send` and one `configure`
+    run at a time.
     """
+
+    @property
+    def kind(self) -> Literal["self-waiting"]:
+        """``"self-waiting"``: there is no descriptor, the backend's own coroutines wait."""
+        ...
 
     @property
     def path(self) -> str:
@@ -214,7 +249,10 @@ class AsyncSerialBackend(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Let go of the port, whatever cancels it. A `receive` or `send` under way ends with an error."""
+        """Let go of the port, whatever cancels it. A `receive` or `send` under way ends with an error.
+
+        It is cancelled `SerialConfig.close_timeout` seconds after it has begun.
+        """
         ...
 
     async def receive(self, max_bytes: int) -> bytes:

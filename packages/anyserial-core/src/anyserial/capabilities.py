@@ -8,7 +8,7 @@ from enum import StrEnum, unique
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from anyserial.stream import SerialStreamAttribute
+    from anyserial._attributes import SerialStreamAttribute
 
 __all__ = (
     "Capability",
@@ -24,7 +24,7 @@ __all__ = (
 
 def __getattr__(name: str) -> Any:
     if name == "SerialStreamAttribute":  # where users of 0.2 find it
-        from anyserial.stream import SerialStreamAttribute  # noqa: PLC0415  # most of core
+        from anyserial._attributes import SerialStreamAttribute  # noqa: PLC0415  # most of core
 
         return SerialStreamAttribute
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""Finding serial ports and hearing of them: PortInfo, and list, find and watch.
+"""Finding serial ports and watching them come and go: PortInfo, and list, find and watch.
 
 This is the public face. How a platform is asked lives in the part
 ``anyserial_discovery``, which is loaded, as all of its work is done, off the event
@@ -16,8 +16,9 @@ import anyio
 import anyio.lowlevel
 
 from anyserial._checks import check_seconds
-from anyserial._offload import hold, release, run
+from anyserial._event_loop import run_on_worker as run
 from anyserial._parts import load_part
+from anyserial._workers import hold, release
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -48,8 +49,15 @@ class PortInfo:
     Compared by value and hashable. Only `device` is always set; everything else is
     None where the platform, the bus or the device does not tell.
 
+    Opening one opens the port that it describes, at the node that the port has by then.
+
+    What a device says of itself (`serial_number`, `manufacturer`, `product`,
+    `interface`) is exactly what it sent and may drive a terminal; `description` and
+    `hwid` are safe to print.
+
     Attributes:
-        device: Path of the device node, ``/dev/ttyUSB0``.
+        device: Path of the device node, ``/dev/ttyUSB0``. A node is a port's by its
+            number: in a container that has it under another name, that name.
         name: The kernel's name for the port, ``ttyUSB0``.
         description: A line for people: the product's name, or the kind of port.
         hwid: The hardware in pySerial's form, for example
@@ -73,12 +81,13 @@ class PortInfo:
             multi-port adapter apart.
         by_id: Name of the port below ``/dev/serial/by-id``: it stays with the device,
             wherever that is plugged in. Where no udev runs, the name that udev would
-            give: it identifies the port, but no such file exists. None where the name
-            would not be unique.
+            give: it identifies the port, but no such file exists. None for every
+            device that shares the name, also for the one that udev's link leads to.
         by_path: The same below ``/dev/serial/by-path``: it stays with the socket,
             whatever is plugged in there.
-        present: False when the kernel knows the port, but `device` does not exist
-            here, as in a container that was not given the device.
+        present: False when the kernel knows the port, but it has no node here, as in a
+            container that was not given the device. `device` is then the path that the
+            kernel would give it, where another port's node may be.
     """
 
     device: str
@@ -133,7 +142,8 @@ async def list_serial_ports(*, backend: DiscoveryBackend = "native") -> list[Por
 
     No port is opened. Ports that the platform only reserves a name for (a ``ttyS``
     with no UART behind it) are left out. A device that is unplugged while it is being
-    looked at is left out, too.
+    looked at is left out, too. An empty list means that there are no ports: where the
+    system could not look, an error is raised.
 
     Args:
         backend: Who is asked.
@@ -147,6 +157,8 @@ async def list_serial_ports(*, backend: DiscoveryBackend = "native") -> list[Por
             `backend` names, is not installed. The message says what to install.
         UnsupportedPlatformError: `backend` does not know this platform.
         ValueError: There is no such backend.
+        PortPermissionError: You may not list the system's ports.
+        SerialError: The process or the system is out of descriptors or memory.
 
     Cancellation:
         May be cancelled at any time; the listing then ends unseen in its thread.
@@ -177,9 +189,10 @@ async def find_serial_port(
         vid: USB vendor id, 0 to 0xFFFF.
         pid: USB product id, 0 to 0xFFFF.
         serial_number: The USB serial number, exactly.
-        device: Any name of the port: its node, a link to it, its name below
-            ``/dev/serial/by-id`` or ``by-path`` (also where no udev runs and that
-            file does not exist).
+        device: Any name of the port: a node of it, a link to one, the kernel's name
+            (``"ttyUSB0"``), its name below ``/dev/serial/by-id`` or ``by-path`` (also
+            where no udev runs and that file does not exist). A node is compared by its
+            number, so that in a container it may have any name.
         location: Exactly `PortInfo.location`.
         interface_number: Number of the USB interface, 0 to 255.
         manufacturer: Exactly `PortInfo.manufacturer`.
@@ -187,14 +200,16 @@ async def find_serial_port(
         backend: Who is asked.
 
     Returns:
-        The first match in the order of `list_serial_ports`, or None. Without any
-        filter that is the first port.
+        The first match in the order of `list_serial_ports`; a port that has no node
+        here (`PortInfo.present`) only when no other matches. None when none does.
+        Without any filter that is the first port.
 
     Raises:
         TypeError: A filter has the wrong type; the message names it.
         ValueError: A number is out of its range, or there is no such backend.
         ImportError: As for `list_serial_ports`.
         UnsupportedPlatformError: As for `list_serial_ports`.
+        SerialError: As for `list_serial_ports`.
 
     Cancellation:
         May be cancelled at any time; the search then ends unseen in its thread.
@@ -218,16 +233,16 @@ def _find(filters: dict[str, Any], backend: DiscoveryBackend) -> PortInfo | None
 
 
 def watch_serial_ports(*, interval: float = 1.0) -> "PortWatch":
-    """Hear of the ports that are there, and then of every one that comes or goes.
+    """Report the ports present, then each arrival and removal.
 
         async with watch_serial_ports() as events:
             async for event in events:
                 print(event.kind, event.port.device)
 
     First there is an ``"added"`` for each port present. From then on a port is added
-    as soon as its node exists and this user may open it, which is found without
-    opening it; a port that this user may not open is never reported. A device that
-    is unplugged and plugged in again is removed and added, however quickly it was.
+    as soon as its node exists and you may open it, which is found out without opening
+    it; a port that you may not open is never reported. A device that is unplugged and
+    plugged in again is removed and added, however quickly it was.
 
     On Linux the kernel reports changes at once. On macOS and the BSDs, and in a
     container that the kernel's events do not reach, the ports are listed every
@@ -235,7 +250,9 @@ def watch_serial_ports(*, interval: float = 1.0) -> "PortWatch":
 
     No event is ever queued without bound: while the events are not taken, they wait
     in the kernel, and if its queue overflows, the ports are listed again and what has
-    changed is reported.
+    changed is reported. Waiting for an event raises `SerialError` when the process or
+    the system is out of descriptors or memory; the watch stays usable, and the next
+    call looks at everything again.
 
     Args:
         interval: Seconds between two looks where only looking helps, > 0.
@@ -245,6 +262,7 @@ def watch_serial_ports(*, interval: float = 1.0) -> "PortWatch":
         ValueError: `interval` is not above 0, or not finite.
         ImportError: On entering: the distribution anyserial-discovery is not installed.
         UnsupportedPlatformError: On entering: this platform is not known.
+        SerialError: On entering: the system refuses the descriptors that watching takes.
     """
     return PortWatch(check_seconds("interval", interval, zero=False))
 
@@ -278,7 +296,7 @@ class PortWatch:
         self._closing = anyio.Event()
         self._watcher = await run(lambda: _watch(self._interval), abandoned=_close_watcher)
         # Events come in bursts: one thread serves them all.
-        hold()
+        hold(self)
         return self
 
     async def __aexit__(
@@ -308,7 +326,7 @@ class PortWatch:
             # On a thread: the kernel takes some 15 ms to close an inotify descriptor.
             await run(watcher.close)
         finally:
-            release()
+            release(self)
 
     def __aiter__(self) -> Self:
         """Return itself."""
@@ -320,6 +338,7 @@ class PortWatch:
         Raises:
             anyio.ClosedResourceError: The watch was closed, or not entered.
             anyio.BusyResourceError: Another task is waiting.
+            SerialError: The system could not look; the next call looks again.
 
         Cancellation:
             No event is lost: the next call returns it.

@@ -41,9 +41,11 @@ class SerialError(OSError):
 
     @override
     def __str__(self) -> str:
-        if self.errno is None and self.filename is not None:
-            return f"{self.strerror}: {self.filename!r}"
-        return super().__str__()
+        # The path comes first: some messages end with a command, and what follows would be typed along.
+        if self.filename is None or self.strerror is None:
+            return super().__str__()
+        number = "" if self.errno is None else f"[Errno {self.errno}] "
+        return f"{number}{self.filename!r}: {self.strerror}"
 
 
 class ConfigurationError(SerialError, ValueError):

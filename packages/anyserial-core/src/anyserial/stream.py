@@ -1,44 +1,49 @@
 """The async port.
 
-Theory of operation. `PortBase` has the state and the guards, `AsyncPortBase` the
-waiting, `AsyncOperations` all that is neither receiving nor sending; this class moves
-the bytes. A receive first looks at what was carried over, then tries to read if that
-is likely to succeed, and else waits; the waiter, which belongs to the running event
-loop, makes the read as soon as the descriptor is readable and wakes the task with the
-bytes. A send tries to write and waits only for what the kernel does not
-take. Everything that may block runs on a thread (`_offload`), step by step.
+Theory of operation. An `OpenPort` has everything that is true of a port, `EventLoopPort` the waiting
+in an event loop, `AsyncOperations` all that is neither receiving nor sending; this class moves the
+bytes. A receive first looks at what was pushed back, then tries to read if that is likely to succeed,
+and else waits; the waiter, which belongs to the running event loop, makes the read as soon as the
+descriptor is readable and wakes the task with the bytes. A send tries to write and waits only for what
+the kernel does not take. Everything that may block runs on a worker, step by step.
 
-A call that succeeds without waiting still checks for cancellation, and lets the other
-tasks run after a bounded number of such calls in a row.
+A call that succeeds without waiting still checks for cancellation, and lets the other tasks run after
+a bounded number of such calls in a row.
 
-Only the public face of a port belongs here: how one waits is `_readiness`, what the
-operations do is `_port`, what the system calls are is the backend's business.
+Only the public face of a port belongs here: how one waits is `_readiness`, what the operations do and
+how a port ends is `_port`, what the system calls are is the backend's business.
 """
 
 import math
+import sys
 import warnings
 from collections.abc import Buffer
-from typing import TYPE_CHECKING, Any, Self, Unpack, override
+from typing import TYPE_CHECKING, Any, Never, Self, Unpack, override
 
 import anyio
 from anyio.abc import ByteStream
 
-from anyserial import _offload, _readiness
+from anyserial import _readiness
+from anyserial._async_operations import AsyncOperations
+from anyserial._attributes import SerialStreamAttribute
 from anyserial._checks import as_bytes, check_positive
-from anyserial._operations import AsyncOperations
-from anyserial._port import CLOSED, OPEN
+from anyserial._port.closing import GRACE
+from anyserial._port.lifecycle import CLOSED, OPEN
+from anyserial._port.transport import SelfWaitingTransport
+from anyserial._readiness import uninterrupted
 from anyserial.config import SerialConfig
 from anyserial.exceptions import SerialDisconnectedError
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Mapping
+    from types import TracebackType
 
     from anyserial._connectable import SerialConnectable
-    from anyserial._open import open_serial_port
+    from anyserial._opening import open_serial_port
     from anyserial._readiness._contract import Waiter
     from anyserial.backend import AsyncSerialBackend, SerialBackend
-    from anyserial.capabilities import SerialCapabilities
+    from anyserial.capabilities import PortStatistics, SerialCapabilities
     from anyserial.config import SerialConfigFields
     from anyserial.discovery import PortInfo
 
@@ -50,7 +55,6 @@ BytesLike = Buffer
 _BURST = 4095  # the most that one read of a Linux tty gives: more is likely to be there
 _CANCELLED = -math.inf  # the deadline of a cancelled task
 _CALLS_IN_A_ROW = 32  # receives and sends that succeed at once before other tasks get their turn
-_CLOSE_GRACE = 0.04  # seconds beyond close_timeout that aclose waits for the driver's own close
 
 
 def __getattr__(name: str) -> Any:
@@ -59,18 +63,10 @@ def __getattr__(name: str) -> Any:
 
         return SerialConnectable
     if name == "open_serial_port":
-        from anyserial._open import open_serial_port  # noqa: PLC0415  # it imports this module
+        from anyserial._opening import open_serial_port  # noqa: PLC0415  # it imports this module
 
         return open_serial_port
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-class SerialStreamAttribute(anyio.TypedAttributeSet):
-    """Typed attributes of a port, beside AnyIO's FileStreamAttribute.path and .fileno."""
-
-    capabilities: "SerialCapabilities" = anyio.typed_attribute()
-    config: SerialConfig = anyio.typed_attribute()
-    port_info: "PortInfo" = anyio.typed_attribute()
 
 
 class SerialPort(AsyncOperations, ByteStream):
@@ -102,7 +98,7 @@ class SerialPort(AsyncOperations, ByteStream):
         Raises:
             SerialClosedError: *backend* is not open.
         """
-        super().__init__(backend, config, port_info=port_info)
+        super().__init__(backend, config, port_info)
 
     @classmethod
     async def open(
@@ -118,12 +114,13 @@ class SerialPort(AsyncOperations, ByteStream):
             ConfigurationError: A field is not valid; nothing was opened.
             SerialError: As `open_serial_port`.
         """
-        from anyserial._open import open_port  # noqa: PLC0415  # it imports this module
+        from anyserial._opening import open_port  # noqa: PLC0415  # it imports this module
 
         return await open_port(cls, path, SerialConfig(**config_fields))
 
     # Receiving and sending
 
+    @uninterrupted
     @override
     async def receive(self, max_bytes: int = 65536) -> bytes:  # noqa: C901  # written out, see below
         """Receive what is there, or wait for it.
@@ -150,40 +147,44 @@ class SerialPort(AsyncOperations, ByteStream):
         waiter = self._waiter
         try:
             if waiter.running() is not waiter.home:
-                waiter = self._attach()
+                waiter = self._attach(receiving=True)
         except RuntimeError:
-            waiter = self._attach()
+            waiter = self._attach(receiving=True)
         if self._is_receiving:
-            raise anyio.BusyResourceError("receiving from")
+            self._refuse("receiving from")
         self._is_receiving = True
-        size = max_bytes if max_bytes < self._chunk_size else self._chunk_size  # noqa: FURB136  # half of min()
+        port = self._port
+        size = max_bytes if max_bytes < port.chunk_size else port.chunk_size  # noqa: FURB136  # half of min()
         data = None
         try:
-            if waiter.attempt_first or self._carried:
+            if waiter.attempt_first or self._pushback.items:
                 self._in_a_row += 1
                 if self._in_a_row > _CALLS_IN_A_ROW or waiter.deadline() == _CANCELLED:
                     await self._give_way(waiter)
-                data = self._carry.take(size) if self._carried else self._read(size)
+                data = self._pushback.take(size) if self._pushback.items else port.transport.read(size)
             if data is None:
                 self._in_a_row = 0
                 try:
-                    data = await waiter.read(self._read_now, size)
+                    data = await waiter.read(port.read, size)
                 except BaseException as exc:
                     self._wait_ended(exc, waiter)
                     raise
         except SerialDisconnectedError as exc:
-            self._disconnect(exc)
+            self._port.unplug(exc)
             raise
         finally:
             self._is_receiving = False
         count = len(data)
-        self._bytes_received += count
+        port.bytes_received += count
         if count >= _BURST:
             waiter.attempt_first = True
         return data
 
+    @uninterrupted
     async def receive_into(self, buffer: "bytearray | memoryview") -> int:  # noqa: C901, PLR0912  # as `receive`
-        """Receive into a buffer of the caller's, without a copy.
+        """Receive into a buffer of the caller's.
+
+        The kernel writes to it directly, without a copy.
 
         Args:
             buffer: Any writable, contiguous buffer; at least one byte long.
@@ -204,38 +205,40 @@ class SerialPort(AsyncOperations, ByteStream):
         waiter = self._waiter
         try:
             if waiter.running() is not waiter.home:
-                waiter = self._attach()
+                waiter = self._attach(receiving=True)
         except RuntimeError:
-            waiter = self._attach()
+            waiter = self._attach(receiving=True)
         if self._is_receiving:
-            raise anyio.BusyResourceError("receiving from")
+            self._refuse("receiving from")
         self._is_receiving = True
-        if len(view) > self._chunk_size:
-            view = view[: self._chunk_size]
+        port = self._port
+        if len(view) > port.chunk_size:
+            view = view[: port.chunk_size]
         count = None
         try:
-            if waiter.attempt_first or self._carried:
+            if waiter.attempt_first or self._pushback.items:
                 self._in_a_row += 1
                 if self._in_a_row > _CALLS_IN_A_ROW or waiter.deadline() == _CANCELLED:
                     await self._give_way(waiter)
-                count = self._carry.take_into(view) if self._carried else self._read_into(view)
+                count = self._pushback.take_into(view) if self._pushback.items else port.transport.read_into(view)
             if count is None:
                 self._in_a_row = 0
                 try:
-                    count = await waiter.read(self._read_into_now, view)
+                    count = await waiter.read(port.read_into, view)
                 except BaseException as exc:
                     self._wait_ended(exc, waiter, view)
                     raise
         except SerialDisconnectedError as exc:
-            self._disconnect(exc)
+            self._port.unplug(exc)
             raise
         finally:
             self._is_receiving = False
-        self._bytes_received += count
+        port.bytes_received += count
         if count >= _BURST:
             waiter.attempt_first = True
         return count
 
+    @uninterrupted
     async def receive_available(self, *, limit: int | None = None) -> bytes:
         """Receive what is queued, in one wait and one read.
 
@@ -252,11 +255,12 @@ class SerialPort(AsyncOperations, ByteStream):
         Cancellation: as `receive`.
         """
         if limit is None:
-            limit = self._chunk_size
+            limit = self._port.chunk_size
         else:
             check_positive("limit", limit)
         return await self.receive(limit)
 
+    @uninterrupted
     @override
     async def send(self, item: bytes) -> None:
         """Send all of *item*: return when the kernel has taken it.
@@ -281,39 +285,42 @@ class SerialPort(AsyncOperations, ByteStream):
         except RuntimeError:
             waiter = self._attach()
         if self._is_sending:
-            raise anyio.BusyResourceError("sending to")
+            self._refuse("sending to")
         self._is_sending = True
         try:
             self._in_a_row += 1
             if self._in_a_row > _CALLS_IN_A_ROW or waiter.deadline() == _CANCELLED:
                 await self._give_way(waiter)
-                self._check_open()
+                self._port.check_open()
             size = len(data)
             if size:
-                sent = self._write(data) or 0
-                self._bytes_sent += sent
+                port = self._port
+                sent = port.transport.write(data) or 0
+                port.bytes_sent += sent
                 if sent < size:
                     await self._send_rest(waiter, memoryview(data)[sent:])
         except SerialDisconnectedError as exc:
-            self._disconnect(exc)
+            self._port.unplug(exc)
             raise
         finally:
             self._is_sending = False
 
     async def _send_rest(self, waiter: "Waiter", rest: memoryview) -> None:
+        port = self._port
         while rest:
-            self._check_open()  # it may have been closed after the wait was over and before this task ran
-            sent: int | None = self._write(rest)
+            port.check_open()  # it may have been closed after the wait was over and before this task ran
+            sent: int | None = port.transport.write(rest)
             if sent is None:
                 self._in_a_row = 0
                 try:
-                    sent = await waiter.write(self._write, rest)
+                    sent = await waiter.write(port.transport.write, rest)
                 except BaseException as exc:
                     self._write_wait_ended(exc, waiter)
                     raise
-            self._bytes_sent += sent
+            port.bytes_sent += sent
             rest = rest[sent:]
 
+    @uninterrupted
     async def send_buffer(self, data: BytesLike) -> None:
         """Send all of a buffer, byte by byte as it lies in memory; as `send`.
 
@@ -326,6 +333,7 @@ class SerialPort(AsyncOperations, ByteStream):
         """
         await self.send(data)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # send takes them all
 
+    @uninterrupted
     @override
     async def send_eof(self) -> None:
         """Wait until everything was sent, as `drain`: a serial line has no end of file.
@@ -336,75 +344,154 @@ class SerialPort(AsyncOperations, ByteStream):
 
     # The end
 
+    @uninterrupted
     @override
     async def aclose(self) -> None:
-        """Close the port; calling it again does nothing.
+        """Close the port; calling it again does nothing but wait for the first.
 
-        Queued output may leave for at most `SerialConfig.close_timeout` seconds; what is
-        left then is discarded where the driver can. Where it cannot (USB adapters), the
-        kernel's close may take half a minute: a thread waits for it, this does not. A
-        receive or send in another task ends with `SerialClosedError`.
+        Queued output may leave, for as long as it moves: it is given up once nothing has left for
+        `SerialConfig.close_timeout` seconds, with a RuntimeWarning that says how much. It is discarded
+        where the driver can; where it cannot (USB adapters), the kernel's close may take half a minute:
+        a thread waits for it, this does not. A receive or send in another task ends with
+        `SerialClosedError`.
 
         Cancellation: the port is closed all the same, without waiting for output.
         """
-        if first := self._state != CLOSED:
-            self._state = CLOSED
-            self._carry.clear()
-            if self._waits_itself:
-                self._detach()
-                try:
-                    await self._backend.aclose()
-                finally:
-                    _offload.release()
-                return
-            self._close_backend(linger=self._config.close_timeout)
-        closing = self._closing
-        if closing is None:
-            await _readiness.checkpoint()
-            return
-        signal = _readiness.signal()
-        closing.on_finish(signal.notify)
+        lifecycle, port = self._lifecycle, self._port
+        first = lifecycle.state < CLOSED
+        closing = lifecycle.closing
+        if first:
+            self._pushback.clear()
+            closing.begin(port.config.close_timeout)
+        lifecycle.close()
+        if first and isinstance(port.transport, SelfWaitingTransport):
+            with anyio.move_on_after(port.config.close_timeout + GRACE):
+                await port.transport.backend.aclose()
         try:
-            with anyio.move_on_after(self._config.close_timeout + _CLOSE_GRACE):
-                await signal.wait()
+            if closing.finished:
+                await _readiness.checkpoint()
+            while patience := closing.patience:
+                await self._wait_for_close(patience)
         except BaseException:
             closing.hurry()
-            signal = _readiness.signal()  # the first is spent: asyncio has cancelled its future
-            closing.on_finish(signal.notify)
-            with anyio.move_on_after(_CLOSE_GRACE, shield=True):
-                await signal.wait()
+            await self._wait_for_close(GRACE, shield=True)
             raise
+        closing.warn(stacklevel=2)
         if first and closing.error is not None:
             raise closing.error
 
-    def __del__(self) -> None:
-        """Close a forgotten port, and say so."""
-        state = getattr(self, "_state", CLOSED)
-        if state == CLOSED:
+    async def _wait_for_close(self, patience: float, *, shield: bool = False) -> None:
+        signal = _readiness.signal()
+        self._lifecycle.closing.on_finish(signal.notify)
+        try:
+            with anyio.move_on_after(patience, shield=shield):
+                await signal.wait()
+        finally:
+            self._lifecycle.closing.off_finish(signal.notify)
+
+    @uninterrupted
+    @override
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: "TracebackType | None",
+    ) -> None:
+        """Close the port: `aclose`."""
+        await self.aclose()
+
+    # Bound here, since a finalizer may run when the interpreter has taken its modules apart.
+    def __del__(self, _warn: Any = warnings.warn, _is_finalizing: Any = sys.is_finalizing) -> None:
+        """Close a forgotten port, and say so. Its output is left to the kernel."""
+        lifecycle = getattr(self, "_lifecycle", None)
+        if lifecycle is None:
             return
-        self._state = CLOSED
-        if state == OPEN:
-            warnings.warn(f"unclosed serial port {self._path!r}", ResourceWarning, stacklevel=1, source=self)
-        if self._waits_itself:
-            _offload.submit_alone(_offload.release)
-        else:
-            self._close_backend(linger=0.0, submit=_offload.submit_alone)
+        forgotten = lifecycle.state == OPEN
+        try:
+            # Here, since the lifecycle's weak reference to the waiter may be cleared already.
+            if self._waiter is not _readiness.NOWHERE:
+                self._waiter.wake()
+            lifecycle.forget()
+            if forgotten:
+                _warn(f"unclosed serial port {self._port.path!r}", ResourceWarning, stacklevel=1, source=self)
+        except (TypeError, AttributeError):
+            if not _is_finalizing():
+                raise
+
+    @override
+    def __reduce_ex__(self, protocol: object) -> Never:
+        """Refuse to be copied or pickled: the copy would be a second owner of the device."""
+        raise TypeError(
+            f"a serial port cannot be copied or pickled (got {self!r}):"
+            " pass the port itself, or open it again from its path and config"
+        )
+
+    @override
+    def __repr__(self) -> str:
+        state = ("open", "disconnected", "closed", "of the parent process")[self._lifecycle.state]
+        return f"<{type(self).__module__}.{type(self).__qualname__} {self._port.path!r}, {state}, {self._port.config}>"
+
+    # What it is
+
+    @property
+    def path(self) -> str:
+        """The path that was opened; readable in every state."""
+        return self._port.path
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the port can be used: neither closed nor disconnected, as far as is known."""
+        return self._lifecycle.state == OPEN
+
+    @property
+    def config(self) -> SerialConfig:
+        """The settings in force: the last that were applied successfully; readable in every state."""
+        return self._port.config
+
+    @property
+    def capabilities(self) -> "SerialCapabilities":
+        """What this port can do; readable in every state."""
+        return self._port.capabilities
+
+    @property
+    def port_info(self) -> "PortInfo | None":
+        """What discovery knows about the device; None if nothing."""
+        return self._port.port_info
+
+    @property
+    def actual_baudrate(self) -> int | None:
+        """The rate that the driver reported after the last settings, in bits per second; None if it cannot tell."""
+        return self._port.transport.actual_baudrate
+
+    @property
+    def statistics(self) -> "PortStatistics":
+        """Bytes sent and received so far: a snapshot, readable in every state."""
+        return self._port.statistics
+
+    def input_waiting(self) -> int:
+        """Return how many received bytes can be had without waiting.
+
+        Raises:
+            SerialClosedError: The port is closed.
+            SerialDisconnectedError: The device is gone, and nothing is left of its bytes.
+            UnsupportedFeatureError: The backend cannot tell.
+        """
+        return self._port.input_waiting()
+
+    def output_waiting(self) -> int:
+        """Return how many bytes have not been sent yet; a pty always says 0.
+
+        Raises:
+            SerialClosedError: The port is closed.
+            SerialDisconnectedError: The device is gone.
+            UnsupportedFeatureError: The backend cannot tell.
+        """
+        return self._port.output_waiting()
 
     @property
     @override
     def extra_attributes(self) -> "Mapping[Any, Callable[[], Any]]":
         """The typed attributes that are known: `SerialStreamAttribute`, FileStreamAttribute.path and .fileno."""
-        from pathlib import Path  # noqa: PLC0415  # both seldom needed, and dear to import
+        from anyserial._attributes import attributes_of  # noqa: PLC0415
 
-        from anyio.streams.file import FileStreamAttribute  # noqa: PLC0415
-
-        attributes: dict[Any, Callable[[], Any]] = {
-            SerialStreamAttribute.capabilities: lambda: self.capabilities,
-            SerialStreamAttribute.config: lambda: self._config,
-            FileStreamAttribute.path: lambda: Path(self._path),
-        }
-        if self._port_info is not None:
-            attributes[SerialStreamAttribute.port_info] = lambda: self._port_info
-        if self._state == OPEN and not self._waits_itself:
-            attributes[FileStreamAttribute.fileno] = self._backend.fileno
-        return attributes
+        return attributes_of(self._port, self._share)

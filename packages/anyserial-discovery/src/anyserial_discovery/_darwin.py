@@ -9,8 +9,10 @@ registry is asked is not known here: that is `_iokit`.
 import os
 from collections.abc import Callable, Iterable
 
+from anyserial._spi import printable
 from anyserial.discovery import PortInfo
 
+from anyserial_discovery._hwid import usb_hwid
 from anyserial_discovery._iokit import Entry, Registry, Service
 from anyserial_discovery._order import port_order
 
@@ -76,18 +78,11 @@ def _describe(service: Service, exists: Callable[[str], bool]) -> PortInfo | Non
     product = _text(usb, "USB Product Name", "kUSBProductString")
     location_id = _number(usb, "locationID")
     location = None if location_id is None else _location(location_id)
-    hwid = None
-    if vid is not None and pid is not None:
-        hwid = f"USB VID:PID={vid:04X}:{pid:04X}"
-        if serial_number is not None:
-            hwid += f" SER={serial_number}"
-        if location is not None:
-            hwid += f" LOCATION={location}"
     return PortInfo(
         device=device,
         name=name,
-        description=product or "USB serial port",
-        hwid=hwid,
+        description=printable(product or "USB serial port"),
+        hwid=usb_hwid(vid, pid, serial_number, location),
         vid=vid,
         pid=pid,
         serial_number=serial_number,

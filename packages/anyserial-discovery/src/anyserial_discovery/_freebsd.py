@@ -2,17 +2,22 @@
 
 ``sysctl dev`` names each driver's units with their ``%desc``, ``%location``, ``%parent`` and
 ``%pnpinfo``; a USB unit's ``%pnpinfo`` has its vendor, product, serial number and the name of
-its tty (``ttyname=U0 ttyports=1``, sys/dev/usb/serial). The callout device ``cua*`` is the
-port. No port is opened to learn more.
+its tty (``ttyname=U0 ttyports=1``, sys/dev/usb/serial). What the device calls itself,
+usbconfig tells, to whoever may read ``/dev/usb``; its ``ugen`` device stands in
+``%location``. The callout device ``cua*`` is the port. No port is opened to learn more.
 """
 
 import os
 import re
 from collections.abc import Callable
 
+from anyserial._spi import printable
 from anyserial.discovery import PortInfo
 
+from anyserial_discovery._host import refuse_system_error
+from anyserial_discovery._hwid import usb_hwid
 from anyserial_discovery._order import port_order
+from anyserial_discovery._usbconfig import Strings, parse_strings
 
 __all__ = ("list_ports",)
 
@@ -26,45 +31,59 @@ _SECONDS = 10.0
 
 def list_ports(
     nodes: Callable[[], list[str]] = lambda: os.listdir("/dev"),  # noqa: PTH208 - names
-    sysctl: Callable[[], str] | None = None,
+    sysctl: Callable[[], str] = lambda: _run("/sbin/sysctl", "dev"),
+    usbconfig: Callable[[], str] = lambda: _run("/usr/sbin/usbconfig", "dump_all_desc"),
 ) -> list[PortInfo]:
     """List every port, sorted by name.
 
     Args:
         nodes: Gives the names in /dev.
-        sysctl: Gives what ``sysctl dev`` prints; None runs it. Without an answer the
-            ports are listed with their names only.
+        sysctl: Gives what ``sysctl dev`` prints. Without an answer the ports are listed
+            with their names only.
+        usbconfig: Gives what ``usbconfig dump_all_desc`` prints; asked only where there
+            is a USB port. Without an answer ports have no manufacturer, product and
+            interface.
+
+    Raises:
+        OSError: The system is out of descriptors or memory.
     """
-    known = _known((_run_sysctl if sysctl is None else sysctl)())
+    known = _known(sysctl(), usbconfig)
     ports = [known.get(name) or _plain(name) for name in nodes() if _NODE.fullmatch(name)]
     ports.sort(key=port_order)
     return ports
 
 
-def _run_sysctl() -> str:
+def _run(*command: str) -> str:
     import subprocess  # noqa: PLC0415 - for this platform alone
 
     try:
-        done = subprocess.run(
-            ["/sbin/sysctl", "dev"], capture_output=True, check=False, timeout=_SECONDS, stdin=subprocess.DEVNULL
+        done = subprocess.run(  # noqa: S603 - the two programs above
+            command, capture_output=True, check=False, timeout=_SECONDS, stdin=subprocess.DEVNULL
         )
-    except (OSError, subprocess.SubprocessError):
+    except OSError as error:
+        refuse_system_error(error)
+        return ""
+    except subprocess.SubprocessError:
         return ""
     return done.stdout.decode("utf-8", "replace")
 
 
-def _known(text: str) -> dict[str, PortInfo]:
+def _known(text: str, usbconfig: Callable[[], str]) -> dict[str, PortInfo]:
     units: dict[tuple[str, str], dict[str, str]] = {}
     for line in text.splitlines():
         match = _LINE.fullmatch(line)
         if match is not None:
             units.setdefault((match["driver"], match["unit"]), {})[match["key"]] = match["value"]
     ports: dict[str, PortInfo] = {}
+    strings: dict[str, Strings] | None = None
     for (driver, unit), fields in units.items():
         pnp = _fields(fields.get("pnpinfo", ""))
         if "ttyname" in pnp:
+            strings = parse_strings(usbconfig()) if strings is None else strings
+            place = _fields(fields.get("location", ""))
+            called = strings.get(place.get("ugen", ""), Strings())
             for name in _usb_names(pnp):
-                ports[name] = _usb(name, driver, fields, pnp)
+                ports[name] = _usb(name, driver, (fields.get("desc", ""), place, pnp), called)
         elif driver == "uart":
             ports[f"cuau{unit}"] = _uart(f"cuau{unit}", fields)
     return ports
@@ -76,33 +95,31 @@ def _usb_names(pnp: dict[str, str]) -> list[str]:
     return [base] if count == 1 else [f"{base}.{port}" for port in range(count)]
 
 
-def _usb(name: str, driver: str, fields: dict[str, str], pnp: dict[str, str]) -> PortInfo:
-    place = _fields(fields.get("location", ""))
+def _usb(name: str, driver: str, told: tuple[str, dict[str, str], dict[str, str]], called: Strings) -> PortInfo:
+    desc, place, pnp = told
     vid, pid = _number(pnp.get("vendor")), _number(pnp.get("product"))
     serial_number = pnp.get("sernum") or None
     location = None
     if "port" in place:
         location = f"{place.get('bus', '0')}:{place.get('hubaddr', '0')}.{place['port']}"
-    hwid = None
-    if vid is not None and pid is not None:
-        hwid = f"USB VID:PID={vid:04X}:{pid:04X}"
-        if serial_number is not None:
-            hwid += f" SER={serial_number}"
-        if location is not None:
-            hwid += f" LOCATION={location}"
+    interface_number = _number(place.get("interface"))
+    # "<manufacturer and product>, class 0/0, rev 2.00/6.00, addr 3": no telling which is which.
+    description = called.product or desc.partition(", class ")[0] or "USB serial port"
     return PortInfo(
         device=f"/dev/{name}",
         name=name,
-        # "<manufacturer and product>, class 0/0, rev 2.00/6.00, addr 3": no telling which is which.
-        description=fields.get("desc", "").partition(", class ")[0] or "USB serial port",
-        hwid=hwid,
+        description=printable(description),
+        hwid=usb_hwid(vid, pid, serial_number, location),
         vid=vid,
         pid=pid,
         serial_number=serial_number,
+        manufacturer=called.manufacturer,
+        product=called.product,
         location=location,
+        interface=None if interface_number is None else called.interfaces.get(interface_number),
         driver=driver,
         transport="usb",
-        interface_number=_number(place.get("interface")),
+        interface_number=interface_number,
     )
 
 

@@ -2,9 +2,15 @@
 
 import re
 
-__all__ = ("describe_bus", "virtual_kind")
+__all__ = ("MODEM_PORT", "SERIAL_PORT", "describe_bus", "virtual_kind")
 
-# What has no device of its own and is a port all the same, by the driver's prefix.
+# What a port is called that has no name of its own.
+MODEM_PORT = "Modem port for AT commands"
+SERIAL_PORT = "Serial port"
+
+
+# Ports without a device of which more is known than that they are serial, by the driver's prefix. A
+# hypervisor's console is one whose driver does not call itself serial.
 _VIRTUAL = {
     "gsmtty": ("virtual", "GSM 07.10 channel"),
     "hvc": ("virtual", "Hypervisor console"),

@@ -1,19 +1,25 @@
 """Watching on Linux: uevents and inotify on /dev, side by side.
 
-Theory of operation. Neither source is believed: each only names a tty that is worth a
-look. What there is to report follows from comparing what is there now with what was
-reported, so that it does not matter which source speaks first, how often, or in what
-order. The mark by which a device is known again is made of the inode numbers of its
-directory in sysfs and of its node: both are new whenever the kernel registers a device
-anew. After an overrun every name is looked at.
+Theory of operation. Neither source is believed: each only names a tty, or a node, that
+is worth a look. What there is to report follows from comparing what is there now with
+what was reported, so that it does not matter which source speaks first, how often, or
+in what order. The mark by which a device is known again is made of its node's path and
+of the inode numbers of its directory in sysfs and of that node: both are new whenever
+the kernel registers a device anew. After an overrun, and after a look that the system
+refused, every name is looked at.
 
 The uevent comes once the node exists; inotify tells when the node gets its owner and
 mode (``IN_ATTRIB``), which is when this user may open it. Where uevents are not heard
 (a user namespace), inotify alone sees nodes come and go, and every `interval` seconds
 all names are looked at, for a node that stays when its device goes.
+
+Both sources are waited for through one epoll descriptor. Programs that eventlet or
+gevent patched have no epoll: there the source that says more is waited for, and the
+other is read every `interval` seconds.
 """
 
 import select
+from collections.abc import Iterable
 from typing import Any, Protocol, override
 
 from anyserial_discovery._host import Host
@@ -26,8 +32,6 @@ __all__ = ("LinuxWatcher", "Source")
 
 # The type stubs have epoll for Linux alone, and this module is checked for every platform.
 _select: Any = select
-
-_CLASS = "/sys/class/tty"
 
 
 class Source(Protocol):
@@ -69,9 +73,11 @@ class LinuxWatcher(Watcher):
         self._complete = complete and uevents is not None
         self._sees_modes = changes is not None
         self._waiting: set[str] = set()
+        # Whether something could not be looked at.
+        self._owed = False
         self._roster = Roster(self.events)
         self._epoll: Any = None
-        if self._sources:
+        if self._sources and hasattr(_select, "epoll"):
             self._epoll = _select.epoll()
             for source in self._sources:
                 self._epoll.register(source.fileno(), _select.EPOLLIN)
@@ -98,47 +104,48 @@ class LinuxWatcher(Watcher):
 
     @override
     def fileno(self) -> int | None:
-        if self._epoll is None:
-            return None
-        fd: int = self._epoll.fileno()
-        return fd
+        if self._epoll is not None:
+            fd: int = self._epoll.fileno()
+            return fd
+        # The first tells what comes and goes, as far as it is heard; then the other is told more.
+        return self._sources[0 if self._complete else -1].fileno() if self._sources else None
 
     @override
     def timeout(self) -> float | None:
-        if self._complete and (self._sees_modes or not self._waiting):
-            return None
-        return self._interval
+        hears_all = self._complete and (self._sees_modes or not self._waiting)
+        has_all = self._epoll is not None or len(self._sources) <= 1
+        return None if hears_all and has_all and not self._owed else self._interval
 
     @override
     def _look(self) -> None:
+        owed, self._owed = self._owed, True
         names: dict[str, None] = {}
         for source in self._sources:
             found = source.read()
-            if found is None:
-                self._look_at_all()
-                return
-            names.update(dict.fromkeys(found))
-        if not names and self.timeout() is not None:
+            owed = owed or found is None
+            names.update(dict.fromkeys(found or ()))
+        if owed or (not names and self.timeout() is not None):
             self._look_at_all()
-            return
-        self._look_at(list(names))
+        else:
+            self._look_at(names)
+        self._owed = False
 
     def _look_at_all(self) -> None:
-        self._look_at(sorted(self._roster.names() | set(self._host.names(_CLASS))))
+        sysfs = Sysfs(self._host)
+        self._look_at(sorted(self._roster.names() | set(sysfs.names())), sysfs)
 
-    def _look_at(self, names: list[str]) -> None:
+    def _look_at(self, words: Iterable[str], sysfs: Sysfs | None = None) -> None:
+        sysfs = Sysfs(self._host) if sysfs is None else sysfs
+        names = dict.fromkeys(name for word in words for name in self._names_of(word, sysfs))
         # All marks before anything is read: if a device is replaced meanwhile, its mark
         # is outdated, and the look that its event brings sets it right.
-        marks = {name: (self._host.identity(f"{_CLASS}/{name}"), self._host.identity(_node(name))) for name in names}
-        sysfs = Sysfs(self._host)
+        marks = {name: sysfs.mark(name) for name in names}
         for name, mark in marks.items():
             self._waiting.discard(name)
-            if self._roster.is_same(name, mark):
+            if mark is not None and self._roster.is_same(name, mark):
                 continue
             self._roster.remove(name)
-            if None in mark:
-                continue
-            port = sysfs.describe(name)
+            port = None if mark is None else sysfs.describe(name)
             if port is None or not port.present:
                 continue
             if self._host.may_open(port.device):
@@ -146,14 +153,14 @@ class LinuxWatcher(Watcher):
             else:
                 self._waiting.add(name)
 
+    def _names_of(self, word: str, sysfs: Sysfs) -> set[str]:
+        """Return the ports that a name may mean: the kernel's name of one, or that of a node, now or before."""
+        node = f"/dev/{word}"
+        return {word, sysfs.name_of(node) or word, *self._roster.names_at(node)}
+
     @override
     def _release(self) -> None:
         if self._epoll is not None:
             self._epoll.close()
         for source in self._sources:
             source.close()
-
-
-def _node(name: str) -> str:
-    # A "!" in a kernel name stands for a directory of /dev.
-    return "/dev/" + name.replace("!", "/")

@@ -1,6 +1,7 @@
-"""Finding one port among many: the filters, their checks and what matches.
+"""Finding ports among many: the filters, their checks and what matches.
 
-Where the ports come from is not known here.
+The only place that decides whether a port is the one that was asked for by its fields;
+find, and every command, go by it. Where the ports come from is not known here.
 """
 
 import os
@@ -9,15 +10,19 @@ from typing import cast
 
 from anyserial.discovery import PortInfo, canonical_port_name
 
+from anyserial_discovery._host import Host
+
 __all__ = ("Filters",)
 
 _NUMBERS = {"vid": 0xFFFF, "pid": 0xFFFF, "interface_number": 0xFF}
+_TEXTS = frozenset({"serial_number", "location", "manufacturer", "product"})
 
 
 class Filters:
     """Everything that a port has to match.
 
     Args:
+        host: Where nodes are looked at; None for the running system.
         filters: Name and value by the fields of `PortInfo`; None asks nothing.
 
     Raises:
@@ -25,9 +30,10 @@ class Filters:
         ValueError: A number is out of its range.
     """
 
-    __slots__ = ("_device", "_fields")
+    __slots__ = ("_device", "_fields", "_host")
 
-    def __init__(self, **filters: object) -> None:
+    def __init__(self, host: Host | None = None, /, **filters: object) -> None:
+        self._host = Host() if host is None else host
         self._device = _checked_path(filters.pop("device", None))
         self._fields: list[tuple[str, object]] = []
         for name, value in filters.items():
@@ -35,7 +41,7 @@ class Filters:
                 continue
             if name in _NUMBERS:
                 _check_number(name, value)
-            elif name in {"serial_number", "location", "manufacturer", "product"}:
+            elif name in _TEXTS:
                 if not isinstance(value, str):
                     raise TypeError(f"{name} must be a str, not {type(value).__name__} {value!r}")
             else:
@@ -43,19 +49,35 @@ class Filters:
             self._fields.append((name, value))
 
     def first(self, ports: Iterable[PortInfo]) -> PortInfo | None:
-        """Return the first port that matches everything, or None."""
-        canonical = None if self._device is None else canonical_port_name(self._device)
+        """Return the first port that matches everything, or None; one that has a node here before one that has none."""
+        absent: PortInfo | None = None
         for port in ports:
-            if any(getattr(port, name) != value for name, value in self._fields):
-                continue
-            if self._device is None or self._is_device(port, canonical):
-                return port
-        return None
+            if self.match(port):
+                if port.present:
+                    return port
+                absent = absent or port
+        return absent
 
-    def _is_device(self, port: PortInfo, canonical: str | None) -> bool:
-        # The names below /dev/serial are compared as they are, too: without udev they
-        # are no files.
-        return self._device in {port.device, port.by_id, port.by_path} or canonical == canonical_port_name(port.device)
+    def match(self, port: PortInfo) -> bool:
+        """Tell whether a port matches everything.
+
+        Raises:
+            OSError: The system is out of descriptors or memory.
+        """
+        if any(getattr(port, name) != value for name, value in self._fields):
+            return False
+        return self._device is None or self._is_device(port, self._device)
+
+    def _is_device(self, port: PortInfo, device: str) -> bool:
+        # Two names are of one device when their nodes have one number, however many nodes there are.
+        number = self._host.device_number(device)
+        if number is not None:
+            return port.present and self._host.device_number(port.device) == number
+        # What is no node here is compared as it is: the kernel's name, and without udev the names
+        # below /dev/serial.
+        if device in {port.device, port.name, port.by_id, port.by_path}:
+            return True
+        return port.present and canonical_port_name(device) == canonical_port_name(port.device)
 
 
 def _checked_path(device: object) -> str | None:

@@ -11,7 +11,7 @@ import socket
 from pathlib import Path
 from typing import Protocol
 
-__all__ = ("Uevents", "are_uevents_heard", "tty_of")
+__all__ = ("Uevents", "are_uevents_heard", "port_of")
 
 # linux/socket.h, linux/netlink.h: the standard library has the first for Linux alone.
 _AF_NETLINK = 16
@@ -23,6 +23,10 @@ _MAX_MESSAGE = 16384
 _BATCH = 256
 
 
+# Ports are of these classes; `_linux` tells which of them are ports.
+_CLASSES = frozenset({b"tty", b"wwan"})
+
+
 class _Socket(Protocol):
     def fileno(self) -> int: ...
     def recvfrom(self, bufsize: int, /) -> tuple[bytes, tuple[int, int]]: ...
@@ -30,7 +34,7 @@ class _Socket(Protocol):
 
 
 class Uevents:
-    """The ttys that uevents speak of.
+    """The ttys and modem ports that uevents speak of.
 
     Args:
         source: A bound netlink socket, non-blocking; None opens one.
@@ -49,7 +53,7 @@ class Uevents:
         return self._socket.fileno()
 
     def read(self) -> list[str] | None:
-        """Return the names of the ttys that something happened to, None when messages were lost."""
+        """Return the names of those that something happened to, None when messages were lost."""
         names: list[str] = []
         for _ in range(_BATCH):
             try:
@@ -62,7 +66,7 @@ class Uevents:
                 # The queue ran over. What it still holds comes with the next reads.
                 return None
             # Only the kernel has the port number 0; anybody may send to the group.
-            if sender[0] == 0 and (name := tty_of(message)) is not None:
+            if sender[0] == 0 and (name := port_of(message)) is not None:
                 names.append(name)
         return names
 
@@ -82,8 +86,8 @@ def _open() -> socket.socket:
     return source
 
 
-def tty_of(message: bytes) -> str | None:
-    r"""Return the kernel's name of the tty that a message is about, None for any other message.
+def port_of(message: bytes) -> str | None:
+    r"""Return the kernel's name of the tty or modem port that a message is about, None for any other message.
 
     Args:
         message: ``add@/devices/.../tty/ttyUSB0`` and then ``KEY=value``, each ended by NUL.
@@ -92,7 +96,7 @@ def tty_of(message: bytes) -> str | None:
     if b"@" not in header:
         return None
     fields = dict(line.split(b"=", 1) for line in rest.split(b"\0") if b"=" in line)
-    if fields.get(b"SUBSYSTEM") != b"tty":
+    if fields.get(b"SUBSYSTEM") not in _CLASSES:
         return None
     name = fields.get(b"DEVPATH", b"").rpartition(b"/")[2]
     return name.decode("utf-8", "replace") or None

@@ -3,8 +3,10 @@
 No platform's own code belongs here.
 """
 
+import os
 import sys
 from collections.abc import Callable
+from typing import Protocol
 
 from anyserial.discovery import DiscoveryBackend, PortInfo
 from anyserial.exceptions import UnsupportedPlatformError
@@ -14,6 +16,20 @@ from anyserial_discovery._watcher import Watcher
 __all__ = ("lister", "resolver", "watcher")
 
 type Lister = Callable[[], list[PortInfo]]
+
+
+class Resolver(Protocol):
+    """What tells the port that a path leads to."""
+
+    def __call__(self, path: str, like: PortInfo | None = None, /) -> PortInfo | None:
+        """Describe the port at *path*.
+
+        Args:
+            path: A node, or a link to one.
+            like: What was known of the port before. If that is still so, it may be
+                returned, where finding that out costs less than describing the port.
+        """
+        ...
 
 
 def lister(backend: DiscoveryBackend = "native", *, platform: str = sys.platform) -> Lister:
@@ -29,13 +45,13 @@ def lister(backend: DiscoveryBackend = "native", *, platform: str = sys.platform
     if backend == "pyserial":
         from anyserial_discovery import _pyserial
 
-        return _pyserial.list_ports
+        return _answering(_pyserial.list_ports)
     if backend == "pyudev":
         if not platform.startswith("linux"):
             raise UnsupportedPlatformError(f"the discovery backend 'pyudev' is for Linux, not for {platform!r}")
         from anyserial_discovery import _pyudev
 
-        return _pyudev.list_ports
+        return _answering(_pyudev.list_ports)
     raise ValueError(f"backend must be 'native', 'pyudev' or 'pyserial', not {backend!r}")
 
 
@@ -62,7 +78,18 @@ def _native(platform: str) -> Lister:
     )
 
 
-def resolver(*, platform: str = sys.platform) -> Callable[[str], PortInfo | None]:
+def _answering(list_ports: Lister) -> Lister:
+    """Make another library's listing raise where it was out of descriptors, which it would pass over."""
+
+    def listed() -> list[PortInfo]:
+        found = list_ports()
+        os.close(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+        return found
+
+    return listed
+
+
+def resolver(*, platform: str = sys.platform) -> Resolver:
     """Return what tells the port that a path leads to.
 
     Raises:
@@ -71,15 +98,15 @@ def resolver(*, platform: str = sys.platform) -> Callable[[str], PortInfo | None
     if platform.startswith("linux"):
         from anyserial_discovery._linux import Sysfs
 
-        return lambda path: Sysfs().port_info_for(path)
+        return lambda path, like=None: Sysfs().port_info_for(path, like)
     if platform == "darwin":
         from anyserial_discovery._darwin import port_info_for
 
-        return port_info_for
+        return lambda path, _=None: port_info_for(path)
     from anyserial_discovery._match import Filters
 
     list_ports = _native(platform)
-    return lambda path: Filters(device=path).first(list_ports())
+    return lambda path, _=None: Filters(device=path).first(list_ports())
 
 
 def watcher(interval: float, *, platform: str = sys.platform) -> Watcher:

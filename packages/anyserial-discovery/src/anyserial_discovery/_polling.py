@@ -3,12 +3,12 @@
 How ports are listed is not known here.
 """
 
-import os
 from collections.abc import Callable
 from typing import override
 
 from anyserial.discovery import PortInfo
 
+from anyserial_discovery._host import may_open
 from anyserial_discovery._watcher import Roster, Watcher
 
 __all__ = ("PollingWatcher",)
@@ -30,12 +30,12 @@ class PollingWatcher(Watcher):
         self,
         list_ports: Callable[[], list[PortInfo]],
         interval: float,
-        may_open: Callable[[str], bool] | None = None,
+        may_open: Callable[[str], bool] = may_open,
     ) -> None:
         super().__init__()
         self._list_ports = list_ports
         self._interval = interval
-        self._may_open = _may_open if may_open is None else may_open
+        self._may_open = may_open
         self._roster = Roster(self.events)
         self._look()
 
@@ -52,7 +52,3 @@ class PollingWatcher(Watcher):
             # The description itself is the mark.
             if not self._roster.is_same(name, port):
                 self._roster.add(name, port, port)
-
-
-def _may_open(path: str) -> bool:
-    return os.access(path, os.R_OK | os.W_OK)

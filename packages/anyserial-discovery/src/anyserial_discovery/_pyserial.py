@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from anyserial._spi import printable
 from anyserial.discovery import PortInfo
 
 from anyserial_discovery._order import port_order
@@ -47,8 +48,8 @@ def _port(found: Any) -> PortInfo:
     port = PortInfo(
         device=found.device,
         name=found.name,
-        description=_known(found.description),
-        hwid=_known(found.hwid),
+        description=_shown(found.description),
+        hwid=_shown(found.hwid),
         vid=found.vid,
         pid=found.pid,
         serial_number=found.serial_number or None,
@@ -61,7 +62,7 @@ def _port(found: Any) -> PortInfo:
     if port.description == port.name:
         port = replace(port, description=None)
     if port.product is not None:
-        port = replace(port, description=port.product)
+        port = replace(port, description=printable(port.product))
     # "1-1.2:1.0": pySerial names the interface with the location where there are several.
     location, colon, interface = (port.location or "").partition(":")
     number = interface.rpartition(".")[2]
@@ -70,5 +71,5 @@ def _port(found: Any) -> PortInfo:
     return port
 
 
-def _known(text: str | None) -> str | None:
-    return None if text in {None, "", "n/a"} else text
+def _shown(text: str | None) -> str | None:
+    return None if text is None or text in {"", "n/a"} else printable(text)

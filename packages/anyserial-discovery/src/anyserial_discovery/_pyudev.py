@@ -6,31 +6,46 @@ module knows pyudev.
 """
 
 import importlib
+import os
 from dataclasses import replace
 from typing import Any
 
+from anyserial._spi import printable
 from anyserial.discovery import PortInfo
 
-from anyserial_discovery._kinds import describe_bus, virtual_kind
+from anyserial_discovery._host import Host
+from anyserial_discovery._hwid import bluetooth_hwid, pci_hwid, usb_hwid
+from anyserial_discovery._kinds import MODEM_PORT, SERIAL_PORT, describe_bus, virtual_kind
 from anyserial_discovery._order import port_order
+from anyserial_discovery._tty_drivers import Driver, driver_of, parse_drivers
+from anyserial_discovery._udev_links import BY_ID, BY_PATH, without_shared_names
+from anyserial_discovery._udev_names import has_serial_links, id_name
 
 __all__ = ("list_ports",)
 
+# As in `_linux`: what may be a port, and what stands between one and its device.
+_SUBSYSTEMS = ("tty", "wwan")
+_BETWEEN = frozenset({"serial-base", "wwan", "wwan_hwsim"})
 
-def list_ports(context: Any = None) -> list[PortInfo]:
+
+def list_ports(context: Any = None, drivers: list[Driver] | None = None) -> list[PortInfo]:
     """List every port that has a node, sorted by name.
 
     Args:
         context: A ``pyudev.Context``; None makes one.
+        drivers: The kernel's tty drivers; None asks it.
 
     Raises:
         ImportError: pyudev, or the library libudev that it needs, is not installed.
     """
     if context is None:
         context = _context()
-    ports = [port for device in context.list_devices(subsystem="tty") if (port := _port(device)) is not None]
+    devices = [device for subsystem in _SUBSYSTEMS for device in context.list_devices(subsystem=subsystem)]
+    drivers = parse_drivers(Host().text("/proc/tty/drivers") or "") if drivers is None else drivers
+    id_names: dict[str, str] = {}
+    ports = [port for device in devices if (port := _port(device, drivers, id_names)) is not None]
     ports.sort(key=port_order)
-    return ports
+    return without_shared_names(ports, id_names)
 
 
 def _context() -> Any:
@@ -48,32 +63,45 @@ def _context() -> Any:
     return pyudev.Context()
 
 
-def _port(device: Any) -> PortInfo | None:
+def _port(device: Any, drivers: list[Driver], id_names: dict[str, str]) -> PortInfo | None:
     node = device.device_node
-    # Type 0 is a name without hardware.
-    if node is None or _text(device, "type") == "0":
+    kind = _text(device, "type")
+    is_modem = device.subsystem == "wwan"
+    # Type 0 is a name without hardware; of a modem's ports only those for AT commands are serial.
+    if node is None or kind == "0" or (is_modem and kind != "AT"):
         return None
     links = sorted(device.device_links)
     port = PortInfo(
         device=node,
         name=device.sys_name,
-        by_id=_link(links, "/dev/serial/by-id/"),
-        by_path=_link(links, "/dev/serial/by-path/"),
+        by_id=_link(links, f"{BY_ID}/"),
+        by_path=_link(links, f"{BY_PATH}/"),
     )
     virtual = virtual_kind(device.sys_name)
     if virtual is not None:
         return _virtual(port, device, *virtual)
     parent = device.parent
-    while parent is not None and parent.subsystem == "serial-base":
+    while parent is not None and parent.subsystem in _BETWEEN:
         parent = parent.parent
+    found: PortInfo | None
     if parent is None:
-        # A terminal or a console.
-        return None
-    interface = parent if parent.device_type == "usb_interface" else parent.find_parent("usb", "usb_interface")
-    adapter = parent.find_parent("usb", "usb_device")
-    if interface is None or adapter is None:
-        return _uart(port, parent)
-    return _usb(port, parent, interface, adapter)
+        found = _without_device(port, device, drivers, is_modem=is_modem)
+    else:
+        interface = parent if parent.device_type == "usb_interface" else parent.find_parent("usb", "usb_interface")
+        adapter = parent.find_parent("usb", "usb_device")
+        on_usb = interface is not None and adapter is not None
+        found = _usb(port, parent, interface, adapter) if on_usb else _uart(port, parent)
+        if on_usb and has_serial_links(device.sys_name):
+            id_names[device.sys_name] = _id_name(parent, interface, adapter)
+    return replace(found, description=MODEM_PORT) if is_modem and found is not None else found
+
+
+def _without_device(port: PortInfo, device: Any, drivers: list[Driver], *, is_modem: bool) -> PortInfo | None:
+    found = replace(port, description=SERIAL_PORT, transport="virtual")
+    if is_modem:
+        return found
+    driver = driver_of((os.major(device.device_number), os.minor(device.device_number)), drivers)
+    return replace(found, driver=driver.name) if driver is not None and driver.kind == "serial" else None
 
 
 def _virtual(port: PortInfo, device: Any, transport: str, description: str) -> PortInfo | None:
@@ -84,16 +112,14 @@ def _virtual(port: PortInfo, device: Any, transport: str, description: str) -> P
     address, channel = _text(device, "address"), _text(device, "channel")
     if transport != "bluetooth" or address is None:
         return port
-    hwid = f"BLUETOOTH ADDRESS={address}" + ("" if channel is None else f" CHANNEL={channel}")
-    return replace(port, location=address, hwid=hwid)
+    return replace(port, location=address, hwid=bluetooth_hwid(address, channel))
 
 
 def _uart(port: PortInfo, parent: Any) -> PortInfo:
     transport, description = describe_bus(parent.subsystem)
     hwid = parent.sys_name
-    vendor, product = _number(parent, "vendor"), _number(parent, "device")
-    if transport == "pci" and vendor is not None and product is not None:
-        hwid = f"PCI VID:PID={vendor:04X}:{product:04X} LOCATION={parent.sys_name}"
+    if transport == "pci":
+        hwid = pci_hwid(_number(parent, "vendor"), _number(parent, "device"), parent.sys_name)
     elif parent.subsystem == "pnp":
         hwid = _text(parent, "id") or hwid
     return replace(
@@ -112,14 +138,10 @@ def _usb(port: PortInfo, parent: Any, interface: Any, adapter: Any) -> PortInfo 
         return None
     serial_number, product = _text(adapter, "serial"), _text(adapter, "product")
     several = _text(adapter, "bNumInterfaces") not in {None, "1"}
-    hwid = f"USB VID:PID={vid:04X}:{pid:04X}"
-    if serial_number is not None:
-        hwid += f" SER={serial_number}"
-    hwid += f" LOCATION={interface.sys_name if several else adapter.sys_name}"
     return replace(
         port,
-        description=product or f"USB {vid:04x}:{pid:04x}",
-        hwid=hwid,
+        description=printable(product or f"USB {vid:04x}:{pid:04x}"),
+        hwid=usb_hwid(vid, pid, serial_number, interface.sys_name if several else adapter.sys_name),
         vid=vid,
         pid=pid,
         serial_number=serial_number,
@@ -131,6 +153,23 @@ def _usb(port: PortInfo, parent: Any, interface: Any, adapter: Any) -> PortInfo 
         transport="usb",
         interface_number=_number(interface, "bInterfaceNumber"),
     )
+
+
+def _id_name(parent: Any, interface: Any, adapter: Any) -> str:
+    vendor, product = _raw(adapter, "manufacturer"), _raw(adapter, "product")
+    name = id_name(
+        vendor=(_raw(adapter, "idVendor") or b"") if vendor is None else vendor,
+        product=(_raw(adapter, "idProduct") or b"") if product is None else product,
+        serial_number=_raw(adapter, "serial"),
+        interface_number=_number(interface, "bInterfaceNumber") or 0,
+        port_number=None if parent.sys_name == interface.sys_name else _text(parent, "port_number"),
+    )
+    return f"{BY_ID}/{name}"
+
+
+def _raw(device: Any, attribute: str) -> bytes | None:
+    value: bytes | None = device.attributes.get(attribute)
+    return None if value is None else value.rstrip(b"\r\n")
 
 
 def _text(device: Any, attribute: str) -> str | None:

@@ -9,6 +9,8 @@ from collections.abc import Hashable
 
 from anyserial.discovery import PortEvent, PortInfo
 
+from anyserial_discovery._errors import translated
+
 __all__ = ("Roster", "Watcher")
 
 
@@ -31,6 +33,10 @@ class Roster:
     def names(self) -> set[str]:
         """Return the names of the ports that are known."""
         return set(self._known)
+
+    def names_at(self, device: str) -> list[str]:
+        """Return the names of the ports that are known to have that node."""
+        return [name for name, (port, _) in self._known.items() if port.device == device]
 
     def is_same(self, name: str, mark: Hashable) -> bool:
         """Tell whether a port is known with this mark."""
@@ -74,10 +80,11 @@ class Watcher:
         """Take in what has happened and append it to `events`.
 
         Raises:
-            OSError: The kernel no longer serves the watch.
+            SerialError: The system is out of descriptors or memory, or no longer serves
+                the watch. What was not looked at is owed to the next call.
         """
         try:
-            with self._lock:
+            with self._lock, translated():
                 if not self._closed:
                     self._look()
         finally:

@@ -8,9 +8,9 @@ the port, in which order and how it is undone, is `_settings`'s.
 import errno
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from anyserial._spi import closed_error, disconnected_error, translate
+from anyserial._spi import DirectCalls, closed_error, disconnected_error, translate
 from anyserial.capabilities import ControlLines, LineCounters, ModemLines, SerialCapabilities
 from anyserial.exceptions import SerialDisconnectedError, SerialError
 
@@ -20,10 +20,11 @@ from anyserial_posix._ioctl import call, get_int, set_int
 from anyserial_posix._line_status import read_counters
 from anyserial_posix._node import open_node
 from anyserial_posix._settings import Settings
-from anyserial_posix._syscalls import FLUSH_INPUT, FLUSH_OUTPUT, KERNEL
+from anyserial_posix._syscalls import FLUSH_OUTPUT, KERNEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Never
 
     from anyserial.config import SerialConfig
     from anyserial.exceptions import LineError
@@ -33,6 +34,12 @@ if TYPE_CHECKING:
 
 __all__ = ("PosixBackend",)
 
+READ_TIME: Final = 0.001  # seconds that a read which another thread has begun may take: it does not block
+
+
+def _nothing_yet(_fd: int, _argument: object) -> "Never":
+    raise BlockingIOError(errno.EAGAIN, "the settings are being changed")
+
 
 class PosixBackend:
     """A tty, opened through termios; a `SerialBackend`.
@@ -41,6 +48,8 @@ class PosixBackend:
         platform: The platform's numbers and capabilities.
         system: The system calls; the real ones by default.
     """
+
+    kind: Final = "descriptor"
 
     def __init__(self, platform: "Platform", system: "Syscalls" = KERNEL) -> None:
         self._platform = platform
@@ -52,7 +61,7 @@ class PosixBackend:
         self._os_readv = system.readv
         self._os_write = system.write
         self._fd = CLOSED
-        self._handle = Handle(system)
+        self._handle = Handle(system, platform)
         self._settings: Settings | None = None
         self._transmitter_tells = True
         self._breaking = False
@@ -78,8 +87,21 @@ class PosixBackend:
         return None if self._settings is None else self._settings.actual_baudrate
 
     @property
+    def direct_calls(self) -> DirectCalls:
+        """The system calls behind `read` and `write`."""
+        return DirectCalls(self._system.read, self._system.write, self._read_limit, self._transfer_error)
+
+    def _transfer_error(self, error: OSError) -> SerialError:
+        return self._handle.error(error, "io", may_wait=False)
+
+    @property
     def line_decoder(self) -> "Callable[[bytes], Sequence[bytes | LineError]] | None":
-        """What separates data from marks of line errors, or None while nothing is marked."""
+        """What separates data from marks of line errors, or None while nothing is marked.
+
+        After a change of `line_errors` it decodes what was queued by then as it was marked, and what
+        came later as it is marked now. Reads find nothing from the beginning of that change to its
+        end: whoever reads takes this up before the next read.
+        """
         return None if self._settings is None else self._settings.decoder
 
     # Opening and closing
@@ -100,8 +122,8 @@ class PosixBackend:
         """
         if self._fd != CLOSED:
             raise SerialError(errno.EBUSY, "this backend already has a port open", self.path)
-        handle, device = open_node(self._system, path)
-        settings = Settings(handle, self._platform, device)
+        handle = open_node(self._system, self._platform, path)
+        settings = Settings(handle)
         try:
             settings.begin(config)
         except BaseException as exc:
@@ -113,13 +135,13 @@ class PosixBackend:
             raise
         self._settings, self._handle, self._fd = settings, handle, handle.fd
         self._breaking = False
-        self._transmitter_tells = os.major(device) not in self._platform.cached_transmitter_majors
+        self._transmitter_tells = os.major(handle.device) not in self._platform.cached_transmitter_majors
 
     def close(self) -> None:
-        """Release a break, discard unsent output where the driver can, undo what `open` changed, and close.
+        """Release a break, undo what `open` changed, and close; output that is queued is left to the kernel.
 
-        Blocks for as long as the driver waits for output that cannot be discarded: up to
-        30 s on usb-serial (closing_wait). Never raises for a device that is gone.
+        Blocks for as long as the driver waits for that output: up to 30 s (closing_wait). Never raises
+        for a device that is gone.
         """
         fd = self._fd
         if fd == CLOSED:
@@ -128,10 +150,6 @@ class PosixBackend:
             # Not every driver does it by itself: ftdi_sio, cp210x and ch341 would hold the line for ever.
             with suppress(OSError):
                 call(self._system, fd, self._ioctls.tioccbrk)
-        # On a pty TCOFLUSH destroys what the far end has not read; its queue counts as empty.
-        with suppress(OSError):
-            if get_int(self._system, fd, self._ioctls.tiocoutq) > 0:
-                self._system.flush(fd, FLUSH_OUTPUT)
         if self._settings is not None:
             # By hand and first: a thread may sit in the close below for half a minute.
             self._settings.put_back()
@@ -149,7 +167,17 @@ class PosixBackend:
         """
         if self._settings is None:
             raise closed_error(self.path)
-        self._settings.change(config)
+        if not self._settings.changes_marking(config):
+            self._settings.change(config)
+            return
+        # What is queued is counted and then decoded as it was marked. A read meanwhile would take bytes
+        # out of that count, so there is nothing to read until the change is over.
+        self._os_read = self._os_readv = _nothing_yet
+        try:
+            self._system.pause(READ_TIME)
+            self._settings.change(config)
+        finally:
+            self._os_read, self._os_readv = self._system.read, self._system.readv
 
     # Bytes
 
@@ -179,6 +207,25 @@ class PosixBackend:
             return data
         self._nothing_read()
         return None
+
+    def read_onto(self, items: "list[bytes | LineError]", max_bytes: int) -> bool:
+        """Read as `read` does, and append to *items* in the same step of C; return whether there was anything.
+
+        Raises:
+            SerialDisconnectedError: The device is gone.
+        """
+        limit = max_bytes if max_bytes < self._read_limit else self._read_limit  # noqa: FURB136  # half the cost of min()
+        try:
+            items.extend(map(self._os_read, (self._fd,), (limit,)))
+        except BlockingIOError:
+            return False
+        except OSError as exc:
+            raise self._handle.error(exc, "io", may_wait=False) from exc
+        if items[-1]:
+            return True
+        del items[-1]
+        self._nothing_read()
+        return False
 
     def read_into(self, buffer: memoryview) -> int | None:
         """Read what is there into *buffer*, in one system call; None if there is nothing yet.
@@ -211,10 +258,10 @@ class PosixBackend:
             raise self._handle.error(exc, "io", may_wait=False) from exc
 
     def _nothing_read(self) -> None:
-        """Tell a hang-up from a tty that another program has set to VMIN 0."""
+        """Tell a hang-up from a tty that another program has set: to lines, which end at a ^D, or to VMIN 0."""
         if self._settings is not None and not self._handle.hung_up():
             with suppress(OSError):
-                if self._settings.attributes().cc[self._platform.flags.vmin] == 0:
+                if self._settings.may_read_nothing():
                     return
         raise disconnected_error(self.path)
 
@@ -227,25 +274,24 @@ class PosixBackend:
         try:
             return get_int(self._system, self._fd, self._ioctls.fionread)
         except OSError as exc:
-            raise self._handle.error(exc, "ioctl", may_wait=False) from exc
+            raise self._handle.error(exc, "ioctl", feature="a count of received bytes", may_wait=False) from exc
 
     def output_waiting(self) -> int:
         """Return how many bytes the kernel and the driver have not sent yet (TIOCOUTQ); 0 always on a pty."""
         try:
             return get_int(self._system, self._fd, self._ioctls.tiocoutq)
         except OSError as exc:
-            raise self._handle.error(exc, "ioctl", may_wait=False) from exc
+            raise self._handle.error(exc, "ioctl", feature="a count of unsent bytes", may_wait=False) from exc
 
     def reset_input_buffer(self) -> None:
         """Throw away what was received and not read (TCIFLUSH)."""
-        with self._handle.translated("ioctl"):
-            self._system.flush(self._fd, FLUSH_INPUT)
-        if self._settings is not None and self._settings.decoder is not None:
-            self._settings.decoder.forget()
+        if self._settings is None:
+            raise closed_error(self.path)
+        self._settings.discard_input()
 
     def reset_output_buffer(self) -> None:
         """Throw away what was written and not sent (TCOFLUSH); usb-serial drivers cannot."""
-        with self._handle.translated("ioctl"):
+        with self._handle.translated("ioctl", "an output queue that can be discarded"):
             self._system.flush(self._fd, FLUSH_OUTPUT)
 
     def drain(self) -> None:
@@ -276,7 +322,7 @@ class PosixBackend:
         Raises:
             UnsupportedFeatureError: The driver has no breaks.
         """
-        with self._handle.translated("ioctl"):
+        with self._handle.translated("ioctl", "breaks"):
             call(self._system, self._fd, self._ioctls.tiocsbrk if on else self._ioctls.tioccbrk)
         self._breaking = on
 
@@ -286,7 +332,7 @@ class PosixBackend:
         Raises:
             UnsupportedFeatureError: The driver has none.
         """
-        with self._handle.translated("ioctl"):
+        with self._handle.translated("ioctl", "modem lines"):
             lines = get_int(self._system, self._fd, self._ioctls.tiocmget)
         bits = self._platform.modem
         return ModemLines(
@@ -302,7 +348,7 @@ class PosixBackend:
         Raises:
             UnsupportedFeatureError: The driver has none.
         """
-        with self._handle.translated("ioctl"):
+        with self._handle.translated("ioctl", "control lines"):
             lines = get_int(self._system, self._fd, self._ioctls.tiocmget)
         bits = self._platform.modem
         return ControlLines(rts=bool(lines & bits.rts), dtr=bool(lines & bits.dtr))
@@ -314,7 +360,7 @@ class PosixBackend:
             UnsupportedFeatureError: The driver has none.
         """
         bits, ioctls = self._platform.modem, self._ioctls
-        with self._handle.translated("ioctl"):
+        with self._handle.translated("ioctl", "control lines"):
             if rts is not None and dtr is not None:
                 lines = get_int(self._system, self._fd, ioctls.tiocmget)
                 set_int(self._system, self._fd, ioctls.tiocmset, bits.with_lines(lines, rts=rts, dtr=dtr))
@@ -329,5 +375,5 @@ class PosixBackend:
         Raises:
             UnsupportedFeatureError: The driver, or the platform, does not count.
         """
-        with self._handle.translated("ioctl"):
+        with self._handle.translated("ioctl", "counters of line errors"):
             return read_counters(self._system, self._fd, self._ioctls.tiocgicount)

@@ -4,18 +4,24 @@ Tables only, compared with the platforms' headers by tools/check_abi.py. A rate 
 number here. Nothing here counts line errors, has an RS-485 mode or a low latency flag.
 """
 
+from typing import Final
+
 from anyserial.capabilities import Capability, SerialCapabilities
 
 from anyserial_posix._ioctl import Ioctls, ModemBits
 from anyserial_posix._tables import Layout, Platform
 from anyserial_posix._termios import Flags
 
-__all__ = ("BSD_IOCTLS", "PLATFORMS", "READ_LIMIT", "SPLIT_FLOW_FLAGS", "bsd_capabilities")
+__all__ = ("BSD_IOCTLS", "DISCIPLINES", "PLATFORMS", "READ_LIMIT", "SPLIT_FLOW_FLAGS", "bsd_capabilities")
 
 # 4.4BSD's bits, which macOS has too.
 BSD_FLAGS = Flags(
     inpck=0x10,
     parmrk=0x8,
+    istrip=0x20,
+    inlcr=0x40,
+    igncr=0x80,
+    icrnl=0x100,
     ixon=0x200,
     ixoff=0x400,
     csize=0x300,
@@ -30,6 +36,9 @@ BSD_FLAGS = Flags(
     hupcl=0x4000,
     clocal=0x8000,
     crtscts=0x10000,
+    isig=0x80,
+    icanon=0x100,
+    echo=0x8,
     vmin=16,
     vtime=17,
     vstart=12,
@@ -51,7 +60,10 @@ BSD_IOCTLS = Ioctls(
     tiocmbic=0x8004746B,
     tiocsbrk=0x2000747B,
     tioccbrk=0x2000747A,
+    tiocgetd=0x4004741A,
 )
+# sys/ttycom.h; NMEA and other time sources (OpenBSD) pass on what they see, and FreeBSD has none any more.
+DISCIPLINES: Final = {4: "SLIP", 5: "PPP"}
 # A terminal's input queue is at most this long there (sys/kern/tty*.c, TTYBUF or TTYHOG).
 READ_LIMIT = 16384
 
@@ -87,6 +99,7 @@ def _platform(name: str, flags: Flags) -> Platform:
         modem=ModemBits(),
         layout=Layout("=4I20s2I"),
         capabilities=bsd_capabilities(name, dtr_dsr=dtr_dsr),
+        disciplines=DISCIPLINES,
         read_limit=READ_LIMIT,
     )
 
@@ -95,5 +108,5 @@ def _platform(name: str, flags: Flags) -> Platform:
 PLATFORMS = {
     "freebsd": _platform("freebsd", SPLIT_FLOW_FLAGS),
     "netbsd": _platform("netbsd", BSD_FLAGS),
-    "openbsd": _platform("openbsd", BSD_FLAGS),
+    "openbsd": _platform("openbsd", BSD_FLAGS._replace(iuclc=0x1000)),
 }

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, override
 from anyserial.capabilities import Capability
 
 from anyserial_posix._baudrate import DARWIN_RATES
-from anyserial_posix._bsd import BSD_IOCTLS, READ_LIMIT, SPLIT_FLOW_FLAGS, bsd_capabilities
+from anyserial_posix._bsd import BSD_IOCTLS, DISCIPLINES, READ_LIMIT, SPLIT_FLOW_FLAGS, bsd_capabilities
 from anyserial_posix._handle import os_error
 from anyserial_posix._ioctl import ModemBits, set_struct
 from anyserial_posix._tables import Layout, Platform
@@ -60,5 +60,6 @@ PLATFORM = _Darwin(
     modem=ModemBits(),
     layout=Layout("=4Q20s4x2Q"),
     capabilities=bsd_capabilities("darwin", dtr_dsr=Capability.UNKNOWN),
+    disciplines=DISCIPLINES,
     read_limit=READ_LIMIT,
 )

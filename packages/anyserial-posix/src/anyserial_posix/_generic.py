@@ -63,6 +63,11 @@ def platform(name: str = sys.platform) -> Platform:
     flags = Flags(
         inpck=termios.INPCK,
         parmrk=termios.PARMRK,
+        istrip=termios.ISTRIP,
+        inlcr=termios.INLCR,
+        igncr=termios.IGNCR,
+        icrnl=termios.ICRNL,
+        iuclc=_constant("IUCLC"),
         ixon=termios.IXON,
         ixoff=termios.IXOFF,
         csize=termios.CSIZE,
@@ -77,6 +82,9 @@ def platform(name: str = sys.platform) -> Platform:
         hupcl=termios.HUPCL,
         clocal=termios.CLOCAL,
         crtscts=_constant("CRTSCTS"),
+        isig=termios.ISIG,
+        icanon=termios.ICANON,
+        echo=termios.ECHO,
         vmin=termios.VMIN,
         vtime=termios.VTIME,
         vstart=termios.VSTART,
@@ -95,6 +103,7 @@ def platform(name: str = sys.platform) -> Platform:
         tiocmbic=_request("TIOCMBIC"),
         tiocsbrk=_request("TIOCSBRK"),
         tioccbrk=_request("TIOCCBRK"),
+        tiocgetd=_request("TIOCGETD"),
     )
 
     def has(request: int | None) -> Capability:

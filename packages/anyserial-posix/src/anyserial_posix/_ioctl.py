@@ -57,6 +57,7 @@ class Ioctls(NamedTuple):
     tiocsbrk: int | None
     tioccbrk: int | None
     tiocgexcl: int | None = None
+    tiocgetd: int | None = None
     tiocgicount: int | None = None
     tiocsergetlsr: int | None = None
     tiocgserial: int | None = None

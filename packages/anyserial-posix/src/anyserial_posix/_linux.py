@@ -4,7 +4,8 @@ Tables, and one way out. Each number is compared with the kernel's headers by to
 What the driver does with them is not decided here.
 """
 
-from typing import override
+import os
+from typing import Final, override
 
 from anyserial.capabilities import Capability, SerialCapabilities
 
@@ -13,7 +14,7 @@ from anyserial_posix._ioctl import Ioctls, ModemBits
 from anyserial_posix._tables import Layout, Platform
 from anyserial_posix._termios import Flags
 
-__all__ = ("CAPABILITIES", "FAMILIES", "family_of", "platform")
+__all__ = ("CAPABILITIES", "DISCIPLINES", "FAMILIES", "family_of", "platform")
 
 CAPABILITIES = SerialCapabilities(
     platform="linux",
@@ -37,6 +38,11 @@ CAPABILITIES = SerialCapabilities(
 _GENERIC_FLAGS = Flags(
     inpck=0x10,
     parmrk=0x8,
+    istrip=0x20,
+    inlcr=0x40,
+    igncr=0x80,
+    icrnl=0x100,
+    iuclc=0x200,
     ixon=0x400,
     ixoff=0x1000,
     csize=0x30,
@@ -51,6 +57,9 @@ _GENERIC_FLAGS = Flags(
     hupcl=0x400,
     clocal=0x800,
     crtscts=0x80000000,
+    isig=0x1,
+    icanon=0x2,
+    echo=0x8,
     cmspar=0x40000000,
     cbaud=0x100F,
     cibaud=0x100F0000,
@@ -74,6 +83,7 @@ _GENERIC_IOCTLS = Ioctls(
     tiocsbrk=0x5427,
     tioccbrk=0x5428,
     tiocgexcl=0x80045440,
+    tiocgetd=0x5424,
     tiocgicount=0x545D,
     tiocsergetlsr=0x5459,
     tiocgserial=0x541E,
@@ -95,6 +105,7 @@ _MIPS_IOCTLS = Ioctls(
     tiocsbrk=0x5427,
     tioccbrk=0x5428,
     tiocgexcl=0x40045440,
+    tiocgetd=0x7400,
     tiocgicount=0x5492,
     tiocsergetlsr=0x548E,
     tiocgserial=0x5484,
@@ -103,6 +114,7 @@ _MIPS_IOCTLS = Ioctls(
     tiocsrs485=0xC020542F,
 )
 _POWERPC_FLAGS = _GENERIC_FLAGS._replace(
+    iuclc=0x1000,
     ixon=0x200,
     ixoff=0x400,
     csize=0x300,
@@ -115,6 +127,8 @@ _POWERPC_FLAGS = _GENERIC_FLAGS._replace(
     parodd=0x2000,
     hupcl=0x4000,
     clocal=0x8000,
+    isig=0x80,
+    icanon=0x100,
     cbaud=0xFF,
     cibaud=0xFF0000,
     bother=0x1F,
@@ -138,6 +152,7 @@ _POWERPC_IOCTLS = Ioctls(
     tiocsbrk=0x5427,
     tioccbrk=0x5428,
     tiocgexcl=0x40045440,
+    tiocgetd=0x5424,
     tiocgicount=0x545D,
     tiocsergetlsr=0x5459,
     tiocgserial=0x541E,
@@ -159,6 +174,7 @@ _SPARC_IOCTLS = Ioctls(
     tiocsbrk=0x2000747B,
     tioccbrk=0x2000747A,
     tiocgexcl=0x40045440,
+    tiocgetd=0x40047400,
     tiocgicount=0x545D,
     tiocsergetlsr=0x5459,
     tiocgserial=0x541E,
@@ -169,13 +185,55 @@ _SPARC_IOCTLS = Ioctls(
 
 # UNIX98 and BSD pty slaves (Documentation/admin-guide/devices.txt).
 _PTY_MAJORS = frozenset({3, *range(136, 144)})
+# /dev/ptmx, which is /dev/pts/ptmx too.
+_PTY_MAKERS = frozenset({os.makedev(5, 2)})
+# /dev/tty, /dev/console, and the virtual consoles.
+_TERMINALS = frozenset({os.makedev(5, 0), os.makedev(5, 1), *(os.makedev(4, minor) for minor in range(64))})
 # ftdi_sio's answer to TIOCSERGETLSR is up to a latency timer old, and says "empty" while the chip
 # still has what was just written; its tcdrain asks the chip (ftdi_tx_empty).
 _USB_SERIAL_MAJORS = frozenset({188})
+# N_TTY and N_PPS, which times DCD and else is N_TTY (drivers/pps/clients/pps-ldisc.c).
+_READABLE: Final = frozenset({0, 18})
+# The others of linux/tty.h.
+DISCIPLINES: Final = {
+    1: "SLIP",
+    2: "mouse",
+    3: "PPP",
+    4: "STRIP",
+    5: "AX.25",
+    6: "X.25",
+    7: "6PACK",
+    8: "Mobitex",
+    9: "R3964",
+    10: "Profibus",
+    11: "IrDA",
+    12: "SMS block",
+    13: "HDLC",
+    14: "synchronous PPP",
+    15: "Bluetooth HCI",
+    16: "Gigaset",
+    17: "SLCAN",
+    19: "V.253",
+    20: "CAIF",
+    21: "GSM multiplexer",
+    22: "TI wireless",
+    23: "trace sink",
+    24: "trace router",
+    25: "NFC",
+    26: "speech output",
+    27: "null",
+    28: "MCTP",
+    29: "development",
+    30: "CAN 327",
+}
 
 
 class _Linux(Platform):
     """Linux, and what only looks like it."""
+
+    @override
+    def discipline(self, number: int) -> str | None:
+        return None if number in _READABLE else self.disciplines.get(number, f"number {number}")
 
     @override
     def simpler(self) -> Platform:
@@ -195,6 +253,9 @@ FAMILIES = {
         capabilities=CAPABILITIES,
         pty_majors=_PTY_MAJORS,
         cached_transmitter_majors=_USB_SERIAL_MAJORS,
+        disciplines=DISCIPLINES,
+        pty_makers=_PTY_MAKERS,
+        terminals=_TERMINALS,
         rate_codes=GENERIC_CODES,
     ),
     "mips": _Linux(
@@ -206,6 +267,9 @@ FAMILIES = {
         capabilities=CAPABILITIES,
         pty_majors=_PTY_MAJORS,
         cached_transmitter_majors=_USB_SERIAL_MAJORS,
+        disciplines=DISCIPLINES,
+        pty_makers=_PTY_MAKERS,
+        terminals=_TERMINALS,
         rate_codes=GENERIC_CODES,
     ),
     "powerpc": _Linux(
@@ -217,6 +281,9 @@ FAMILIES = {
         capabilities=CAPABILITIES,
         pty_majors=_PTY_MAJORS,
         cached_transmitter_majors=_USB_SERIAL_MAJORS,
+        disciplines=DISCIPLINES,
+        pty_makers=_PTY_MAKERS,
+        terminals=_TERMINALS,
         rate_codes=POWERPC_CODES,
     ),
     "sparc": _Linux(
@@ -228,6 +295,9 @@ FAMILIES = {
         capabilities=CAPABILITIES,
         pty_majors=_PTY_MAJORS,
         cached_transmitter_majors=_USB_SERIAL_MAJORS,
+        disciplines=DISCIPLINES,
+        pty_makers=_PTY_MAKERS,
+        terminals=_TERMINALS,
         rate_codes=SPARC_CODES,
     ),
 }

@@ -12,6 +12,8 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from anyserial._spi import printable
+
 from anyserial_posix._ioctl import call, get_int
 
 if TYPE_CHECKING:
@@ -123,7 +125,8 @@ def _descriptors(system: "Syscalls", folder: str, target: str) -> "Iterator[str]
 
 def _command(system: "Syscalls", pid: int) -> str:
     try:
-        return system.read_file(f"/proc/{pid}/comm").strip()
+        # Whoever runs the process chooses its name, escape sequences included.
+        return printable(system.read_file(f"/proc/{pid}/comm").removesuffix("\n"))
     except OSError:
         return "?"
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from anyserial_posix._ioctl import Ioctls
     from anyserial_posix._syscalls import Syscalls
 
-__all__ = ("LowLatency",)
+__all__ = ("LowLatency", "left_on")
 
 _INT = struct.Struct("=i")
 _OURS = 0x616E79
@@ -64,14 +64,6 @@ class LowLatency:
             set_struct(self._system, self._fd, self._set, after)
         return _is_on(get_struct(self._system, self._fd, self._get, _ioctl.SERIAL_STRUCT_SIZE))
 
-    def is_left_on(self) -> bool:
-        """Return whether it is on, and was switched on here: by a process that is at it, or was killed."""
-        try:
-            current = get_struct(self._system, self._fd, self._get, _ioctl.SERIAL_STRUCT_SIZE)
-        except OSError:
-            return False
-        return _is_on(current) and _divisor(current) == _OURS
-
     def put_back(self) -> None:
         """Undo `switch_on`, as far as the device is still there."""
         with suppress(OSError):
@@ -85,6 +77,15 @@ class LowLatency:
             with suppress(OSError):
                 if self._system.read_file(self._timer_path).strip() != self._timer:
                     self._system.write_file(self._timer_path, self._timer)
+
+
+def left_on(serial: bytes) -> bool:
+    """Return whether low latency was switched on by anyserial: in a process that uses it, or that was killed.
+
+    Args:
+        serial: What TIOCGSERIAL gives.
+    """
+    return _is_on(serial) and _divisor(serial) == _OURS
 
 
 def _flags(serial: bytes) -> int:

@@ -9,20 +9,22 @@ import stat
 from typing import TYPE_CHECKING, Final
 
 from anyserial._spi import translate
+from anyserial.exceptions import SerialError
 
 from anyserial_posix._handle import Handle, os_error
 from anyserial_posix._lock import holders
 
 if TYPE_CHECKING:
     from anyserial_posix._syscalls import Syscalls
+    from anyserial_posix._tables import Platform
 
 __all__ = ("open_node",)
 
 OPEN_FLAGS: Final = os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-def open_node(system: "Syscalls", path: str) -> tuple[Handle, int]:
-    """Open *path* and return its handle and its device number.
+def open_node(system: "Syscalls", platform: "Platform", path: str) -> Handle:
+    """Open *path* and return its handle.
 
     O_NOCTTY, or a hang-up could end the process with SIGHUP; O_NONBLOCK, or opening waits
     for a carrier; O_CLOEXEC, or a child process keeps the port open.
@@ -32,23 +34,29 @@ def open_node(system: "Syscalls", path: str) -> tuple[Handle, int]:
     """
     try:
         status = system.stat(path)
+        # What is no port is not even opened: that alone has effects on a FIFO, a tape or ptmx.
         if not stat.S_ISCHR(status.st_mode):
-            # Not even opened: that alone has effects on a FIFO or a tape.
             raise translate(os_error(errno.ENOTTY), context="open", path=path)
-        return Handle(system, path, system.open(path, OPEN_FLAGS)), status.st_rdev
+        if status.st_rdev in platform.pty_makers or path.endswith("/ptmx"):
+            text = "this is not a serial port: opening it makes a new pseudo-terminal"
+            raise SerialError(errno.ENOTTY, text, path)  # noqa: TRY301  # beside its like
+        return Handle(system, platform, path, system.open(path, OPEN_FLAGS), status.st_rdev)
+    except SerialError:
+        raise
     except ValueError as exc:  # a null character, or a surrogate that is no byte
         raise translate(os_error(errno.ENOENT), context="open", path=path, detail=str(exc)) from exc
     except OSError as exc:
-        raise translate(exc, context="open", path=path, detail=_detail(system, exc, path)) from exc.__cause__ or exc
+        detail = _detail(system, platform, exc, path)
+        raise translate(exc, context="open", path=path, detail=detail) from exc
 
 
-def _detail(system: "Syscalls", error: OSError, path: str) -> str | None:
+def _detail(system: "Syscalls", platform: "Platform", error: OSError, path: str) -> str | None:
     if error.errno == errno.EBUSY:
         return holders(system, path)
     if error.errno in (errno.EACCES, errno.EPERM):
         from anyserial_posix._access import explain  # noqa: PLC0415  # user and group databases, needed only now
 
-        return explain(system, path)
+        return explain(system, platform.name, path, error.errno)
     if error.errno == errno.ENOENT:
         target = system.realpath(path)
         if target != os.path.abspath(path):

@@ -3,6 +3,7 @@
 import errno
 import os
 import sys
+from functools import cache
 from typing import TYPE_CHECKING
 
 from anyserial.exceptions import UnsupportedPlatformError
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ("current_platform", "platform_for")
 
 
+@cache
 def current_platform() -> "Platform":
     """Return the tables of the platform that this process runs on.
 

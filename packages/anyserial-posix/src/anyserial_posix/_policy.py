@@ -15,41 +15,45 @@ if TYPE_CHECKING:
 
     from anyserial.config import SerialConfig
 
+    from anyserial_posix._handle import Handle
+
 __all__ = ("lacks_feature", "refuses_values")
 
 
-def refuses_values(config: "SerialConfig", found: "Sequence[str]", path: str, cause: OSError | None = None) -> None:
+def refuses_values(
+    config: "SerialConfig", found: "Sequence[str]", port: "Handle", cause: OSError | None = None
+) -> None:
     """Deal with values that the platform or the driver does not take.
 
     Args:
         config: Whose policy decides.
         found: What is wrong with each of them; nothing happens if empty.
-        path: The port's path.
+        port: The port.
         cause: The driver's own error, if there was one.
 
     Raises:
         UnsupportedConfigurationError: The policy is RAISE.
     """
     if found and config.unsupported_policy is not UnsupportedPolicy.IGNORE:
-        message = f"the serial driver does not take {', '.join(found)}"
+        message = f"the serial driver does not take {', '.join(found)}{port.remark}"
         if config.unsupported_policy is UnsupportedPolicy.WARN:
-            _warn(message, path)
+            _warn(message, port.path)
         else:
-            raise UnsupportedConfigurationError(errno.EINVAL, _with_hint(message), path) from cause
+            raise UnsupportedConfigurationError(errno.EINVAL, _with_hint(message), port.path) from cause
 
 
-def lacks_feature(config: "SerialConfig", feature: str, path: str, cause: OSError | None = None) -> None:
+def lacks_feature(config: "SerialConfig", feature: str, port: "Handle", cause: OSError | None = None) -> None:
     """Deal with a mechanism that the platform or the driver does not have.
 
     Raises:
         UnsupportedFeatureError: The policy is RAISE.
     """
+    missing = f"the serial driver does not have {feature}{port.remark}"
     if config.unsupported_policy is UnsupportedPolicy.WARN:
-        _warn(f"the serial driver does not have {feature}", path)
+        _warn(missing, port.path)
     elif config.unsupported_policy is UnsupportedPolicy.RAISE:
         number = errno.ENOTSUP if cause is None else cause.errno
-        message = _with_hint(f"the serial driver does not have {feature}")
-        raise UnsupportedFeatureError(number, message, path) from cause
+        raise UnsupportedFeatureError(number, _with_hint(missing), port.path) from cause
 
 
 def _with_hint(message: str) -> str:

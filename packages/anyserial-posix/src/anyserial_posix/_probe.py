@@ -1,6 +1,5 @@
 """What an open port can do, found out by queries. None of them may change anything."""
 
-import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
@@ -19,31 +18,21 @@ if TYPE_CHECKING:
 __all__ = ("refine",)
 
 
-def refine(platform: "Platform", system: "Syscalls", fd: int, device: int) -> "SerialCapabilities":
-    """Return the platform's capabilities with what the open port's driver says about them.
+def refine(platform: "Platform", system: "Syscalls", fd: int) -> "tuple[SerialCapabilities, bytes | None]":
+    """Return the platform's capabilities with what the open port's driver says about them, and TIOCGSERIAL's answer.
 
     Args:
         platform: The tables.
         system: The system calls.
-        fd: The open port.
-        device: The device number of its node.
+        fd: The open port; no pty, of which all that can be asked is known.
     """
     found = platform.capabilities
-    if os.major(device) in platform.pty_majors:
-        # A pty keeps eight bits and no parity, whatever is asked (drivers/tty/pty.c).
-        return replace(
-            found,
-            mark_space_parity=Capability.UNSUPPORTED,
-            one_point_five_stop_bits=Capability.UNSUPPORTED,
-            modem_lines=Capability.UNSUPPORTED,
-            low_latency=Capability.UNSUPPORTED,
-            rs485=Capability.UNSUPPORTED,
-        )
     ioctls = platform.ioctls
     if _answer(system, fd, ioctls.tiocmget, _ioctl.INT_SIZE) is False:
         found = replace(found, modem_lines=Capability.UNSUPPORTED)
     # That the structure can be read does not say whether the flag in it has an effect.
-    if _answer(system, fd, ioctls.tiocgserial, _ioctl.SERIAL_STRUCT_SIZE) is False:
+    serial = _answer(system, fd, ioctls.tiocgserial, _ioctl.SERIAL_STRUCT_SIZE)
+    if serial is False:
         found = replace(found, low_latency=Capability.UNSUPPORTED)
     mode = _answer(system, fd, ioctls.tiocgrs485, _ioctl.RS485.size)
     if mode is False:
@@ -51,7 +40,7 @@ def refine(platform: "Platform", system: "Syscalls", fd: int, device: int) -> "S
     elif mode and any(mode):
         # 8250 answers with zeros where it has no RS-485: only a mode that is set says yes.
         found = replace(found, rs485=Capability.SUPPORTED)
-    return found
+    return found, serial or None
 
 
 def _answer(system: "Syscalls", fd: int, request: int | None, size: int) -> bytes | Literal[False] | None:

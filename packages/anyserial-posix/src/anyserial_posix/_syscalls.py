@@ -10,6 +10,8 @@ import fcntl
 import os
 import select
 import termios
+import time
+from types import BuiltinFunctionType
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -20,11 +22,21 @@ __all__ = ("FLUSH_INPUT", "FLUSH_OUTPUT", "KERNEL", "Kernel", "Syscalls")
 FLUSH_INPUT = termios.TCIFLUSH
 FLUSH_OUTPUT = termios.TCOFLUSH
 
-_POLL_GONE = select.POLLHUP | select.POLLERR
+_NODEV = getattr(os, "ST_NODEV", 0)  # Linux only
+
+# eventlet takes poll away from the module, and gevent puts one there that reports no hang-up.
+_POLL = select.poll if isinstance(getattr(select, "poll", None), BuiltinFunctionType) else None
+_POLL_GONE = 0 if _POLL is None else select.POLLHUP | select.POLLERR
+_HUNG_UP = frozenset({errno.EIO, errno.ENXIO, errno.ENODEV})
+_LOOK_INTERVAL = 0.005  # seconds
 
 
 class Syscalls(Protocol):
-    """What the driver asks of the operating system; each call raises OSError and nothing else."""
+    """What the driver asks of the operating system.
+
+    Each call raises OSError and nothing else, and none because of a signal: one that a signal
+    interrupts is made again once Python's handler has run (PEP 475), unless that raises.
+    """
 
     @property
     def read(self) -> "Callable[[int, int], bytes]":
@@ -61,12 +73,24 @@ class Syscalls(Protocol):
         """``os.stat``."""
         ...
 
+    def allows_devices(self, path: str) -> bool:
+        """Return whether devices can be opened where *path* is, or whether its file system is mounted nodev."""
+        ...
+
     def flock(self, fd: int, operation: int, /) -> None:
         """``fcntl.flock``."""
         ...
 
+    def is_own_terminal(self, fd: int) -> bool:
+        """Return whether it is the controlling terminal of this process."""
+        ...
+
     def gone(self, fd: int, patience: float = 0.0) -> bool:
         """Return whether poll(2) reports POLLHUP or POLLERR, now or within *patience* seconds."""
+        ...
+
+    def pause(self, seconds: float, /) -> None:
+        """``time.sleep``."""
         ...
 
     def drain(self, fd: int) -> None:
@@ -113,6 +137,7 @@ class Kernel:
     readv = staticmethod(os.readv)
     write = staticmethod(os.write)
     close = staticmethod(os.close)
+    pause = staticmethod(time.sleep)
 
     def flock(self, fd: int, operation: int, /) -> None:
         """Lock or unlock the open file description."""
@@ -120,11 +145,20 @@ class Kernel:
 
     def ioctl(self, fd: int, request: int, argument: bytes) -> bytes:
         """Call with a copy of *argument* and return that."""
-        return fcntl.ioctl(fd, request, argument)
+        while True:
+            try:
+                return fcntl.ioctl(fd, request, argument)
+            except InterruptedError:  # fcntl.ioctl is the one call that PEP 475 left out
+                continue
 
     def ioctl_value(self, fd: int, request: int, argument: int) -> None:
         """Call with *argument* by value."""
-        fcntl.ioctl(fd, request, argument)
+        while True:
+            try:
+                fcntl.ioctl(fd, request, argument)
+            except InterruptedError:
+                continue
+            return
 
     def open(self, path: str, flags: int) -> int:
         """Open without making a new tty the controlling one, and without waiting for a carrier."""
@@ -134,43 +168,42 @@ class Kernel:
         """Follow links to the device node."""
         return os.stat(path)
 
+    def allows_devices(self, path: str) -> bool:
+        """Look at the flags of the mount."""
+        return not os.statvfs(path).f_flag & _NODEV
+
+    def is_own_terminal(self, fd: int) -> bool:
+        """Ask for its foreground group, which the kernel tells of no other terminal."""
+        try:
+            os.tcgetpgrp(fd)
+        except OSError:
+            return False
+        return True
+
     def gone(self, fd: int, patience: float = 0.0) -> bool:
         """Ask poll(2), which reports hang-up and error whether they are asked for or not."""
-        poller = select.poll()  # a poll object refuses two threads at once, so each call has its own
+        if _POLL is None:
+            return _gone_by_request(fd, patience)
+        poller = _POLL()  # a poll object refuses two threads at once, so each call has its own
         poller.register(fd, 0)
         events = poller.poll(patience * 1000)
         return bool(events) and bool(events[0][1] & _POLL_GONE)
 
     def drain(self, fd: int) -> None:
-        """Wait for tcdrain(3), also beyond signals: the termios module does not (PEP 475)."""
-        while True:
-            try:
-                return termios.tcdrain(fd)
-            except termios.error as exc:
-                error = _os_error(exc)
-                if error.errno != errno.EINTR:
-                    raise error from exc
+        """Wait for tcdrain(3)."""
+        _library_call(termios.tcdrain, fd)
 
     def flush(self, fd: int, queue: int) -> None:
         """Discard with tcflush(3)."""
-        try:
-            termios.tcflush(fd, queue)
-        except termios.error as exc:
-            raise _os_error(exc) from exc
+        _library_call(termios.tcflush, fd, queue)
 
     def get_attributes(self, fd: int) -> list[int | list[bytes | int]]:
         """Read the attributes through the C library."""
-        try:
-            return termios.tcgetattr(fd)
-        except termios.error as exc:
-            raise _os_error(exc) from exc
+        return _library_call(termios.tcgetattr, fd)
 
     def set_attributes(self, fd: int, attributes: list[int | list[bytes | int]]) -> None:
         """Set the attributes at once, through the C library."""
-        try:
-            termios.tcsetattr(fd, termios.TCSANOW, attributes)
-        except termios.error as exc:
-            raise _os_error(exc) from exc
+        _library_call(termios.tcsetattr, fd, termios.TCSANOW, attributes)
 
     def read_file(self, path: str) -> str:
         """Read a small text file."""
@@ -195,9 +228,33 @@ class Kernel:
         return os.path.realpath(path)
 
 
-def _os_error(error: termios.error) -> OSError:
-    # termios.error is no OSError, though it carries the same two arguments.
-    return OSError(*error.args)
+def _gone_by_request(fd: int, patience: float) -> bool:
+    """Return whether the tty answers no request any more, for a process without poll(2).
+
+    Reading the attributes asks the kernel only, which refuses it once a tty has hung up: with EIO
+    on Linux, ENXIO elsewhere.
+    """
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            termios.tcgetattr(fd)
+        except termios.error as exc:
+            if exc.args[0] in _HUNG_UP:
+                return True
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(_LOOK_INTERVAL)
+
+
+def _library_call[**P, T](function: "Callable[P, T]", *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a function of the termios module, again after a signal, and raise its error as an OSError."""
+    while True:
+        try:
+            return function(*args, **kwargs)
+        except termios.error as exc:
+            # It is no OSError, though it carries the same two arguments.
+            if exc.args[0] != errno.EINTR:
+                raise OSError(*exc.args) from exc
 
 
 KERNEL = Kernel()

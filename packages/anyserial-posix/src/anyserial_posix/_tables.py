@@ -5,7 +5,11 @@ calls that differ between them. It looks at nothing and decides nothing.
 """
 
 import struct
+from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, override
+
+from anyserial.capabilities import Capability
 
 from anyserial_posix._ioctl import get_struct, set_struct
 from anyserial_posix._termios import Attributes, Flags
@@ -73,6 +77,9 @@ class Platform:
         only_coded_rates: bool = False,
         pty_majors: frozenset[int] = frozenset(),
         cached_transmitter_majors: frozenset[int] = frozenset(),
+        disciplines: "Mapping[int, str] | None" = None,
+        pty_makers: frozenset[int] = frozenset(),
+        terminals: frozenset[int] = frozenset(),
         read_limit: int = 4096,
     ) -> None:
         self.name = name
@@ -86,12 +93,33 @@ class Platform:
         self.pty_majors = pty_majors
         # Drivers that answer TIOCSERGETLSR from what the device last told them.
         self.cached_transmitter_majors = cached_transmitter_majors
+        # Line disciplines that keep what a tty receives for themselves, by the number that TIOCGETD gives.
+        self.disciplines: Mapping[int, str] = disciplines or {}
+        # By device number: what makes a new pty when it is opened, and the screens that people work at.
+        self.pty_makers = pty_makers
+        self.terminals = terminals
         # A read allocates what it is asked for, so it asks for no more than a tty gives at once.
         self.read_limit = read_limit
+
+    @cached_property
+    def pty_capabilities(self) -> "SerialCapabilities":
+        """What a pty can do: it keeps eight bits and no parity, whatever is asked (drivers/tty/pty.c)."""
+        return replace(
+            self.capabilities,
+            mark_space_parity=Capability.UNSUPPORTED,
+            one_point_five_stop_bits=Capability.UNSUPPORTED,
+            modem_lines=Capability.UNSUPPORTED,
+            low_latency=Capability.UNSUPPORTED,
+            rs485=Capability.UNSUPPORTED,
+        )
 
     @override
     def __repr__(self) -> str:
         return f"<Platform {self.name}>"
+
+    def discipline(self, number: int) -> str | None:
+        """Return the name of a line discipline that takes all that a tty receives; None if reads get it."""
+        return self.disciplines.get(number)
 
     def simpler(self) -> "Platform | None":
         """Return another way to the attributes, for a kernel without this platform's requests, or None."""

@@ -10,6 +10,7 @@ settings again, and `dropped` says what of the wanted settings is missing.
 What a platform lacks has mask 0 in its `Flags`; `lacking` names it before anything is set.
 """
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from anyserial.config import ByteSize, LineErrors, Parity, StopBits
@@ -19,9 +20,28 @@ if TYPE_CHECKING:
 
     from anyserial.config import SerialConfig
 
-__all__ = ("Attributes", "Flags", "LineSettings", "build", "decode", "dropped", "lacking", "spelled", "wanted")
+__all__ = (
+    "Attributes",
+    "Flags",
+    "LineSettings",
+    "build",
+    "changes_input",
+    "decode",
+    "dropped",
+    "lacking",
+    "raw",
+    "spelled",
+    "wanted",
+)
 
 RATE_TOLERANCE = 0.02  # a UART samples a frame wrongly from about this error on
+
+_SIZES = {
+    ByteSize.FIVE: attrgetter("cs5"),
+    ByteSize.SIX: attrgetter("cs6"),
+    ByteSize.SEVEN: attrgetter("cs7"),
+    ByteSize.EIGHT: attrgetter("cs8"),
+}
 
 XON = 0x11
 XOFF = 0x13
@@ -45,6 +65,10 @@ class Flags(NamedTuple):
 
     inpck: int
     parmrk: int
+    istrip: int
+    inlcr: int
+    igncr: int
+    icrnl: int
     ixon: int
     ixoff: int
     csize: int
@@ -59,10 +83,14 @@ class Flags(NamedTuple):
     hupcl: int
     clocal: int
     crtscts: int
+    isig: int
+    icanon: int
+    echo: int
     vmin: int
     vtime: int
     vstart: int
     vstop: int
+    iuclc: int = 0
     cmspar: int = 0
     dtr_dsr: int = 0
     cbaud: int = 0
@@ -133,6 +161,28 @@ def lacking(config: "SerialConfig", flags: Flags, platform: str, rates: "Contain
     return found
 
 
+def changes_input(attributes: Attributes, flags: Flags, *, xon_xoff: bool) -> bool:
+    """Return whether a tty with these attributes changes what it receives: lines, signals, CR and NL, stripped bits.
+
+    Args:
+        attributes: The attributes in force.
+        flags: The platform's bits.
+        xon_xoff: Whether the caller wants XON and XOFF taken out of the input.
+    """
+    iflag = flags.istrip | flags.inlcr | flags.igncr | flags.icrnl | flags.iuclc
+    if not xon_xoff:
+        iflag |= flags.ixon
+    return bool(attributes.iflag & iflag or attributes.lflag & (flags.icanon | flags.isig))
+
+
+def raw(attributes: Attributes, flags: Flags) -> Attributes:
+    """Return *attributes* in raw mode, the line's own settings (rate, frame, flow control by lines) as they are."""
+    cc = bytearray(attributes.cc)
+    cc[flags.vmin] = 1
+    cc[flags.vtime] = 0
+    return attributes._replace(iflag=0, oflag=0, lflag=0, cc=bytes(cc))
+
+
 def build(current: Attributes, line: LineSettings, flags: Flags, rate_codes: "Mapping[int, int]") -> Attributes:
     """Return the attributes that put settings in force.
 
@@ -162,10 +212,11 @@ def build(current: Attributes, line: LineSettings, flags: Flags, rate_codes: "Ma
         | flags.cbaud
         | flags.cibaud
     )
-    cflag = current.cflag & ~cleared | flags.cread | flags.clocal | _size_bits(flags)[line.byte_size]
+    cflag = current.cflag & ~cleared | flags.cread | flags.clocal | _SIZES[line.byte_size](flags)
     if line.stop_bits is not StopBits.ONE:
         cflag |= flags.cstopb
-    cflag |= _parity_bits(flags)[line.parity]
+    if line.parity is not Parity.NONE:
+        cflag |= _parity_bits(flags)[line.parity]
     if line.hangup_on_close:
         cflag |= flags.hupcl
     if line.rts_cts:
@@ -186,7 +237,7 @@ def decode(attributes: Attributes, flags: Flags) -> LineSettings:
     """Return the line settings that *attributes* mean."""
     cflag = attributes.cflag
     size_bits = cflag & flags.csize
-    byte_size = next((size for size, bits in _size_bits(flags).items() if bits == size_bits), ByteSize.EIGHT)
+    byte_size = next((size for size, bits_of in _SIZES.items() if bits_of(flags) == size_bits), ByteSize.EIGHT)
     parity_mask = flags.parenb | flags.parodd | flags.cmspar
     # Without PARENB the other two say nothing.
     parity_bits = cflag & parity_mask if cflag & flags.parenb else 0
@@ -238,15 +289,6 @@ def spelled(line: LineSettings) -> str:
 
 def _all_set(value: int, mask: int) -> bool:
     return mask != 0 and value & mask == mask
-
-
-def _size_bits(flags: Flags) -> dict[ByteSize, int]:
-    return {
-        ByteSize.FIVE: flags.cs5,
-        ByteSize.SIX: flags.cs6,
-        ByteSize.SEVEN: flags.cs7,
-        ByteSize.EIGHT: flags.cs8,
-    }
 
 
 def _parity_bits(flags: Flags) -> dict[Parity, int]:

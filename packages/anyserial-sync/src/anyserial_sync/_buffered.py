@@ -1,22 +1,24 @@
 """Receiving a given length, up to a delimiter, or line by line.
 
-What was read too far, and everything that was read for a call that ends with an error,
-goes back to the front of the port's own queue, from which every receive is served
-first. So nothing is lost, whichever methods are mixed. Reading itself is `_base`.
+What is received for such a call stays in the pushback until all of it is there; then one step takes it.
+So nothing is lost, whichever methods are mixed, and wherever a call is interrupted. Waiting is
+`_waiting`'s.
 """
 
 import errno
 from typing import TYPE_CHECKING, Any
 
 import anyio
-from anyserial._checks import check_positive
+from anyserial._spi import RECEIVER, check_positive
 from anyserial.exceptions import SerialDisconnectedError
 
-from anyserial_sync._base import BlockingPortBase
-from anyserial_sync._timeouts import deadline_of
+from anyserial_sync._timeouts import deadline_of, timed_out
+from anyserial_sync._waiting import BlockingPort
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+
+    from anyserial.exceptions import LineError
 
 __all__ = ("BufferedReceiving",)
 
@@ -37,7 +39,7 @@ class _IncompleteError(SerialDisconnectedError, anyio.IncompleteRead):
         super().__init__(*args)
 
 
-class BufferedReceiving(BlockingPortBase):
+class BufferedReceiving(BlockingPort):
     """The methods that `anyio.streams.buffered.BufferedByteReceiveStream` adds to the async port, and lines."""
 
     def receive_exactly(self, nbytes: int, *, timeout: float | None = None) -> bytes:
@@ -144,34 +146,71 @@ class BufferedReceiving(BlockingPortBase):
             timeout: As the caller's.
         """
         deadline = deadline_of(timeout)
-        lane = self._receiving
-        turn, me = lane.turn, object()
+        port, pushback, turns = self._port, self._pushback, self._turns
+        me = object()
+        before = 0
+        items: list[bytes | LineError] = []
+        rest: list[bytes | LineError] | None = None
         buffer = bytearray()
         try:
-            if turn.setdefault("taken", me) is not me:
-                self._refuse_entry(lane)
-            end = searched = 0
-            while (end := ends(buffer, searched) if buffer else -1) < 0:
-                searched = len(buffer)
-                size = min(most - searched, self._chunk_size)
-                buffer += self._next(lane, me, size, deadline, poll=timeout == 0)
-            data = bytes(buffer[:end])
-            self._bytes_received += end
-            if rest := bytes(buffer[end:]):
-                self._carry.give_back(rest)
+            try:
+                if turns.setdefault(RECEIVER, me) is not me:
+                    self._receiving.refuse_entry()
+                self._check_readable()
+                before = port.bytes_received
+                seen = searched = 0
+                while True:
+                    items = pushback.items
+                    error = None
+                    for item in items[seen:]:
+                        if not isinstance(item, bytes):
+                            error = item
+                            break
+                        buffer += item
+                        seen += 1
+                    if (end := ends(buffer, searched) if buffer else -1) >= 0:
+                        break
+                    if error is not None:
+                        # Reported once; what came before it leads the next receive.
+                        pushback.items = [*items[:seen], *items[seen + 1 :]]
+                        raise error
+                    searched = len(buffer)
+                    self._fill_more(me, min(most - searched, port.chunk_size), deadline, poll=timeout == 0)
+                    if pushback.items is not items:  # thrown away meanwhile by another thread
+                        buffer.clear()
+                        seen = searched = 0
+                left = bytes(buffer[end:])
+                rest = [left, *items[seen:]] if left else items[seen:]
+                data = bytes(buffer[:end])
+                pushback.items = rest
+                port.bytes_received = before + end
+                return data
+            finally:
+                self._leave(RECEIVER, me)
         except BaseException as exc:
-            if buffer:
-                self._carry.give_back(bytes(buffer))
+            if rest is not None and pushback.items is rest:
+                pushback.items = items
+                port.bytes_received = before
+            self._leave(RECEIVER, me)
             if isinstance(exc, SerialDisconnectedError):
-                self._disconnect(exc)
-                if buffer:
-                    raise _IncompleteError(
-                        exc.errno or errno.ENODEV,
-                        f"the serial device is gone; {len(buffer)} bytes of what was asked for can be received",
-                        self._path,
-                    ) from exc
+                port.unplug(exc)
+            if isinstance(exc, SerialDisconnectedError) and buffer:
+                raise _IncompleteError(
+                    exc.errno or errno.ENODEV,
+                    f"the serial device is gone; {len(buffer)} bytes of what was asked for can be received",
+                    port.path,
+                ) from exc
             raise
-        else:
-            return data
-        finally:
-            self._leave(lane, me)
+
+    def _fill_more(self, me: object, size: int, deadline: float | None, *, poll: bool) -> None:
+        """Append something to what is in the pushback."""
+        turnstile, port = self._receiving, self._port
+        if turnstile.interrupted:
+            turnstile.check(me)
+        attempt_first, self._attempt_first = self._attempt_first, False
+        if attempt_first or poll:
+            if port.transport.read_onto(port.pushback.items, size):
+                return
+            if poll and port.transport.has_descriptor:
+                raise timed_out("not everything was received", port.path)
+        self._waits.fill(turnstile, me, size, deadline)

@@ -4,23 +4,24 @@ What is found, and how, is the part ``anyserial_discovery``'s, reached through c
 here is only how a thread waits for it.
 """
 
-import threading
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Self
 
 import anyio
-from anyserial import _offload, discovery
-from anyserial._spi import check_seconds
+from anyserial import discovery
+from anyserial._spi import CLOSED, OPEN, RECEIVER, Job, check_seconds, held, post
 
-from anyserial_sync._lane import Lane
-from anyserial_sync._steps import wait_for
+from anyserial_sync._bell import Bell
+from anyserial_sync._runner import wait_for
 from anyserial_sync._timeouts import LONGEST_WAIT, check_timeout, deadline_of, timed_out
+from anyserial_sync._turnstile import Turnstile
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable
     from types import TracebackType
 
+    from anyserial._spi import Waker
     from anyserial.discovery import DiscoveryBackend, PortEvent, PortInfo
 
 __all__ = ("PortWatch", "find_serial_port", "list_serial_ports", "watch_serial_ports")
@@ -99,17 +100,18 @@ def find_serial_port(
 
 
 def _within[T](function: "Callable[[], T]", timeout: float | None) -> T:
-    check_timeout(timeout)
-    if timeout is None:
+    deadline = deadline_of(timeout)
+    if deadline is None:
         return function()
-    sleeper = threading.Event()
-    job = _offload.Job(function, sleeper.set, None)
-    _offload.submit(job.run)
-    try:
-        wait_for(job, sleeper, timeout, "serial ports")
-    except BaseException:
-        job.abandon()
-        raise
+    bell = Bell()
+    job = Job(function, bell.wake)
+    with held():
+        try:
+            post(job)
+            wait_for(job, bell, deadline, "serial ports")
+        except BaseException:
+            job.unwanted = True
+            raise
     result: T = job.take()
     return result
 
@@ -138,6 +140,20 @@ def watch_serial_ports(*, interval: float = 1.0, timeout: float | None = None) -
     return PortWatch(interval, timeout)
 
 
+class _Life:
+    """Whether a watch is open, and which call waits for its events; see `Owner`."""
+
+    def __init__(self) -> None:
+        self.path = "serial ports"
+        self.state: int = OPEN
+        self.turns: dict[str, object] = {}
+        self.wakers: list[Waker] = []
+
+    def refusal(self) -> anyio.ClosedResourceError:
+        """See `Owner`."""
+        return anyio.ClosedResourceError()
+
+
 class PortWatch:
     """The events of `watch_serial_ports`: a context manager and iterator. Any thread may close it."""
 
@@ -145,7 +161,8 @@ class PortWatch:
         self._interval = interval
         self._timeout = timeout
         self._watcher: Any = None
-        self._lane = Lane(writing=False)
+        self._life = _Life()
+        self._turnstile = Turnstile(self._life, RECEIVER)
 
     def __enter__(self) -> Self:
         """Start watching.
@@ -153,7 +170,7 @@ class PortWatch:
         Raises:
             RuntimeError: It was entered before.
         """
-        if self._watcher is not None or self._lane.ended:
+        if self._watcher is not None or self._life.state:
             raise RuntimeError("a watch can be entered only once: call watch_serial_ports() again")
         self._watcher = discovery._watch(self._interval)  # noqa: SLF001  # core's, for its parts
         return self
@@ -172,7 +189,9 @@ class PortWatch:
 
         A thread that waits for an event gets anyio.ClosedResourceError.
         """
-        if self._lane.end():
+        self._life.state = CLOSED
+        self._turnstile.wake()
+        if not self._life.turns:
             self._release()
 
     def __iter__(self) -> Self:
@@ -188,31 +207,39 @@ class PortWatch:
             anyio.BusyResourceError: Another thread is waiting.
         """
         deadline = deadline_of(self._timeout)
-        lane, me = self._lane, object()
+        life, me = self._life, object()
         try:
-            if lane.turn.setdefault("taken", me) is not me:
-                raise anyio.BusyResourceError("waiting for port events of")
-            while True:
-                if lane.ended or self._watcher is None:
-                    raise anyio.ClosedResourceError
-                if self._watcher.events:
-                    event: PortEvent = self._watcher.events.popleft()
-                    return event
-                if not self._wait(lane, deadline):
-                    raise timed_out("no port came or went", "serial ports")
-                self._watcher.process()
-        finally:
-            if lane.turn.get("taken") is me:
-                del lane.turn["taken"]
-                if lane.interrupted and lane.retire():
-                    self._release()
+            try:
+                if life.turns.setdefault(RECEIVER, me) is not me:
+                    raise anyio.BusyResourceError("waiting for port events of")
+                while True:
+                    if life.state or self._watcher is None:
+                        raise anyio.ClosedResourceError
+                    if self._watcher.events:
+                        event: PortEvent = self._watcher.events.popleft()
+                        return event
+                    if not self._wait(deadline):
+                        raise timed_out("no port came or went", "serial ports")
+                    self._watcher.process()
+            finally:
+                self._leave(me)
+        except BaseException:
+            self._leave(me)
+            raise
 
-    def _wait(self, lane: Lane, deadline: float | None) -> bool:
+    def _leave(self, me: object) -> None:
+        life = self._life
+        if life.turns.get(RECEIVER) is me:
+            del life.turns[RECEIVER]
+        if life.state:
+            self._release()
+
+    def _wait(self, deadline: float | None) -> bool:
         """Wait until it is worth looking; return whether that was before *deadline*."""
         look_after = self._watcher.timeout()
         left = None if deadline is None else max(deadline - monotonic(), 0.0)
         seconds = min(value for value in (look_after, left, LONGEST_WAIT) if value is not None)
-        wait = lane.wait or lane.arm(self._watcher.fileno())
+        wait = self._turnstile.wait or self._turnstile.arm(self._watcher.fileno())
         if wait(seconds * 1000):
             return True
         return left is None or seconds < left or seconds == look_after

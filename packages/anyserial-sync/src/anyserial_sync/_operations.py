@@ -1,41 +1,26 @@
 """The operations of the blocking port: settings, lines, queues, counters.
 
-Their public face only; what each one does is written once, as steps, in `anyserial._port`.
+Their public face only; what each one does is written once, as steps, in `anyserial._port.operations`.
 """
 
-import threading
 from typing import TYPE_CHECKING
 
-from anyserial._checks import check_config
+from anyserial._spi import check_config, operations
 
-from anyserial_sync._base import BlockingPortBase
-from anyserial_sync._timeouts import deadline_of, remaining, timed_out
+from anyserial_sync._waiting import BlockingPort
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from anyserial._port import LinesSeen
-    from anyserial.backend import AsyncSerialBackend, SerialBackend
+    from anyserial._spi import LinesSeen
     from anyserial.capabilities import ControlLines, LineCounters, ModemLines
     from anyserial.config import SerialConfig
-    from anyserial.discovery import PortInfo
 
 __all__ = ("BlockingOperations",)
 
 
-class BlockingOperations(BlockingPortBase):
+class BlockingOperations(BlockingPort):
     """Everything that a port does beside receiving and sending."""
-
-    def __init__(
-        self,
-        backend: "SerialBackend | AsyncSerialBackend",
-        config: "SerialConfig",
-        *,
-        port_info: "PortInfo | None" = None,
-    ) -> None:
-        """As `PortBase`."""
-        super().__init__(backend, config, port_info=port_info)
-        self._configuring = threading.Lock()
 
     def configure(self, config: "SerialConfig", *, timeout: float | None = None) -> None:
         """Apply new settings while the port is in use; a parked receive is not disturbed.
@@ -56,14 +41,7 @@ class BlockingOperations(BlockingPortBase):
                 or none; `config` tells once that is over.
         """
         check_config(config)
-        deadline = deadline_of(timeout)
-        left = remaining(deadline)
-        if not self._configuring.acquire(timeout=-1 if left is None else min(left, threading.TIMEOUT_MAX)):
-            raise timed_out("another thread's settings were not applied", self._path)
-        try:
-            self._perform(self._configure(config), timeout if timeout == 0 else remaining(deadline))
-        finally:
-            self._configuring.release()
+        self._perform(operations.configure(self._port, config), timeout)
 
     def reset_input_buffer(self, *, timeout: float | None = None) -> None:
         """Throw away everything received and not read yet, in the kernel and here.
@@ -76,7 +54,7 @@ class BlockingOperations(BlockingPortBase):
             SerialDisconnectedError: The device is gone.
             SerialClosedError: The port is closed.
         """
-        self._perform(self._reset_input(), timeout)
+        self._perform(operations.reset_input(self._port), timeout)
 
     def reset_output_buffer(self, *, timeout: float | None = None) -> None:
         """Throw away what was sent and has not left yet, as far as the driver can.
@@ -91,7 +69,7 @@ class BlockingOperations(BlockingPortBase):
             SerialDisconnectedError: The device is gone.
             SerialClosedError: The port is closed.
         """
-        self._perform(self._reset_output(), timeout)
+        self._perform(operations.reset_output(self._port), timeout)
 
     def drain(self, *, timeout: float | None = None) -> None:
         """Wait until the kernel's output queue is empty (TIOCOUTQ; a pty's always is).
@@ -106,7 +84,7 @@ class BlockingOperations(BlockingPortBase):
             SerialCancelledError: `cancel_send` was called meanwhile.
             anyio.BusyResourceError: Another thread is sending or draining.
         """
-        self._perform_as_sender(self._drain(), timeout)
+        self._perform_as_sender(operations.drain(self._port), timeout)
 
     def drain_exact(self, *, timeout: float | None = None) -> None:
         """Wait until the UART has sent its last bit.
@@ -121,7 +99,7 @@ class BlockingOperations(BlockingPortBase):
         Raises:
             As `drain`.
         """
-        self._perform_as_sender(self._drain_exact(), timeout)
+        self._perform_as_sender(operations.drain_exact(self._port), timeout)
 
     def send_break(self, duration: float = 0.25, *, timeout: float | None = None) -> None:
         """Hold the line in the break condition, then release it, whatever happens meanwhile.
@@ -138,7 +116,7 @@ class BlockingOperations(BlockingPortBase):
             SerialCancelledError: `cancel_send` was called meanwhile; the break is released.
             anyio.BusyResourceError: Another thread is sending or draining.
         """
-        self._perform_as_sender(self._send_break(duration), timeout)
+        self._perform_as_sender(operations.send_break(self._port, duration), timeout)
 
     def set_break(self, on: bool, *, timeout: float | None = None) -> None:
         """Hold the line in the break condition until told otherwise, or until the port is closed.
@@ -153,7 +131,7 @@ class BlockingOperations(BlockingPortBase):
             SerialDisconnectedError: The device is gone.
             SerialClosedError: The port is closed.
         """
-        self._perform(self._set_break(on), timeout)
+        self._perform(operations.set_break(self._port, on), timeout)
 
     def modem_lines(self, *, timeout: float | None = None) -> "ModemLines":
         """Read CTS, DSR, RI and CD (TIOCMGET).
@@ -167,7 +145,7 @@ class BlockingOperations(BlockingPortBase):
             SerialDisconnectedError: The device is gone.
             SerialClosedError: The port is closed.
         """
-        return self._perform(self._modem_lines(), timeout)
+        return self._perform(operations.modem_lines(self._port), timeout)
 
     def control_lines(self, *, timeout: float | None = None) -> "ControlLines":
         """Read back RTS and DTR (TIOCMGET).
@@ -181,7 +159,7 @@ class BlockingOperations(BlockingPortBase):
             SerialDisconnectedError: The device is gone.
             SerialClosedError: The port is closed.
         """
-        return self._perform(self._control_lines(), timeout)
+        return self._perform(operations.control_lines(self._port), timeout)
 
     def set_control_lines(
         self, *, rts: bool | None = None, dtr: bool | None = None, timeout: float | None = None
@@ -199,7 +177,7 @@ class BlockingOperations(BlockingPortBase):
             SerialDisconnectedError: The device is gone.
             SerialClosedError: The port is closed.
         """
-        self._perform(self._set_control_lines(rts, dtr), timeout)
+        self._perform(operations.set_control_lines(self._port, rts, dtr), timeout)
 
     def wait_modem_change(self, *, interval: float = 0.02, timeout: float | None = None) -> "ModemLines":
         """Wait until a modem line changes, and return the lines as they are then.
@@ -219,7 +197,7 @@ class BlockingOperations(BlockingPortBase):
             SerialDisconnectedError: The device is gone; noticed at the next look.
             SerialClosedError: The port is closed, or was closed meanwhile.
         """
-        lines, _ = self._perform(self._modem_change(interval, None), timeout)
+        lines, _ = self._perform(operations.modem_change(self._port, interval, None), timeout)
         return lines
 
     def modem_changes(self, *, interval: float = 0.02, timeout: float | None = None) -> "Generator[ModemLines]":
@@ -238,9 +216,9 @@ class BlockingOperations(BlockingPortBase):
             SerialDisconnectedError: The device is gone.
             SerialClosedError: The port is closed, or was closed meanwhile.
         """
-        seen: LinesSeen = self._perform(self._look_at_lines(), timeout)
+        seen: LinesSeen = self._perform(operations.look_at_lines(self._port), timeout)
         while True:
-            seen = self._perform(self._modem_change(interval, seen), timeout)
+            seen = self._perform(operations.modem_change(self._port, interval, seen), timeout)
             yield seen[0]
 
     def line_counters(self, *, timeout: float | None = None) -> "LineCounters":
@@ -255,4 +233,4 @@ class BlockingOperations(BlockingPortBase):
             SerialDisconnectedError: The device is gone.
             SerialClosedError: The port is closed.
         """
-        return self._perform(self._line_counters(), timeout)
+        return self._perform(operations.line_counters(self._port), timeout)

@@ -4,72 +4,77 @@ It is shared by all ports that need it and runs only while one of them is open. 
 on a descriptor never comes here.
 """
 
-import os
-import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast, override
 
-import anyio
-from anyio.from_thread import BlockingPortal, BlockingPortalProvider
+from anyserial._spi import OpenPort, SelfWaitingTransport
 
-from anyserial_sync._steps import POLL_GRACE, wait_for
+from anyserial_sync._bell import Bell
+from anyserial_sync._portal_provider import get_portal_provider
+from anyserial_sync._runner import POLL_GRACE
+from anyserial_sync._timeouts import remaining, timed_out
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable
 
-    from anyserial.backend import AsyncSerialBackend, SerialBackend
+    import anyio
+    from anyserial._spi import OnWorker, Opening
+    from anyserial.backend import AsyncSerialBackend
 
-__all__ = ("Portal", "configure_portal", "get_portal_provider")
+    from anyserial_sync._serial_port import SerialPort
+    from anyserial_sync._turnstile import Turnstile
 
-
-class _Provider(BlockingPortalProvider):
-    """AnyIO's provider, which also knows whether it was ever used."""
-
-    used = False
-
-    @override
-    def __enter__(self) -> BlockingPortal:
-        with _lock:
-            self.used = True
-        return super().__enter__()
+__all__ = ("PortalTransport", "PortalWaits", "open_in_portal")
 
 
-_lock = threading.Lock()
-_provider = _Provider()
-
-
-def _forget_portal() -> None:
-    global _lock, _provider  # noqa: PLW0603  # the parent's thread does not exist in a forked child
-    used = _provider.used
-    _lock = threading.Lock()
-    _provider = _Provider(_provider.backend, _provider.backend_options)
-    _provider.used = used
-
-
-os.register_at_fork(after_in_child=_forget_portal)
-
-
-def configure_portal(backend: str = "asyncio", backend_options: "Mapping[str, Any] | None" = None) -> None:
-    """Choose the event loop that backends without a descriptor run in.
-
-    Ports on a descriptor, which are all that anyserial opens by itself, need none.
+class _Task[T]:
+    """One awaitable: run in the event loop, waited for in another thread.
 
     Args:
-        backend: ``"asyncio"`` or ``"trio"``, as for `anyio.run`.
-        backend_options: As for `anyio.run`; ``{"use_uvloop": True}``, say.
-
-    Raises:
-        RuntimeError: The portal was used already: it is too late.
+        function: Called in the event loop's thread.
+        notify: Called there when it is over.
     """
-    with _lock:
-        if _provider.used:
-            raise RuntimeError("configure_portal must be called before the first use of the portal")
-        _provider.backend = backend
-        _provider.backend_options = None if backend_options is None else dict(backend_options)
 
+    def __init__(self, function: "Callable[[], Awaitable[T]]", notify: "Callable[[], object]") -> None:
+        self._function = function
+        self._notify = notify
+        self._scope: anyio.CancelScope | None = None
+        self._is_cancelled = False
+        self.result: T | None = None
+        self.error: BaseException | None = None
+        self.finished = False
+        self.succeeded = False
 
-def get_portal_provider() -> BlockingPortalProvider:
-    """Return the shared provider, as a context manager for who needs the portal himself; starts nothing."""
-    return _provider
+    async def run(self) -> None:
+        from anyio import CancelScope  # noqa: PLC0415  # for this module's readers
+
+        try:
+            with CancelScope() as self._scope:
+                if self._is_cancelled:
+                    self._scope.cancel()
+                self.result = await self._function()
+                self.succeeded = True
+        except Exception as exc:  # noqa: BLE001  # carried to the thread that waits
+            self.error = exc
+        finally:
+            self._scope = None
+            self.finished = True
+            self._notify()
+
+    def cancel(self) -> None:
+        """Cancel it; in the event loop's thread."""
+        self._is_cancelled = True
+        if self._scope is not None:
+            self._scope.cancel()
+
+    def take(self) -> T:
+        error, self.error = self.error, None
+        if error is None:
+            return cast("T", self.result)
+        try:
+            raise error
+        finally:
+            del error  # a traceback refers to this frame, which would refer to the error
 
 
 class Portal:
@@ -81,114 +86,179 @@ class Portal:
 
     def close(self) -> None:
         """Give the share back; with the last one the portal ends."""
-        self._provider.__exit__(None, None, None)
-
-    def closing(self, backend: "AsyncSerialBackend") -> "SerialBackend":
-        """Return what a `ClosingJob` takes for *backend*: its `close` closes it, and gives the share back."""
-        return cast("SerialBackend", _BackendClose(backend, self))
+        provider, self._provider = self._provider, None  # type: ignore[assignment]
+        if provider is not None:
+            provider.__exit__(None, None, None)
 
     def query[T](self, function: "Callable[[], T]") -> T:
         """Call what must not block, in the event loop's thread."""
         return self._portal.call(function)
 
+    def start(self, task: "_Task[Any]") -> None:
+        """Have *task* run."""
+        self._portal.start_task_soon(task.run)
+
+    def cancel(self, task: "_Task[Any]") -> None:
+        """Have *task* cancelled."""
+        self._portal.start_task_soon(task.cancel)
+
     def finish[T](self, function: "Callable[[], Awaitable[T]]") -> T:
         """Await what *function* returns, whatever it takes."""
-        task = _Task(function, threading.Event())
-        self._portal.start_task_soon(task.run)
-        task.sleeper.wait()
+        bell = Bell()
+        task = _Task(function, bell.wake)
+        self.start(task)
+        while not task.finished:
+            bell.wait(None)
         return task.take()
 
     def run[T](
         self,
         function: "Callable[[], Awaitable[T]]",
-        sleeper: threading.Event,
-        *,
-        timeout: float | None,
+        bell: Bell,
+        deadline: float | None,
+        check: "Callable[[], object]",
+        what: str,
         path: str,
-        check: "Callable[[], None]",
-        late: "Callable[[T], object] | None" = None,
+        late: "Callable[[T], object]",
     ) -> T:
         """Await what *function* returns, until it is interrupted.
 
         Args:
             function: Called in the event loop's thread.
-            sleeper: What other threads set to have *check* called.
-            timeout: Seconds; as the event loop has to come round, it gets at least 10 ms.
-            path: The port's, for messages.
+            bell: What others ring to have *check* called.
+            deadline: By `time.monotonic`; as the event loop has to come round, there are at least 10 ms.
             check: Raises if the call was interrupted.
+            what: What did not happen before the deadline.
+            path: The port's, for messages.
             late: Given the result if there is one in spite of the interruption.
 
         Raises:
-            TimeoutError: It took longer than *timeout*, and was cancelled.
+            TimeoutError: The deadline came first, and it was cancelled.
         """
-        task = _Task(function, sleeper)
-        self._portal.start_task_soon(task.run)
+        task = _Task(function, bell.wake)
         try:
-            wait_for(task, sleeper, None if timeout is None else max(timeout, POLL_GRACE), path, check)
-        except BaseException:
-            self._portal.start_task_soon(task.cancel)
+            self.start(task)
+            grace = POLL_GRACE
             while not task.finished:
-                sleeper.wait()
-                sleeper.clear()
-            if late is not None and task.succeeded:
+                left = remaining(deadline)
+                rang = bell.wait(None if left is None else max(left, grace))
+                if not task.finished:
+                    check()
+                    if not rang and deadline is not None and not remaining(deadline):
+                        raise timed_out(what, path)
+        except BaseException:
+            self.cancel(task)
+            while not task.finished:
+                bell.wait(None)
+            if task.succeeded:
                 late(task.take())
             raise
         return task.take()
 
 
-class _Task[T]:
-    """One awaitable: run in the event loop, waited for in another thread."""
+class PortalTransport(SelfWaitingTransport):
+    """An `AsyncSerialBackend` for threads: everything it does happens in the portal."""
 
-    def __init__(self, function: "Callable[[], Awaitable[T]]", sleeper: threading.Event) -> None:
-        self._function = function
-        self._scope: anyio.CancelScope | None = None
-        self._is_cancelled = False
-        self._result: T | None = None
-        self._error: BaseException | None = None
-        self.sleeper = sleeper
-        self.finished = False
-        self.succeeded = False
+    def __init__(self, backend: "AsyncSerialBackend") -> None:
+        super().__init__(backend)
+        self.portal = Portal()
 
-    async def run(self) -> None:
-        try:
-            with anyio.CancelScope() as self._scope:
-                if self._is_cancelled:
-                    self._scope.cancel()
-                self._result = await self._function()
-                self.succeeded = True
-        except Exception as exc:  # noqa: BLE001  # carried to the thread that waits
-            self._error = exc
-        finally:
-            self._scope = None
-            self.finished = True
-            self.sleeper.set()
+    @override
+    def input_waiting(self) -> int:
+        return self.portal.query(super().input_waiting)
 
-    def cancel(self) -> None:
-        """Cancel it; in the event loop's thread."""
-        self._is_cancelled = True
-        if self._scope is not None:
-            self._scope.cancel()
+    @override
+    def output_waiting(self) -> int:
+        return self.portal.query(super().output_waiting)
 
-    def take(self) -> T:
-        error, self._error = self._error, None
-        if error is None:
-            return cast("T", self._result)
-        try:
-            raise error
-        finally:
-            del error  # a traceback refers to this frame, which would refer to the error
+    @override
+    def check_alive(self, path: str) -> None:
+        self.portal.query(partial(super().check_alive, path))
 
+    @override
+    def on_worker(self, function: "Callable[[], Any]") -> "OnWorker":
+        bell = Bell()
+        task: _Task[Any] = _Task(function, bell.wake)
 
-class _BackendClose:
-    """What is left of a backend without a descriptor when it is being closed."""
+        def call() -> Any:
+            self.portal.start(task)
+            while not task.finished:
+                bell.wait(None)
+            return task.take()
 
-    def __init__(self, backend: "AsyncSerialBackend", portal: Portal) -> None:
-        self._backend = backend
-        self._portal = portal
+        return call, partial(self.portal.cancel, task)
 
+    @override
     def close(self) -> None:
-        """Do it."""
         try:
-            self._portal.finish(self._backend.aclose)
+            self.portal.finish(self.backend.aclose)
         finally:
-            self._portal.close()
+            self.portal.close()
+
+
+class PortalWaits:
+    """Receiving and sending in the portal; see `Waits`."""
+
+    __slots__ = ("_backend", "_port", "_portal")
+
+    def __init__(self, port: OpenPort) -> None:
+        assert isinstance(port.transport, PortalTransport)  # noqa: S101  # made for it
+        self._port = port
+        self._portal = port.transport.portal
+        self._backend = port.transport.backend
+
+    def fill(self, turnstile: "Turnstile", me: object, size: int, deadline: float | None) -> None:
+        """See `Waits`."""
+        append = self._port.pushback.items.append
+        append(self._run(partial(self._backend.receive, size), turnstile, me, deadline, "nothing was received", append))
+
+    def write(self, turnstile: "Turnstile", me: "list[int]", rest: memoryview, deadline: float | None) -> None:
+        """See `Waits`."""
+        function = partial(self._backend.send, rest)
+        me.append(self._run(function, turnstile, me, deadline, "not everything was sent", me.append))
+
+    def _run[T](  # noqa: PLR0917  # called from two places
+        self,
+        function: "Callable[[], Awaitable[T]]",
+        turnstile: "Turnstile",
+        me: object,
+        deadline: float | None,
+        what: str,
+        late: "Callable[[T], object]",
+    ) -> T:
+        def check() -> None:
+            if turnstile.interrupted:
+                turnstile.check(me)
+
+        turnstile.bell = bell = Bell()
+        try:
+            check()
+            return self._portal.run(function, bell, deadline, check, what, self._port.path, late)
+        finally:
+            turnstile.bell = None
+
+
+def open_in_portal[P: "SerialPort"](cls: type[P], opening: "Opening", deadline: float | None) -> P:
+    """Open a port on an `AsyncSerialBackend` as an instance of *cls*."""
+    backend = cast("AsyncSerialBackend", opening.backend)
+    portal = Portal()
+    try:
+        portal.run(
+            lambda: backend.open(opening.device, opening.config),
+            Bell(),
+            deadline,
+            check=lambda: None,
+            what="the port was not open",
+            path=opening.device,
+            late=lambda _: portal.finish(backend.aclose),
+        )
+        try:
+            return opening.make(cls)
+        except BaseException:
+            undone = Bell()
+            opening.give_up(undone.wake)
+            if backend.is_open:
+                portal.finish(backend.aclose)
+            raise
+    finally:
+        portal.close()

@@ -24,38 +24,49 @@ _POLL_SERVES_TTYS = sys.platform != "darwin"
 
 
 class Wakeup:
-    """A descriptor that is readable from `set` until `clear`: an eventfd where there is one, else a pipe."""
+    """A descriptor that is readable from `set` until `clear`: an eventfd where there is one, else a pipe.
 
-    __slots__ = ("_read", "_write")
+    It is closed when nothing refers to it any more. So a thread that is about to set it, while another
+    one lets go of it, never writes to a number that is somebody else's by then.
+    """
+
+    __slots__ = ("_close", "_ends")
 
     def __init__(self) -> None:
+        self._close = os.close  # a finalizer may run when the interpreter has taken its modules apart
+        self._ends: list[int] = []
         if sys.platform == "linux" and _HAS_EVENTFD:
-            self._read = self._write = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+            # In one step of C, so that an interruption finds the descriptor here or not at all.
+            self._ends.extend(map(os.eventfd, (0,), (os.EFD_CLOEXEC | os.EFD_NONBLOCK,)))
         else:
-            self._read, self._write = os.pipe()
-            os.set_blocking(self._read, False)
-            os.set_blocking(self._write, False)
+            self._ends.extend(_pipe())
 
     def fileno(self) -> int:
         """Return the descriptor to wait for."""
-        return self._read
+        return self._ends[0]
 
     def set(self) -> None:
         """Make it readable. Callable from any thread."""
         with suppress(BlockingIOError):  # it is set, more often than it can count
-            os.write(self._write, _ONE)
+            os.write(self._ends[-1], _ONE)
 
     def clear(self) -> None:
         """Make it unreadable."""
         with suppress(BlockingIOError):
-            while len(os.read(self._read, 4096)) == 4096:  # noqa: PLR2004  # a pipe may hold more
+            while len(os.read(self._ends[0], 4096)) == 4096:  # noqa: PLR2004  # a pipe may hold more
                 pass
 
-    def close(self) -> None:
+    def __del__(self) -> None:
         """Let go of the descriptors."""
-        os.close(self._read)
-        if self._write != self._read:
-            os.close(self._write)
+        while self._ends:
+            self._close(self._ends.pop())
+
+
+def _pipe() -> tuple[int, int]:
+    read, write = os.pipe()
+    os.set_blocking(read, False)
+    os.set_blocking(write, False)
+    return read, write
 
 
 _ONE = (1).to_bytes(8, sys.byteorder)  # an eventfd takes exactly eight bytes

@@ -15,7 +15,7 @@ import struct
 import sys
 import termios
 from collections.abc import Callable, Sequence
-from typing import Self
+from typing import Final, Self
 
 from anyserial._spi import ErrorContext, closed_error, disconnected_error, translate
 from anyserial.capabilities import Capability, ControlLines, LineCounters, ModemLines, SerialCapabilities
@@ -74,6 +74,8 @@ class MockBackend:
     - Back pressure begins at the socket's buffer (some 200 kB on Linux, less for many
       small writes), not at a tty's 4095 bytes.
     """
+
+    kind: Final = "descriptor"
 
     def __init__(self, wire: Wire, end: int, path: str) -> None:
         self._wire = wire

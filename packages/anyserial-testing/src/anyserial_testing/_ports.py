@@ -61,7 +61,8 @@ def faults_of(port: Any) -> FaultPlan:
     Raises:
         TypeError: The port runs on something else, which no plan can disturb.
     """
-    backend = getattr(port, "_backend", port)
+    opened = getattr(port, "_port", None)
+    backend = port if opened is None else opened.transport.backend
     faults = getattr(backend, "faults", None)
     if not isinstance(faults, FaultPlan):
         raise TypeError(refusal("port", "a port on a MockBackend, as serial_port_pair() gives", port))

@@ -8,7 +8,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from anyserial_cli._main import DONE, Command
-from anyserial_cli._ports import EPILOG, NOTHING, add_filters, as_json_object, matcher, printable
+from anyserial_cli._ports import EPILOG, NOTHING, add_filters, as_json_object, matcher
 
 if TYPE_CHECKING:
     import argparse
@@ -75,6 +75,8 @@ def _table(ports: "list[PortInfo]") -> list[str]:
 
 
 def _row(port: "PortInfo") -> tuple[str, ...]:
+    from anyserial._spi import printable  # noqa: PLC0415  # core is looked at before it is imported
+
     ids = "" if port.vid is None or port.pid is None else f"{port.vid:04x}:{port.pid:04x}"
     description = port.description or ""
     if not port.present:
@@ -92,6 +94,8 @@ def _row(port: "PortInfo") -> tuple[str, ...]:
 
 
 def _details(port: "PortInfo") -> str:
+    from anyserial._spi import printable  # noqa: PLC0415  # core is looked at before it is imported
+
     names = [field.name for field in fields(port) if field.name != "device"]
     width = max(map(len, names))
     lines = [port.device]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from anyserial import PortInfo
 
-__all__ = ("EPILOG", "NOTHING", "add_filters", "as_json_object", "matcher", "printable")
+__all__ = ("EPILOG", "NOTHING", "add_filters", "as_json_object", "matcher")
 
 NOTHING = 3
 
@@ -59,28 +59,13 @@ def _interface(text: str) -> int:
 
 
 def matcher(arguments: argparse.Namespace) -> "Callable[[PortInfo], bool]":
-    """Return what tells whether a port is one of those chosen."""
-    from anyserial import canonical_port_name  # noqa: PLC0415 - not for parsing
+    """Return what tells whether a port is one of those chosen: find's own rules."""
+    import anyserial_discovery  # noqa: PLC0415 - not for parsing
 
-    names = ("vid", "pid", "serial_number", "location", "interface_number", "manufacturer", "product")
-    wanted = {name: value for name in names if (value := getattr(arguments, name)) is not None}
-    device = arguments.device
-
-    def matches(port: "PortInfo") -> bool:
-        if any(getattr(port, name) != value for name, value in wanted.items()):
-            return False
-        if device is None or device in {port.device, port.name, port.by_id, port.by_path}:
-            return True
-        return canonical_port_name(device) == canonical_port_name(port.device)
-
-    return matches
+    names = ("device", "vid", "pid", "serial_number", "location", "interface_number", "manufacturer", "product")
+    return anyserial_discovery.matcher(**{name: getattr(arguments, name) for name in names})
 
 
 def as_json_object(port: "PortInfo") -> dict[str, Any]:
     """Return every field of a port by its name in `PortInfo`."""
     return asdict(port)
-
-
-def printable(text: str) -> str:
-    """Return text that a device has sent without anything that could drive a terminal."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

@@ -34,7 +34,7 @@ class Screen:
     def heading(self, title: str, text: str) -> None:
         """Print a title and a paragraph below it."""
         self._print(self._paint(BOLD, title))
-        self._print(textwrap.fill(text, self._width))
+        self._print(textwrap.fill(_shown(text), self._width))
 
     def step(self, number: int, title: str) -> None:
         """Begin a step."""
@@ -45,14 +45,14 @@ class Screen:
         """Print what a program would write, as it stands: it is there to be copied."""
         for line in text.splitlines():
             prompt = "..." if line.startswith(" ") else ">>>"
-            self._print(self._paint(DIM, f"{INDENT}{prompt} {line}"))
+            self._print(self._paint(DIM, f"{INDENT}{prompt} {_shown(line)}"))
 
     def row(self, label: str, value: str) -> None:
         """Print a value beside its label, wrapped below itself."""
         first = f"{INDENT}{label:<{LABEL_WIDTH}}  "
         self._print(
             textwrap.fill(
-                value,
+                _shown(value),
                 self._width,
                 initial_indent=first,
                 subsequent_indent=" " * len(first),
@@ -81,11 +81,21 @@ class Screen:
         print(line, file=self._stream, flush=True)
 
 
+def _shown(text: str) -> str:
+    from anyserial._spi import printable  # noqa: PLC0415  # core is looked at before it is imported
+
+    return printable(text)
+
+
 def describe(exc: BaseException) -> str:
     """Return an error as one line for people: what went wrong, with which port, and the errno's name."""
+    return _shown(_described(exc))
+
+
+def _described(exc: BaseException) -> str:
     if isinstance(exc, BaseExceptionGroup):
         group = cast("BaseExceptionGroup[BaseException]", exc)
-        return "; ".join(dict.fromkeys(map(describe, group.exceptions)))
+        return "; ".join(dict.fromkeys(map(_described, group.exceptions)))
     if isinstance(exc, OSError) and exc.strerror:
         path = f": {exc.filename}" if exc.filename else ""
         code = errno.errorcode.get(exc.errno or 0)

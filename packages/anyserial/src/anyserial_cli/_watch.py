@@ -6,21 +6,20 @@ What comes and goes is for `anyserial` to find out; what `list` has too stands i
 import argparse
 import json
 import math
-import os
 import sys
 from typing import TYPE_CHECKING
 
 from anyserial_cli._main import DONE, Command
-from anyserial_cli._ports import EPILOG, NOTHING, add_filters, as_json_object, matcher, printable
+from anyserial_cli._ports import EPILOG, NOTHING, add_filters, as_json_object, matcher
 
 if TYPE_CHECKING:
-    from anyserial import PortEvent, PortInfo
+    from anyserial import PortEvent
 
 __all__ = ("COMMAND",)
 
 DESCRIPTION = """\
-Tell the serial ports that are there, and then every one that comes or goes, as it
-happens, until Ctrl-C.
+Report the serial ports present, then each arrival and removal as it happens, until
+Ctrl-C.
 
   anyserial watch                               everything, one line an event
   anyserial watch --new --count 1               wait until something is plugged in or out
@@ -28,7 +27,7 @@ happens, until Ctrl-C.
                                                 go on once FTDI's adapter is there
   anyserial watch --json | program              one JSON object a line: kind, port
 
-A port is told once this user may open it: one without the rights never is.
+A port is reported once you may open it; one that you lack permission for never is.
 """
 
 
@@ -67,14 +66,16 @@ def _run(arguments: argparse.Namespace) -> int:
 async def _watch(arguments: argparse.Namespace) -> int:
     import anyio  # noqa: PLC0415 - not for parsing
     from anyserial import list_serial_ports, watch_serial_ports  # noqa: PLC0415
+    from anyserial_discovery import may_open  # noqa: PLC0415
 
     matches = matcher(arguments)
     with anyio.move_on_after(arguments.timeout):
         async with watch_serial_ports() as events:
             # What is there when the watch begins is queued by then, and told first.
             present = [port for port in await list_serial_ports() if matches(port)]
-            _hint(present)
-            untold = {port.device for port in present if arguments.new and _may_open(port)}
+            forbidden = {port.device for port in present if port.present and not may_open(port.device)}
+            _hint(forbidden)
+            untold = {port.device for port in present if arguments.new and port.present} - forbidden
             chosen: set[str] = set()
             told = 0
             async for event in events:
@@ -100,6 +101,8 @@ async def _watch(arguments: argparse.Namespace) -> int:
 
 
 def _tell(event: "PortEvent", *, as_json: bool) -> None:
+    from anyserial._spi import printable  # noqa: PLC0415  # core is looked at before it is imported
+
     port = event.port
     if as_json:
         line = json.dumps({"kind": event.kind, "port": as_json_object(port)})
@@ -108,17 +111,14 @@ def _tell(event: "PortEvent", *, as_json: bool) -> None:
     print(line, flush=True)
 
 
-def _hint(ports: "list[PortInfo]") -> None:
-    for port in ports:
-        if port.present and not _may_open(port):
-            print(
-                f"anyserial: {port.device} is there, but this user may not open it, so it is not told",
-                file=sys.stderr,
-            )
+def _hint(devices: set[str]) -> None:
+    from anyserial._spi import printable  # noqa: PLC0415  # core is looked at before it is imported
 
-
-def _may_open(port: "PortInfo") -> bool:
-    return os.access(port.device, os.R_OK | os.W_OK)
+    for device in sorted(devices):
+        print(
+            f"anyserial: {printable(device)} exists, but you lack permission to open it; it is not reported",
+            file=sys.stderr,
+        )
 
 
 COMMAND = Command(

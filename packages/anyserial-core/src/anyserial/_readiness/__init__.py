@@ -1,10 +1,11 @@
 """How a task waits: one module for each kind of event loop, behind two small interfaces.
 
 A `Waiter` belongs to one open port in one event loop and waits for its descriptor; a
-`Signal` is set once, from any thread, and wakes one task. Nothing here knows what is
+`Signal` is set from any thread, and wakes one task. Nothing here knows what is
 read or written, or what a port is.
 """
 
+import sys
 from typing import TYPE_CHECKING, Any, cast
 
 from anyserial.exceptions import UnsupportedAsyncBackendError
@@ -12,26 +13,41 @@ from anyserial.exceptions import UnsupportedAsyncBackendError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from anyserial._readiness._contract import Signal, Waiter
+    from anyserial._readiness._contract import Signal, Waiter, Watch
 
-__all__ = ("NOWHERE", "checkpoint", "checkpoint_if_cancelled", "native_token", "signal", "waiter")
+__all__ = ("NOWHERE", "checkpoint", "checkpoint_if_cancelled", "native_token", "signal", "uninterrupted", "waiter")
 
 
 class _Nowhere:
     """The waiter of a port that nobody has used yet: of no event loop, so that it is never waited with."""
 
     home: object = object()
+    is_dead = True
 
     @staticmethod
     def running() -> None:
         """See `Waiter.running`."""
 
     @staticmethod
-    def detach(_wake: "Callable[[], None] | None" = None) -> None:
-        """See `Waiter.detach`."""
+    def share() -> None:
+        """See `Waiter.share`."""
 
 
 NOWHERE: Any = _Nowhere()
+
+_uninterrupted: list[Any] = []
+
+
+def uninterrupted[F: "Callable[..., object]"](function: F) -> F:
+    """Have Ctrl-C wait until *function* awaits something, where the event loop can do that (trio).
+
+    A KeyboardInterrupt in the middle of a call would leave half of its bookkeeping done. asyncio cancels
+    the main task instead, which comes at an await as it is. Costs a call nothing.
+    """
+    _uninterrupted.append(function)
+    if (trio_ := sys.modules.get("anyserial._readiness.trio")) is not None:
+        trio_.protect(_uninterrupted)
+    return function
 
 
 def native_token() -> object:
@@ -40,7 +56,7 @@ def native_token() -> object:
     Raises:
         UnsupportedAsyncBackendError: No event loop that AnyIO knows is running.
     """
-    import anyio.lowlevel  # noqa: PLC0415  # dear to import, and needed in an event loop only
+    import anyio.lowlevel  # noqa: PLC0415  # slow to import, and needed in an event loop only
 
     try:
         return anyio.lowlevel.current_token().native_token
@@ -50,45 +66,52 @@ def native_token() -> object:
         raise UnsupportedAsyncBackendError(f"AnyIO does not support the running event loop ({exc})") from exc
 
 
+def _trio_for(token: object) -> Any:
+    """Return the module for trio if *token* is trio's, else None."""
+    if type(token).__module__.partition(".")[0] != "trio":
+        return None
+    trio_ = sys.modules.get("anyserial._readiness.trio")
+    if trio_ is None:
+        from anyserial._readiness import trio as trio_  # noqa: PLC0415  # trio is optional
+
+        trio_.protect(_uninterrupted)
+    return trio_
+
+
 def signal() -> "Signal":
     """Return a signal that wakes the calling task.
 
     Raises:
         UnsupportedAsyncBackendError: No event loop that AnyIO knows is running.
     """
-    token = native_token()
-    if type(token).__module__.partition(".")[0] == "trio":
-        from anyserial._readiness import trio as trio_  # noqa: PLC0415  # trio is optional
-
-        return trio_.TrioSignal()
+    trio_ = _trio_for(native_token())
+    if trio_ is not None:
+        return cast("Signal", trio_.TrioSignal())
     from anyserial._readiness import asyncio as asyncio_  # noqa: PLC0415  # for symmetry, and import time
 
     return asyncio_.AsyncioSignal()
 
 
-def waiter(fd: int, on_idle: "Callable[[], None]") -> "Waiter":
+def waiter(fd: int, watch: "Watch") -> "Waiter":
     """Return a waiter for *fd* in the running event loop.
 
     Args:
         fd: An open, non-blocking descriptor.
-        on_idle: Called when the descriptor became readable or broke while nobody
-            waited. Held for as long as the waiter: it must not keep the port alive.
+        watch: What the waiter tells its port.
 
     Raises:
         UnsupportedAsyncBackendError: No event loop that AnyIO knows is running.
     """
-    token = native_token()
-    if type(token).__module__.partition(".")[0] == "trio":
-        from anyserial._readiness import trio as trio_  # noqa: PLC0415
-
-        return cast("Waiter", trio_.TrioWaiter(fd))
+    trio_ = _trio_for(native_token())
+    if trio_ is not None:
+        return cast("Waiter", trio_.TrioWaiter(fd, watch))
     from anyserial._readiness import asyncio as asyncio_  # noqa: PLC0415
 
-    if asyncio_.has_readers():
-        return cast("Waiter", asyncio_.AsyncioWaiter(fd, on_idle))
+    if asyncio_.has_readers(fd):
+        return cast("Waiter", asyncio_.AsyncioWaiter(fd, watch))
     from anyserial._readiness import portable  # noqa: PLC0415
 
-    return cast("Waiter", portable.PortableWaiter(fd))
+    return cast("Waiter", portable.PortableWaiter(fd, watch))
 
 
 async def checkpoint_if_cancelled() -> None:

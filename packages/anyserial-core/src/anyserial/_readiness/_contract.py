@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from threading import Event
 
-__all__ = ("Signal", "Waiter")
+    import anyio
+
+__all__ = ("Signal", "Waiter", "Watch")
 
 
 class Signal(Protocol):
@@ -24,11 +25,29 @@ class Signal(Protocol):
         ...
 
 
+class Watch(Protocol):
+    """What a waiter tells its port. It must not keep the port alive."""
+
+    def on_idle(self) -> None:
+        """Look at the port: the descriptor became readable or broke while nobody waited."""
+        ...
+
+    def on_release(self) -> None:
+        """Close the descriptor if you like: the waiter will never use it again. Called once, on any thread."""
+        ...
+
+
 class Waiter(Protocol):
-    """One port's waiting in one event loop; used on that loop's thread only, but for `detach`."""
+    """One port's waiting in one event loop; used on that loop's thread only, but for `wake` and `share`."""
+
+    is_event_loop: bool
+    """True: the descriptor is let go of only when the event loop comes round."""
 
     attempt_first: bool
     """Whether a read is likely to succeed at once, so that trying beats waiting."""
+
+    scopes: "set[anyio.CancelScope]"
+    """The operations that wait in this event loop for something else than the descriptor; `wake` cancels them."""
 
     @property
     def home(self) -> object:
@@ -44,7 +63,7 @@ class Waiter(Protocol):
 
         The attempt is made as soon as the descriptor is readable, which may be before
         the waiting task runs: after a cancellation `reclaim` has what it gave.
-        Raises anyio.ClosedResourceError when `detach` is called meanwhile.
+        Raises anyio.ClosedResourceError when `wake` is called meanwhile.
         """
         ...
 
@@ -71,15 +90,23 @@ class Waiter(Protocol):
         """Return the task's deadline: -inf if a cancel scope has cancelled it."""
         ...
 
-    def detach(self, wake: "Callable[[], None] | None" = None) -> "Event | None":
-        """Let go of the descriptor and wake who waits; callable from any thread, and twice.
+    def wake(self) -> None:
+        """Let go of the descriptor and wake everything that waits here, for good; from any thread, and twice.
 
-        Args:
-            wake: Called in the waiter's own event loop, to wake whoever waits there for
-                something else than the descriptor.
-
-        Returns:
-            None when done, or an event that is set once the waiter's own event loop, in
-            another thread, has done it: until then the descriptor must stay open.
+        `on_release` of the waiter's `Watch` is called once this is done in the waiter's own event loop:
+        until then the descriptor must stay open.
         """
+        ...
+
+    def share(self) -> None:
+        """Keep no registration from one wait to the next: the caller may register the descriptor too."""
+        ...
+
+    def disown(self) -> None:
+        """Forget the descriptor without touching it or the event loop: this is a forked child."""
+        ...
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether the event loop is over, and with it every task that waited here."""
         ...

@@ -21,11 +21,10 @@ forgotten port alive. What is read or written is not known here.
 import asyncio
 import math
 import sys
-import threading
 import weakref
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, override
 
 import anyio
 import anyio.lowlevel
@@ -33,11 +32,15 @@ import anyio.lowlevel
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from anyserial._readiness._contract import Watch
+
 __all__ = ("AsyncioSignal", "AsyncioWaiter", "has_readers")
 
 
 # Returns None outside a loop, where get_running_loop raises; it is exported, and all of C.
 _running_loop = asyncio._get_running_loop  # noqa: SLF001
+_GONE = object()  # no loop is it, so that the next call looks at the port's state
+_current_task: "Callable[[], object]" = asyncio.current_task
 
 
 def _deadline_function(backend: Any) -> "Callable[[], float]":
@@ -69,10 +72,21 @@ def _deadline_function(backend: Any) -> "Callable[[], float]":
     return deadline
 
 
-def has_readers() -> bool:
-    """Return whether the running loop can watch descriptors itself (a proactor loop cannot)."""
+def has_readers(fd: int) -> bool:
+    """Return whether the running loop can watch descriptors itself.
+
+    A proactor loop cannot, and some loops have the method and raise NotImplementedError (Qt's
+    QtAsyncio), so one that is not known is asked by trying.
+    """
     loop = asyncio.get_running_loop()
-    return getattr(type(loop), "add_reader", None) is not asyncio.AbstractEventLoop.add_reader
+    if type(loop).__module__.partition(".")[0] in {"asyncio", "uvloop"}:
+        return getattr(type(loop), "add_reader", None) is not asyncio.AbstractEventLoop.add_reader
+    try:
+        loop.add_reader(fd, _ignore)
+    except NotImplementedError:
+        return False
+    loop.remove_reader(fd)
+    return True
 
 
 class AsyncioSignal:
@@ -110,6 +124,8 @@ class _Direction:
         "_detached",
         "_fd",
         "_future",
+        "_is_shared",
+        "_loop",
         "_new_future",
         "_on_idle",
         "_registered",
@@ -126,7 +142,8 @@ class _Direction:
         fd: int,
         on_idle: "Callable[[], None]",
     ) -> None:
-        self.home = loop
+        self.home: object = loop
+        self._loop = loop
         self.attempt_first = True
         self._add = add
         self._remove = remove
@@ -134,6 +151,7 @@ class _Direction:
         self._on_idle = on_idle
         self._registered = False
         self._detached = False
+        self._is_shared = False
         # What both loops' create_future does, less a frame.
         self._new_future: Callable[[], asyncio.Future[Any]] = partial(asyncio.Future, loop=loop)
         self._future: asyncio.Future[Any] | None = None
@@ -142,6 +160,9 @@ class _Direction:
 
     def wait(self, attempt: "Callable[[Any], Any]", argument: Any) -> "asyncio.Future[Any]":
         """Return a future of what *attempt* gives once it gives something."""
+        if _current_task() is None:
+            # In a callback of this loop, which is where the tasks of a trio guest run.
+            raise anyio.BusyResourceError("using (from another event loop)")
         self._future = future = self._new_future()
         self._attempt = attempt
         self._argument = argument
@@ -181,18 +202,35 @@ class _Direction:
                 # The buffer too: its owner may want to resize it, which nobody can while it is exported.
                 self._attempt = self._argument = None
                 future.set_result(result)
+        if self._is_shared:
+            self._drop()
 
     def reclaim(self) -> Any:
         """End a wait whose task was cancelled; return what the attempt had given, or raised."""
         future, self._future = self._future, None
         self._attempt = self._argument = None
+        if self._is_shared:
+            self._drop()
         if future is None or not future.done() or future.cancelled():
             return None
         return future.exception() or future.result()
 
-    def forget(self) -> None:
-        """Drop the registration without touching the event loop, which is closed."""
+    def share(self) -> None:
+        """Keep no registration from one wait to the next, from now on; in the event loop."""
+        self._is_shared = True
+        if self._attempt is None:
+            self._drop()
+
+    def _drop(self) -> None:
+        if self._registered and self._attempt is None:
+            self._registered = False
+            self.attempt_first = True
+            self._remove(self._fd)
+
+    def disown(self) -> None:
+        """Forget the registration without touching the event loop, which is closed, or the parent process's."""
         self._registered = False
+        self._detached = True
 
     def interrupt(self) -> None:
         """Drop the registration for good, and wake the task that waits."""
@@ -206,15 +244,39 @@ class _Direction:
                 self._future.set_exception(anyio.ClosedResourceError())
 
 
+class _Release:
+    """The letting go of one waiter, in its own event loop; also if that loop drops it unheard."""
+
+    __slots__ = ("_waiter",)
+
+    def __init__(self, waiter: "AsyncioWaiter") -> None:
+        self._waiter: AsyncioWaiter | None = waiter
+
+    def __call__(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None:
+            waiter.let_go()
+
+    def __del__(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None:
+            waiter.released()
+
+
 class AsyncioWaiter(_Direction):
     """The `Waiter` of one port in one asyncio or uvloop event loop: its reading, and on demand its writing."""
 
-    __slots__ = ("_output", "checkpoint", "deadline", "running")
+    is_event_loop = True
 
-    def __init__(self, fd: int, on_idle: "Callable[[], None]") -> None:
+    __slots__ = ("_output", "_released", "_watch", "checkpoint", "deadline", "running", "scopes")
+
+    def __init__(self, fd: int, watch: "Watch") -> None:
         loop = asyncio.get_running_loop()
-        super().__init__(loop, loop.add_reader, loop.remove_reader, fd, on_idle)
+        super().__init__(loop, loop.add_reader, loop.remove_reader, fd, watch.on_idle)
+        self._watch = watch
         self._output: _Direction | None = None
+        self._released = False
+        self.scopes: set[anyio.CancelScope] = set()
         backend = anyio.lowlevel.current_token().backend_class
         # Bound once: these are called for every message, and AnyIO looks its backend up each time.
         self.running: Callable[[], object] = _running_loop
@@ -226,52 +288,79 @@ class AsyncioWaiter(_Direction):
     def write(self, attempt: "Callable[[Any], Any]", argument: Any) -> "asyncio.Future[Any]":
         """See `Waiter.write`."""
         if self._output is None:
-            loop = self.home
+            loop = self._loop
             self._output = _Direction(loop, loop.add_writer, loop.remove_writer, self._fd, _ignore)
             self._output._detached = self._detached  # noqa: SLF001  # this class's base
+            self._output._is_shared = self._is_shared  # noqa: SLF001
         return self._output.wait(attempt, argument)
 
     def reclaim_write(self) -> Any:
         """See `Waiter.reclaim_write`."""
         return None if self._output is None else self._output.reclaim()
 
-    def detach(self, wake: "Callable[[], None] | None" = None) -> threading.Event | None:
-        """See `Waiter.detach`."""
-        loop = self.home
+    @property
+    def is_dead(self) -> bool:
+        """See `Waiter.is_dead`."""
+        return self._loop.is_closed()
+
+    @override
+    def share(self) -> None:
+        if self._is_shared:
+            return
+        if _running_loop() is self._loop:
+            super().share()
+            if self._output is not None:
+                self._output.share()
+        else:
+            with suppress(RuntimeError):  # the loop is closed, and its registrations are gone
+                self._loop.call_soon_threadsafe(self.share)
+
+    @override
+    def disown(self) -> None:
+        self.home = _GONE
+        super().disown()
+        if self._output is not None:
+            self._output.disown()
+
+    def wake(self) -> None:
+        """See `Waiter.wake`."""
+        loop = self._loop
+        self.home = _GONE
+        if self._released:
+            return
         if loop.is_closed():
             self.forget()  # its selector is gone, and the registrations with it
-            if self._output is not None:
-                self._output.forget()
-            return None
-        if _running_loop() is loop:
-            self._interrupt_both()
-            if wake is not None:
-                wake()
-            return None
-        if not loop.is_running():
-            self._interrupt_both()
-            if wake is not None:
-                loop.call_soon(wake)
-            return None
-        # Even with nothing registered: the other thread may be in the middle of an attempt.
-        done = threading.Event()
+        elif _running_loop() is loop or not loop.is_running():
+            self.let_go()
+        else:
+            # Even with nothing registered: the other thread may be in the middle of an attempt.
+            with suppress(RuntimeError):  # closed since
+                loop.call_soon_threadsafe(_Release(self))
 
-        def detach() -> None:
-            self._interrupt_both()
-            done.set()
-            if wake is not None:
-                wake()
-
-        try:
-            loop.call_soon_threadsafe(detach)
-        except RuntimeError:  # closed since
-            return None
-        return done
-
-    def _interrupt_both(self) -> None:
+    def let_go(self) -> None:
+        """Do what `wake` is for; in the event loop, or while it does not run."""
         self.interrupt()
         if self._output is not None:
             self._output.interrupt()
+        for scope in list(self.scopes):
+            if _running_loop() is self._loop:
+                scope.cancel()
+            else:
+                self._loop.call_soon(scope.cancel)
+        self.released()
+
+    def forget(self) -> None:
+        """Do it without the event loop, which is gone."""
+        _Direction.disown(self)
+        if self._output is not None:
+            self._output.disown()
+        self.released()
+
+    def released(self) -> None:
+        """Tell the port that the descriptor is not used here any more."""
+        if not self._released:
+            self._released = True
+            self._watch.on_release()
 
 
 def _ignore() -> None:

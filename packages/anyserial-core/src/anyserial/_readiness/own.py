@@ -3,17 +3,17 @@
 What is read or written is not known here.
 """
 
-import threading
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.lowlevel
 
-from anyserial._readiness.portable import call_in, running_loop
+from anyserial._readiness.portable import GONE, OnceReleased, call_in, is_over, running_loop
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from anyserial._readiness._contract import Watch
     from anyserial.backend import AsyncSerialBackend
 
 __all__ = ("OwnWaiter",)
@@ -29,15 +29,30 @@ class OwnWaiter:
     here it is cancelled, so that it wakes whatever the backend does.
     """
 
-    __slots__ = ("_backend", "_calls", "_detached", "_scopes", "_token", "attempt_first", "deadline", "home", "running")
+    is_event_loop = True
 
-    def __init__(self, backend: "AsyncSerialBackend") -> None:
+    __slots__ = (
+        "__weakref__",
+        "_backend",
+        "_calls",
+        "_detached",
+        "_release",
+        "_token",
+        "attempt_first",
+        "deadline",
+        "home",
+        "running",
+        "scopes",
+    )
+
+    def __init__(self, backend: "AsyncSerialBackend", watch: "Watch") -> None:
         self._backend = backend
+        self._release = OnceReleased(watch)
         self._token = anyio.lowlevel.current_token()
-        self.home = self._token.native_token
+        self.home: object = self._token.native_token
         self._calls = 0
         self._detached = False
-        self._scopes: set[anyio.CancelScope] = set()
+        self.scopes: set[anyio.CancelScope] = set()
         self.running: Callable[[], object] = running_loop
         self.deadline: Callable[[], float] = anyio.current_effective_deadline
         self.attempt_first = False
@@ -66,11 +81,11 @@ class OwnWaiter:
             if self._detached:
                 raise anyio.ClosedResourceError
         with anyio.CancelScope() as scope:
-            self._scopes.add(scope)
+            self.scopes.add(scope)
             try:
                 return await call(argument)
             finally:
-                self._scopes.discard(scope)
+                self.scopes.discard(scope)
         raise anyio.ClosedResourceError
 
     def reclaim(self) -> None:
@@ -78,14 +93,25 @@ class OwnWaiter:
 
     reclaim_write = reclaim
 
-    def detach(self, wake: "Callable[[], None] | None" = None) -> threading.Event | None:
-        """See `Waiter.detach`."""
+    @property
+    def is_dead(self) -> bool:
+        """See `Waiter.is_dead`."""
+        return is_over(self._token.native_token)
 
-        def detach() -> None:
-            self._detached = True
-            for scope in list(self._scopes):
-                scope.cancel()
-            if wake is not None:
-                wake()
+    def share(self) -> None:
+        """See `Waiter.share`: there is no descriptor."""
 
-        return call_in(self._token, detach)
+    def disown(self) -> None:
+        """See `Waiter.disown`."""
+        self.home = GONE
+
+    def wake(self) -> None:
+        """See `Waiter.wake`."""
+        self.home = GONE
+        if not self._release.is_done:
+            call_in(self._token, self._let_go, self._release)
+
+    def _let_go(self) -> None:
+        self._detached = True
+        for scope in list(self.scopes):
+            scope.cancel()

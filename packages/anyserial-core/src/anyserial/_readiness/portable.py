@@ -6,7 +6,7 @@ for reading and for writing at once (it loses track of which is registered, as o
 pause, which is seldom needed and short. What is read or written is not known here.
 """
 
-import threading
+from _thread import start_new_thread
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -19,22 +19,40 @@ if TYPE_CHECKING:
 
     from anyio.lowlevel import EventLoopToken
 
-__all__ = ("PortableWaiter", "call_in", "running_loop")
+    from anyserial._readiness._contract import Watch
 
+__all__ = ("GONE", "OnceReleased", "PortableWaiter", "call_in", "is_over", "running_loop")
+
+GONE = object()  # no event loop is it, so that the next call looks at the port's state
 FIRST_PAUSE = 0.001  # seconds between attempts to write; doubled each time
 LONGEST_PAUSE = 0.02
 
 
 class PortableWaiter:
-    """The `Waiter` of one port in whatever AnyIO runs on. Registers for every wait anew."""
+    """The `Waiter` of one port in whatever AnyIO runs on. Registers for every wait."""
 
-    __slots__ = ("_detached", "_fd", "_token", "attempt_first", "deadline", "home", "running")
+    is_event_loop = True
 
-    def __init__(self, fd: int) -> None:
+    __slots__ = (
+        "__weakref__",
+        "_detached",
+        "_fd",
+        "_release",
+        "_token",
+        "attempt_first",
+        "deadline",
+        "home",
+        "running",
+        "scopes",
+    )
+
+    def __init__(self, fd: int, watch: "Watch") -> None:
         self._fd = fd
+        self._release = OnceReleased(watch)
+        self.scopes: set[anyio.CancelScope] = set()
         self._detached = anyio.Event()
         self._token = anyio.lowlevel.current_token()
-        self.home = self._token.native_token
+        self.home: object = self._token.native_token
         self.running: Callable[[], object] = running_loop
         self.deadline: Callable[[], float] = anyio.current_effective_deadline
         self.attempt_first = True
@@ -68,16 +86,48 @@ class PortableWaiter:
 
     reclaim_write = reclaim
 
-    def detach(self, wake: "Callable[[], None] | None" = None) -> threading.Event | None:
-        """See `Waiter.detach`."""
+    @property
+    def is_dead(self) -> bool:
+        """See `Waiter.is_dead`."""
+        return is_over(self._token.native_token)
 
-        def detach() -> None:
-            self._detached.set()
-            anyio.notify_closing(self._fd)
-            if wake is not None:
-                wake()
+    def share(self) -> None:
+        """See `Waiter.share`: nothing is registered between calls."""
 
-        return call_in(self._token, detach)
+    def disown(self) -> None:
+        """See `Waiter.disown`."""
+        self.home = GONE
+
+    def wake(self) -> None:
+        """See `Waiter.wake`."""
+        self.home = GONE
+        if not self._release.is_done:
+            call_in(self._token, self._let_go, self._release)
+
+    def _let_go(self) -> None:
+        self._detached.set()
+        anyio.notify_closing(self._fd)
+        for scope in list(self.scopes):
+            scope.cancel()
+
+
+class OnceReleased:
+    """Tells the port, once, that a waiter will never use the descriptor again."""
+
+    __slots__ = ("_watch",)
+
+    def __init__(self, watch: "Watch") -> None:
+        self._watch: Watch | None = watch
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it has been told."""
+        return self._watch is None
+
+    def __call__(self) -> None:
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.on_release()
 
 
 def running_loop() -> object:
@@ -85,11 +135,22 @@ def running_loop() -> object:
     return anyio.lowlevel.current_token().native_token
 
 
-def call_in(token: "EventLoopToken", function: "Callable[[], None]") -> threading.Event | None:
-    """Call *function* in an event loop, at once if the caller runs in it.
+def is_over(native_token: object) -> bool:
+    """Return whether the event loop of this token will never run again."""
+    is_closed = getattr(native_token, "is_closed", None)
+    if is_closed is not None:
+        return bool(is_closed())
+    try:
+        native_token.run_sync_soon(int)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    except RuntimeError:  # trio.RunFinishedError
+        return True
+    return False
 
-    Returns:
-        None when done, or an event that is set once the other event loop has done it, or is gone.
+
+def call_in(token: "EventLoopToken", function: "Callable[[], None]", then: "Callable[[], None]") -> None:
+    """Call *function* in an event loop, at once if the caller runs in it, and *then* when that is done.
+
+    If the event loop is gone, only *then* is called.
     """
     try:
         is_here = running_loop() is token.native_token
@@ -97,14 +158,13 @@ def call_in(token: "EventLoopToken", function: "Callable[[], None]") -> threadin
         is_here = False
     if is_here:
         function()
-        return None
-    done = threading.Event()
+        then()
+        return
 
     def call() -> None:
         with suppress(RuntimeError):  # the event loop is gone, and its registrations with it
             anyio.from_thread.run_sync(function, token=token)
-        done.set()
+        then()
 
     # run_sync waits for the other loop, which must not hold up this thread.
-    threading.Thread(target=call, name="anyserial-detach", daemon=True).start()
-    return done
+    start_new_thread(call, ())

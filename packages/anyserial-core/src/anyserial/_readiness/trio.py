@@ -5,7 +5,6 @@ What is read or written is not known here.
 
 import math
 import sys
-import threading
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -16,10 +15,14 @@ import trio
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-__all__ = ("TrioSignal", "TrioWaiter")
+    from anyserial._readiness._contract import Watch
+
+__all__ = ("TrioSignal", "TrioWaiter", "protect")
 
 
 _WAITS_BETWEEN_ATTEMPTS = 32
+_GONE = object()  # no trio run is it, so that the next call looks at the port's state
+_in_task = trio.lowlevel.in_trio_task
 
 
 class TrioSignal:
@@ -71,6 +74,12 @@ def _shortcuts(token: trio.lowlevel.TrioToken) -> _Shortcuts:
     return partial(getattr, context, "runner", None), runner, deadline, wait
 
 
+def protect(functions: "list[Any]") -> None:
+    """Have Ctrl-C wait until one of *functions* awaits something; the list is emptied."""
+    while functions:
+        trio.lowlevel.enable_ki_protection(functions.pop())
+
+
 class TrioWaiter:
     """The `Waiter` of one port in one trio run.
 
@@ -80,21 +89,30 @@ class TrioWaiter:
     then waits first, and looks every now and then whether attempts would succeed again.
     """
 
+    is_event_loop = True
+
     __slots__ = (
+        "__weakref__",
         "_detached",
         "_fd",
+        "_released",
         "_token",
         "_until_attempt",
         "_wait_readable",
+        "_watch",
         "attempt_first",
         "deadline",
         "home",
         "running",
+        "scopes",
     )
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, watch: "Watch") -> None:
         self._fd = fd
+        self._watch = watch
         self._detached = False
+        self._released = False
+        self.scopes: set[anyio.CancelScope] = set()
         self._token = trio.lowlevel.current_trio_token()
         self.running, self.home, self.deadline, self._wait_readable = _shortcuts(self._token)
         self._until_attempt = _WAITS_BETWEEN_ATTEMPTS
@@ -106,6 +124,8 @@ class TrioWaiter:
     @trio.lowlevel.enable_ki_protection
     async def read(self, attempt: "Callable[[Any], Any]", argument: Any) -> Any:
         """See `Waiter.read`."""
+        if not _in_task():
+            raise anyio.BusyResourceError("using (from another event loop)")  # the host loop of a guest run
         self._until_attempt -= 1
         self.attempt_first = not self._until_attempt
         if self.attempt_first:
@@ -124,6 +144,8 @@ class TrioWaiter:
 
     async def write(self, attempt: "Callable[[Any], Any]", argument: Any) -> Any:
         """See `Waiter.write`."""
+        if not _in_task():
+            raise anyio.BusyResourceError("using (from another event loop)")
         try:
             while True:
                 await trio.lowlevel.wait_writable(self._fd)
@@ -140,25 +162,49 @@ class TrioWaiter:
 
     reclaim_write = reclaim
 
-    def detach(self, wake: "Callable[[], None] | None" = None) -> threading.Event | None:
-        """See `Waiter.detach`."""
-        if trio.lowlevel.in_trio_run() and self.running() is self.home:
-            self._detach(wake)
-            return None
-        done = threading.Event()
-
-        def detach() -> None:
-            self._detach(wake)
-            done.set()
-
+    @property
+    def is_dead(self) -> bool:
+        """See `Waiter.is_dead`."""
         try:
-            self._token.run_sync_soon(detach)
+            self._token.run_sync_soon(_do_nothing)
         except trio.RunFinishedError:
-            return None
-        return done
+            return True
+        return False
 
-    def _detach(self, wake: "Callable[[], None] | None") -> None:
+    def share(self) -> None:
+        """See `Waiter.share`: nothing is registered between calls."""
+
+    def disown(self) -> None:
+        """See `Waiter.disown`."""
+        self.home = _GONE
         self._detached = True
-        trio.lowlevel.notify_closing(self._fd)
-        if wake is not None:
-            wake()
+
+    def wake(self) -> None:
+        """See `Waiter.wake`."""
+        home, self.home = self.home, _GONE
+        if self._released:
+            return
+        if trio.lowlevel.in_trio_run() and self.running() is home:
+            self._let_go()
+            return
+        try:
+            self._token.run_sync_soon(self._let_go)
+        except trio.RunFinishedError:
+            self._release()
+
+    def _let_go(self) -> None:
+        self._detached = True
+        if not self._released:
+            trio.lowlevel.notify_closing(self._fd)
+            for scope in list(self.scopes):
+                scope.cancel()
+            self._release()
+
+    def _release(self) -> None:
+        if not self._released:
+            self._released = True
+            self._watch.on_release()
+
+
+def _do_nothing() -> None:
+    """See whether the run takes a call at all."""

@@ -1,42 +1,29 @@
 """The operations of the async port: settings, lines, queues, counters.
 
-Their public face only; what each one does is written once, as steps, in `_port`.
+Their public face only; what each one does is written once, as steps, in `_port.operations`.
 """
 
 from typing import TYPE_CHECKING
 
-import anyio
-
-from anyserial import _readiness
-from anyserial._async import AsyncPortBase
 from anyserial._checks import check_config, check_seconds
+from anyserial._event_loop import EventLoopPort
+from anyserial._port import operations
+from anyserial._readiness import uninterrupted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from anyserial._port import LinesSeen
-    from anyserial.backend import AsyncSerialBackend, SerialBackend
+    from anyserial._port.operations import LinesSeen
     from anyserial.capabilities import ControlLines, LineCounters, ModemLines
     from anyserial.config import SerialConfig
-    from anyserial.discovery import PortInfo
 
 __all__ = ("AsyncOperations",)
 
 
-class AsyncOperations(AsyncPortBase):
+class AsyncOperations(EventLoopPort):
     """Everything that a port does beside receiving and sending."""
 
-    def __init__(
-        self,
-        backend: "SerialBackend | AsyncSerialBackend",
-        config: "SerialConfig",
-        *,
-        port_info: "PortInfo | None" = None,
-    ) -> None:
-        """As `PortBase`."""
-        super().__init__(backend, config, port_info=port_info)
-        self._configuring: tuple[object, anyio.Lock] | None = None
-
+    @uninterrupted
     async def configure(self, config: "SerialConfig") -> None:
         """Apply new settings while the port is in use; a parked receive is not disturbed.
 
@@ -55,20 +42,17 @@ class AsyncOperations(AsyncPortBase):
         tells once that is over.
         """
         check_config(config)
-        loop = _readiness.native_token()
-        if self._configuring is None or self._configuring[0] is not loop:
-            # A lock is one event loop's; a port that is in use has not left its own.
-            self._configuring = loop, anyio.Lock()
-        async with self._configuring[1]:
-            await self._perform(self._configure(config))
+        await self._perform(operations.configure(self._port, config))
 
+    @uninterrupted
     async def reset_input_buffer(self) -> None:
         """Throw away everything received and not read yet, in the kernel and here.
 
         Cancellation: the kernel's queue may have been emptied.
         """
-        await self._perform(self._reset_input())
+        await self._perform(operations.reset_input(self._port))
 
+    @uninterrupted
     async def reset_output_buffer(self) -> None:
         """Throw away what was sent and has not left yet, as far as the driver can.
 
@@ -76,8 +60,9 @@ class AsyncOperations(AsyncPortBase):
 
         Cancellation: it may have been done.
         """
-        await self._perform(self._reset_output())
+        await self._perform(operations.reset_output(self._port))
 
+    @uninterrupted
     async def drain(self) -> None:
         """Wait until the kernel's output queue is empty (TIOCOUTQ; a pty's always is).
 
@@ -87,8 +72,9 @@ class AsyncOperations(AsyncPortBase):
 
         Cancellation: nothing is lost or sent twice.
         """
-        await self._perform_as_sender(self._drain())
+        await self._perform_as_sender(operations.drain(self._port))
 
+    @uninterrupted
     async def drain_exact(self) -> None:
         """Wait until the UART has sent its last bit.
 
@@ -101,8 +87,9 @@ class AsyncOperations(AsyncPortBase):
         Cancellation: at once, even where tcdrain cannot be interrupted: it then goes on
         in a thread.
         """
-        await self._perform_as_sender(self._drain_exact())
+        await self._perform_as_sender(operations.drain_exact(self._port))
 
+    @uninterrupted
     async def send_break(self, duration: float = 0.25) -> None:
         """Hold the line in the break condition, then release it, whatever happens meanwhile.
 
@@ -116,8 +103,9 @@ class AsyncOperations(AsyncPortBase):
 
         Cancellation: the break ends early, and is always released.
         """
-        await self._perform_as_sender(self._send_break(duration))
+        await self._perform_as_sender(operations.send_break(self._port, duration))
 
+    @uninterrupted
     async def set_break(self, on: bool) -> None:
         """Hold the line in the break condition until told otherwise, or until the port is closed.
 
@@ -129,24 +117,27 @@ class AsyncOperations(AsyncPortBase):
 
         Cancellation: it may have been done.
         """
-        await self._perform(self._set_break(on))
+        await self._perform(operations.set_break(self._port, on))
 
+    @uninterrupted
     async def modem_lines(self) -> "ModemLines":
         """Read CTS, DSR, RI and CD (TIOCMGET).
 
         Raises:
             UnsupportedFeatureError: The driver has no modem lines (a pty, a USB gadget).
         """
-        return await self._perform(self._modem_lines())
+        return await self._perform(operations.modem_lines(self._port))
 
+    @uninterrupted
     async def control_lines(self) -> "ControlLines":
         """Read back RTS and DTR (TIOCMGET).
 
         Raises:
             UnsupportedFeatureError: The driver has no modem lines.
         """
-        return await self._perform(self._control_lines())
+        return await self._perform(operations.control_lines(self._port))
 
+    @uninterrupted
     async def set_control_lines(self, *, rts: bool | None = None, dtr: bool | None = None) -> None:
         """Set RTS and DTR, both in one system call (TIOCMSET).
 
@@ -159,8 +150,9 @@ class AsyncOperations(AsyncPortBase):
 
         Cancellation: it may have been done.
         """
-        await self._perform(self._set_control_lines(rts, dtr))
+        await self._perform(operations.set_control_lines(self._port, rts, dtr))
 
+    @uninterrupted
     async def wait_modem_change(self, *, interval: float = 0.02) -> "ModemLines":
         """Wait until a modem line changes, and return the lines as they are then.
 
@@ -177,9 +169,10 @@ class AsyncOperations(AsyncPortBase):
 
         Cancellation: at once. A change between two calls is not seen: use `modem_changes`.
         """
-        lines, _ = await self._perform(self._modem_change(interval, None))
+        lines, _ = await self._perform(operations.modem_change(self._port, interval, None))
         return lines
 
+    @uninterrupted
     async def modem_changes(self, *, interval: float = 0.02) -> "AsyncGenerator[ModemLines]":
         """Iterate over the changes of the modem lines; as `wait_modem_change`, missing none in between.
 
@@ -190,15 +183,16 @@ class AsyncOperations(AsyncPortBase):
             The lines after each change.
         """
         check_seconds("interval", interval, zero=False)
-        seen: LinesSeen = await self._perform(self._look_at_lines())
+        seen: LinesSeen = await self._perform(operations.look_at_lines(self._port))
         while True:
-            seen = await self._perform(self._modem_change(interval, seen))
+            seen = await self._perform(operations.modem_change(self._port, interval, seen))
             yield seen[0]
 
+    @uninterrupted
     async def line_counters(self) -> "LineCounters":
         """Read the driver's totals of characters, line errors and modem-line changes (TIOCGICOUNT).
 
         Raises:
             UnsupportedFeatureError: The driver does not count.
         """
-        return await self._perform(self._line_counters())
+        return await self._perform(operations.line_counters(self._port))

@@ -11,7 +11,10 @@ from typing import NoReturn
 import anyio
 import anyio.lowlevel
 import pytest
-from anyserial import _offload
+from anyserial import _workers
+from anyserial._event_loop import run_on_worker
+from anyserial._workers import Job
+from anyserial.exceptions import SerialError
 from backends import until
 
 pytestmark = pytest.mark.anyio
@@ -41,7 +44,7 @@ def no_thread_stays() -> Iterator[None]:
 
 
 async def test_the_result_comes_from_another_thread() -> None:
-    name, daemon = await _offload.run(lambda: (threading.current_thread().name, threading.current_thread().daemon))
+    name, daemon = await run_on_worker(lambda: (threading.current_thread().name, threading.current_thread().daemon))
     assert name == "anyserial-worker"
     assert daemon
 
@@ -52,7 +55,7 @@ async def test_an_error_comes_through_and_is_not_kept(error: BaseException) -> N
         raise error
 
     with pytest.raises(type(error)) as caught:
-        await _offload.run(fail)
+        await run_on_worker(fail)
     assert caught.value is error
 
 
@@ -60,22 +63,19 @@ async def test_nothing_of_a_call_is_kept_by_an_idle_thread() -> None:
     class Result:
         pass
 
-    with _offload.held():
-        result = await _offload.run(Result)
+    with _workers.held():
+        result = await run_on_worker(Result)
         reference = weakref.ref(result)
         del result
         gc.collect()
         assert reference() is None
 
 
-async def test_threads_are_reused_while_held() -> None:
-    with _offload.held():
-        first = await _offload.run(threading.get_ident)
-        await until(lambda: _offload._the_pool().idle == 1)
-        for _ in range(5):
-            assert await _offload.run(threading.get_ident) == first
-            await until(lambda: _offload._the_pool().idle == 1)
-        assert len(workers()) == 1
+async def test_threads_are_reused_and_one_more_is_in_hand() -> None:
+    with _workers.held():
+        for _ in range(20):
+            await run_on_worker(threading.get_ident)
+        assert len(workers()) <= 3  # one that works, one in hand, one that was just being started
     await until(no_workers)
 
 
@@ -83,38 +83,53 @@ async def test_calls_run_side_by_side() -> None:
     barrier = threading.Barrier(5)
 
     async def meet() -> None:
-        await _offload.run(lambda: barrier.wait(5))
+        await run_on_worker(lambda: barrier.wait(5))
 
-    with _offload.held(), anyio.fail_after(5):
+    with _workers.held(), anyio.fail_after(5):
         async with anyio.create_task_group() as group:
             for _ in range(5):
                 group.start_soon(meet)
 
 
 async def test_threads_go_after_the_last_holder() -> None:
-    _offload.hold()
-    _offload.hold()
-    await _offload.run(int)
-    await until(lambda: _offload._the_pool().idle == 1)
-    _offload.release()
+    one, other = object(), object()
+    _workers.hold(one)
+    _workers.hold(other)
+    await run_on_worker(int)
+    await until(lambda: _workers._the_pool().idle)
+    _workers.release(one)
     assert workers()
-    _offload.release()
+    _workers.release(other)
     await until(no_workers)
 
 
-async def test_an_idle_thread_goes_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_offload, "IDLE_SECONDS", 0.01)
-    with _offload.held():
-        await _offload.run(int)
-        await until(no_workers)
-        assert await _offload.run(lambda: 5) == 5
+async def test_idle_threads_go_after_a_while_but_for_the_one_in_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_workers, "IDLE_SECONDS", 0.01)
+    barrier = threading.Barrier(4)
+    with _workers.held():
+        async with anyio.create_task_group() as group:
+            for _ in range(4):
+                group.start_soon(run_on_worker, lambda: barrier.wait(5))
+        await until(lambda: len(workers()) == 1)
+        assert await run_on_worker(lambda: 5) == 5
 
 
 async def test_more_releases_than_holds_do_no_harm() -> None:
-    _offload.release()
-    with _offload.held():
-        assert _offload._the_pool().holders == 1
-    assert _offload._the_pool().holders == 0
+    holder = object()
+    _workers.release(holder)
+    with _workers.held():
+        assert len(_workers._the_pool().holders) == 1
+    assert not _workers._the_pool().holders
+
+
+async def test_a_stuck_call_does_not_hold_up_the_next() -> None:
+    go = threading.Event()
+    with _workers.held(), anyio.fail_after(5):
+        async with anyio.create_task_group() as group:
+            for _ in range(3):
+                group.start_soon(run_on_worker, lambda: go.wait(10))
+            assert await run_on_worker(lambda: 5) == 5
+            go.set()
 
 
 async def test_a_cancelled_call_goes_on_and_is_cleaned_up_after() -> None:
@@ -134,7 +149,7 @@ async def test_a_cancelled_call_goes_on_and_is_cleaned_up_after() -> None:
         async with anyio.create_task_group() as group:
 
             async def call() -> None:
-                await _offload.run(work, abandoned=clean_up)
+                await run_on_worker(work, abandoned=clean_up)
 
             group.start_soon(call)
             await until(entered.is_set)
@@ -154,7 +169,7 @@ async def test_a_cancelled_call_that_fails_is_cleaned_up_too() -> None:
         raise ValueError
 
     with anyio.move_on_after(0.01):
-        await _offload.run(work, abandoned=seen.append)
+        await run_on_worker(work, abandoned=seen.append)
     go.set()
     await until(lambda: seen)
     assert seen == [None]
@@ -163,7 +178,7 @@ async def test_a_cancelled_call_that_fails_is_cleaned_up_too() -> None:
 async def test_a_call_without_a_clean_up_can_be_cancelled() -> None:
     go = threading.Event()
     with anyio.move_on_after(0.01) as scope:
-        await _offload.run(lambda: go.wait(10))
+        await run_on_worker(lambda: go.wait(10))
     assert scope.cancelled_caught
     go.set()
 
@@ -181,7 +196,7 @@ async def test_a_call_over_before_its_task_learns_of_the_cancellation_is_cleaned
     async def call() -> None:
         nonlocal submitted
         submitted += 1
-        came.append(await _offload.run(work, abandoned=seen.append))
+        came.append(await run_on_worker(work, abandoned=seen.append))
 
     for number in range(1, 21):
         with anyio.CancelScope() as scope:
@@ -204,7 +219,7 @@ async def test_the_loop_goes_on_meanwhile() -> None:
 
     async def call() -> None:
         nonlocal done
-        await _offload.run(lambda: go.wait(10))
+        await run_on_worker(lambda: go.wait(10))
         done = True
 
     with anyio.fail_after(5):
@@ -226,7 +241,7 @@ def test_a_call_whose_loop_is_gone_is_cleaned_up(anyio_backend: tuple[str, dict[
 
     async def main() -> None:
         with anyio.move_on_after(0.01):
-            await _offload.run(work, abandoned=seen.append)
+            await run_on_worker(work, abandoned=seen.append)
 
     anyio.run(main, backend=anyio_backend[0], backend_options=anyio_backend[1])
     go.set()
@@ -234,42 +249,93 @@ def test_a_call_whose_loop_is_gone_is_cleaned_up(anyio_backend: tuple[str, dict[
     assert seen == [5]
 
 
-def test_when_no_thread_can_be_started_the_job_is_done_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_thread: threading.Thread) -> NoReturn:
-        raise RuntimeError("can't create new thread at interpreter shutdown")
-
-    monkeypatch.setattr(threading.Thread, "start", refuse)
-    done: list[int] = []
-    _offload.submit(lambda: done.append(threading.get_ident()))
-    assert done == [threading.get_ident()]
-
-
-def test_a_job_that_another_thread_took_meanwhile_is_not_done_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    pool = _offload._Pool()
-    done: list[int] = []
+@pytest.fixture
+def no_more_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """One thread in hand, and the system gives no other."""
 
     def refuse(_thread: threading.Thread) -> NoReturn:
-        pool.jobs.popleft()()
-        raise RuntimeError("can't create new thread at interpreter shutdown")
+        raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(threading.Thread, "start", refuse)
-    pool.put(lambda: done.append(1))
+    with _workers.held():
+        wait_for(lambda: _workers._the_pool().idle)
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        yield
+        monkeypatch.undo()
+
+
+@pytest.mark.usefixtures("no_more_threads")
+async def test_without_more_threads_a_call_is_refused() -> None:
+    with pytest.raises(SerialError, match="no more threads"):
+        await run_on_worker(int)
+
+
+@pytest.mark.usefixtures("no_more_threads")
+def test_the_thread_in_hand_closes() -> None:
+    done: list[str] = []
+    over = threading.Event()
+    _workers.post(lambda: done.append(threading.current_thread().name))
+    _workers.post(Job(lambda: done.append("essential"), over.set, essential=True))
+    assert over.wait(5)
+    assert done == ["anyserial-worker", "essential"]
+
+
+def test_a_pool_that_gets_no_thread_at_all_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_function: object, _arguments: object) -> NoReturn:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(_workers, "start_new_thread", refuse)
+    with pytest.raises(SerialError, match="system gives none"):
+        _workers.hold(object())
+    assert not _workers._the_pool().holders
+
+
+def test_a_job_runs_once_however_often_it_is_posted() -> None:
+    done: list[int] = []
+    over = threading.Event()
+    job = Job(lambda: done.append(1), over.set)
+    with _workers.held():
+        for _ in range(5):
+            _workers.post(job)
+        assert over.wait(5)
+        last = threading.Event()
+        _workers.post(last.set)
+        assert last.wait(5)
     assert done == [1]
 
 
+def test_a_job_given_up_before_it_began_is_not_done_but_followed_up() -> None:
+    done: list[str] = []
+    over = threading.Event()
+    job = Job(lambda: done.append("call"), skippable=True)
+    with _workers.held():
+        job.give_up(lambda: done.append("undo"), over.set)
+        assert over.wait(5)
+    assert done == ["undo"]
+
+
+def test_a_job_given_up_after_its_end_is_followed_up() -> None:
+    over = threading.Event()
+    job = Job(int)
+    job()
+    with _workers.held():
+        job.give_up(over.set)
+        assert over.wait(5)
+
+
 def test_a_child_after_fork_has_threads_of_its_own() -> None:
-    with _offload.held():
-        anyio.run(_offload.run, int)
-        wait_for(lambda: _offload._the_pool().idle == 1)
+    with _workers.held():
+        anyio.run(run_on_worker, int)
+        wait_for(lambda: _workers._the_pool().idle)
         readable, writable = os.pipe()
         pid = _fork()
         if pid == 0:
             status = 1
             try:
                 done = threading.Event()
-                _offload.submit(done.set)
-                if done.wait(5) and _offload._the_pool().holders == 0:
-                    _offload.release()
+                _workers.hold(done)
+                _workers.post(done.set)
+                if done.wait(5) and _workers._the_pool().holders == {done}:
+                    _workers.release(done)
                     os.write(writable, b"done")
                     status = 0
             finally:

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ("PUBLISHED", "RUNTIMES", "WAYS", "Way", "interpreter", "machine", "versions")
+__all__ = ("CONTENDERS", "PUBLISHED", "RUNTIMES", "Contender", "interpreter", "machine", "versions")
 
 PUBLISHED = "0.2.0"
 """The last version of anyserial before this one, as published."""
@@ -16,7 +16,7 @@ PUBLISHED = "0.2.0"
 RUNTIMES = ("asyncio", "uvloop", "trio", "blocking")
 
 
-class Way(NamedTuple):
+class Contender(NamedTuple):
     """One column of one row: which library on which runtime."""
 
     library: str
@@ -31,20 +31,20 @@ class Way(NamedTuple):
         return f"anyserial {PUBLISHED}" if self.published else self.library
 
 
-WAYS = (
-    *(Way("anyserial", runtime) for runtime in RUNTIMES),
-    *(Way("anyserial", runtime, published=True) for runtime in RUNTIMES),
-    *(Way("serialx", runtime) for runtime in ("asyncio", "uvloop", "blocking")),
-    Way("pyserial-asyncio-fast", "asyncio"),
-    Way("aioserial", "asyncio"),
-    Way("pyserial", "blocking"),
-    *(Way("bare", runtime) for runtime in RUNTIMES),
+CONTENDERS = (
+    *(Contender("anyserial", runtime) for runtime in RUNTIMES),
+    *(Contender("anyserial", runtime, published=True) for runtime in RUNTIMES),
+    *(Contender("serialx", runtime) for runtime in ("asyncio", "uvloop", "blocking")),
+    Contender("pyserial-asyncio-fast", "asyncio"),
+    Contender("aioserial", "asyncio"),
+    Contender("pyserial", "blocking"),
+    *(Contender("bare", runtime) for runtime in RUNTIMES),
 )
 
 
-def interpreter(way: Way) -> str:
-    """Return the Python that has the way's library."""
-    return published_interpreter() if way.published else sys.executable
+def interpreter(contender: Contender) -> str:
+    """Return the Python that has the contender's library."""
+    return published_interpreter() if contender.published else sys.executable
 
 
 @cache
@@ -71,7 +71,13 @@ def versions(*names: str) -> dict[str, str]:
     from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
 
     found: dict[str, str] = {}
-    for name in names or ("anyserial", "anyio", "uvloop", "trio", *sorted({way.library for way in WAYS} - {"bare"})):
+    for name in names or (
+        "anyserial",
+        "anyio",
+        "uvloop",
+        "trio",
+        *sorted({contender.library for contender in CONTENDERS} - {"bare"}),
+    ):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

@@ -1,0 +1,118 @@
+"""The driver table: what opens what. One row per operating system and one per URL scheme.
+
+`open_serial_port`, its blocking twin and the command all ask here; nothing else knows which part
+drives what. A row names the module that brings the backend, which is loaded when it is first needed.
+What a backend does is not known here.
+"""
+
+import errno
+import os
+import re
+import sys
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from anyserial._parts import load_part
+from anyserial.exceptions import ConfigurationError, UnsupportedPlatformError
+
+if TYPE_CHECKING:
+    from anyserial.backend import AsyncSerialBackend, SerialBackend
+    from anyserial.discovery import PortInfo
+
+__all__ = ("PLATFORMS", "SCHEMES", "Row", "backend_for", "locate", "port_info_for")
+
+
+class Row(NamedTuple):
+    """One row.
+
+    Attributes:
+        serves: The beginning of `sys.platform`, or a URL scheme.
+        driver: The module whose ``create_backend()`` gives an unopened backend.
+        discovery: The module whose ``port_info_for(path)`` knows what a path leads to; None for none.
+    """
+
+    serves: str
+    driver: str
+    discovery: str | None = None
+
+
+_TERMIOS = ("anyserial_posix", "anyserial_discovery")
+
+PLATFORMS = (
+    Row("linux", *_TERMIOS),
+    Row("darwin", *_TERMIOS),
+    Row("freebsd", *_TERMIOS),
+    Row("netbsd", *_TERMIOS),
+    Row("openbsd", *_TERMIOS),
+    Row("dragonfly", *_TERMIOS),
+)
+# Whatever else has termios: Python's own module tells its numbers.
+_OTHER_POSIX = Row("posix", *_TERMIOS)
+
+SCHEMES: tuple[Row, ...] = ()
+
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+
+
+def _row_for(device: str) -> Row:
+    if (url := _URL.match(device)) is not None:
+        scheme = url[1].lower()
+        for row in SCHEMES:
+            if row.serves == scheme:
+                return row
+        known = ", ".join(f"{row.serves}://" for row in SCHEMES) or "none yet"
+        raise ConfigurationError(
+            f"path must be the path of a serial port, or a URL that anyserial knows ({known}) (got {device!r})"
+        )
+    for row in PLATFORMS:
+        if sys.platform.startswith(row.serves):
+            return row
+    if os.name == "posix":
+        return _OTHER_POSIX
+    raise UnsupportedPlatformError(
+        errno.ENOSYS,
+        f"anyserial has no driver for {sys.platform!r}: give open_serial_port a backend of your own (backend=...)",
+    )
+
+
+def backend_for(device: str) -> "SerialBackend | AsyncSerialBackend":
+    """Return an unopened backend for what *device* names.
+
+    Raises:
+        ConfigurationError: It is a URL that no row serves.
+        UnsupportedPlatformError: No row serves this operating system.
+        ImportError: The distribution with the driver is not installed.
+    """
+    backend: SerialBackend | AsyncSerialBackend = load_part(_row_for(device).driver).create_backend()
+    return backend
+
+
+def port_info_for(device: str) -> "PortInfo | None":
+    """Return what discovery knows about *device*; None if nothing, or if it is not installed."""
+    module = _row_for(device).discovery
+    if module is None:
+        return None
+    try:
+        info: PortInfo | None = load_part(module).port_info_for(device)
+    except ImportError:
+        return None  # discovery is not installed
+    except Exception:  # noqa: BLE001  # what is known about a port is never worth failing its open
+        return None
+    return info
+
+
+def locate(info: "PortInfo") -> "PortInfo":
+    """Return the port that has the identity of *info* now, which may have another path.
+
+    Raises:
+        PortNotFoundError: It is not there.
+    """
+    module = _row_for(info.device).discovery
+    if module is None:
+        return info
+    try:
+        part: Any = load_part(module)
+    except ImportError:
+        return info  # without discovery, a PortInfo is its path
+    find = getattr(part, "locate", None)  # not in a stand-in for discovery that only describes ports
+    found: PortInfo = info if find is None else find(info)
+    return found

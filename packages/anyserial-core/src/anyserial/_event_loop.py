@@ -1,0 +1,346 @@
+"""How the async face waits: what `SerialPort` and its public operations stand on.
+
+`EventLoopPort` has an `OpenPort` and adds three things. `_attach` finds the waiter for the event loop
+that a call runs in. `_perform` is the runner around the engine: pauses in the event loop, calls that
+may block on a worker, both woken when the port ends. The rest sorts out why a wait ended.
+
+Not here: what the operations do (`_port.operations`), how a port ends (`_port.lifecycle`), and how a
+task waits in one kind of event loop (`_readiness`).
+"""
+
+import weakref
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, Never, cast
+
+import anyio
+
+from anyserial import _readiness, _workers
+from anyserial._errno import disconnected_error
+from anyserial._port.closing import GRACE
+from anyserial._port.engine import Call, Engine
+from anyserial._port.lifecycle import OPEN
+from anyserial._port.open_port import OpenPort
+from anyserial._port.transport import DescriptorTransport, SelfWaitingTransport
+from anyserial._readiness import NOWHERE
+from anyserial._workers import Job
+from anyserial.exceptions import LineError, SerialDisconnectedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from anyserial._port.engine import Steps
+    from anyserial._port.lifecycle import Lifecycle
+    from anyserial._readiness._contract import Waiter
+    from anyserial.backend import AsyncSerialBackend, SerialBackend
+    from anyserial.config import SerialConfig
+    from anyserial.discovery import PortInfo
+
+__all__ = ("EventLoopPort", "run_on_worker")
+
+
+class _Link:
+    """What ties a waiter to its port: each reaches the other through it, and neither keeps the other alive.
+
+    The lifecycle, which outlives a forgotten port until it is closed, has this in its `calls`. A waiter
+    refers to the task that waits there, and so to the port.
+    """
+
+    __slots__ = ("_lifecycle", "_port", "_waiter")
+
+    is_event_loop = True
+
+    def __init__(self, port: "EventLoopPort", lifecycle: "Lifecycle") -> None:
+        self._port = weakref.ref(port)
+        self._lifecycle = lifecycle
+        self._waiter: weakref.ref[Waiter] | None = None
+
+    def enter(self, waiter: "Waiter") -> None:
+        """Hold the backend open until *waiter* lets go of it."""
+        self._waiter = weakref.ref(waiter)
+        self._lifecycle.enter(self, self)
+
+    def on_idle(self) -> None:
+        """See `Watch`."""
+        if (port := self._port()) is not None:
+            port._notice()  # noqa: SLF001  # this module's own
+
+    def on_release(self) -> None:
+        """See `Watch`."""
+        self._lifecycle.leave(self)
+
+    def wake(self) -> None:
+        """See `Waker`."""
+        if self._waiter is not None and (waiter := self._waiter()) is not None:
+            waiter.wake()
+
+    def disown(self) -> None:
+        """See `Waker`."""
+        if self._waiter is not None and (waiter := self._waiter()) is not None:
+            waiter.disown()
+
+
+class EventLoopPort:
+    """One open port in an event loop, without its public methods."""
+
+    def __init__(
+        self,
+        backend: "SerialBackend | AsyncSerialBackend",
+        config: "SerialConfig",
+        port_info: "PortInfo | None",
+    ) -> None:
+        self._port = port = OpenPort(backend, config, port_info)
+        self._lifecycle = port.lifecycle
+        self._pushback = port.pushback
+        self._waiter: Waiter = NOWHERE
+        self._is_receiving = False
+        self._is_sending = False
+        self._is_shared = False
+        self._in_a_row = 0
+
+    def _attach(self, *, receiving: bool = False) -> "Waiter":
+        """Return a new waiter, for the running event loop.
+
+        Raises:
+            SerialClosedError: The port is closed.
+            SerialDisconnectedError: The device is gone, and nothing is left of its bytes.
+            anyio.BusyResourceError: The port is in use in another event loop.
+        """
+        port, lifecycle, old = self._port, self._lifecycle, self._waiter
+        if lifecycle.state:
+            # Only what was pushed back can still be had, and by a receive alone.
+            if not (receiving and port.is_readable):
+                raise lifecycle.refusal()
+            return self._self_waiter(_Link(self, lifecycle))
+        if old.is_dead:
+            self._is_receiving = self._is_sending = False  # of tasks that will never run again
+        elif self._is_receiving or self._is_sending or old.scopes:
+            raise anyio.BusyResourceError(f"using {port.path} (from another event loop)")
+        if old is not NOWHERE:
+            old.wake()
+        link = _Link(self, lifecycle)
+        if isinstance(port.transport, DescriptorTransport):
+            waiter = _readiness.waiter(port.transport.fileno(), link)
+        else:
+            waiter = self._self_waiter(link)
+        link.enter(waiter)
+        if self._is_shared:
+            waiter.share()
+        self._waiter = waiter
+        return waiter
+
+    def _share(self) -> int:
+        """Return the descriptor, which is the caller's too from now on."""
+        number = self._port.transport.fileno()
+        assert number is not None  # noqa: S101  # the attribute is there only where the descriptor is
+        self._is_shared = True
+        self._waiter.share()
+        return number
+
+    def _self_waiter(self, link: _Link) -> "Waiter":
+        from anyserial._readiness.own import OwnWaiter  # noqa: PLC0415  # few ports need it, and it takes 5 ms
+
+        backend = cast("AsyncSerialBackend", self._port.transport.backend)
+        return cast("Waiter", OwnWaiter(backend, link))
+
+    def _notice(self) -> None:
+        """Look whether the device is gone: the descriptor woke up while nobody waited."""
+        port = self._port
+        if self._lifecycle.state == OPEN and port.transport.hung_up() and not port.has_input():
+            port.unplug(disconnected_error(port.path))
+
+    async def _give_way(self, waiter: "Waiter") -> None:
+        """Let the other tasks run; raises in a cancelled task, and if one of the others ended the port."""
+        self._in_a_row = 0
+        await waiter.checkpoint()
+        if self._lifecycle.state and not self._port.is_readable:
+            raise self._lifecycle.refusal()
+
+    def _refuse(self, doing: str) -> Never:
+        """Raise the error of a call whose direction is taken."""
+        raise anyio.BusyResourceError(f"{doing} {self._port.path}")
+
+    def _wait_ended(self, exc: BaseException, waiter: "Waiter", view: memoryview | None = None) -> None:
+        """Sort out why the wait of a receive ended; keep what was read for a cancelled one.
+
+        Raises:
+            SerialClosedError: The port was closed meanwhile.
+            SerialDisconnectedError: The device went meanwhile.
+        """
+        if isinstance(exc, anyio.ClosedResourceError):
+            raise self._lifecycle.refusal() from None
+        if isinstance(exc, Exception):
+            return
+        got = waiter.reclaim()
+        if isinstance(got, SerialDisconnectedError):
+            self._port.unplug(got)
+        elif isinstance(got, (bytes, LineError)):
+            self._pushback.give_back(got)
+        elif isinstance(got, int) and view is not None:
+            self._pushback.give_back(bytes(view[:got]))
+
+    def _write_wait_ended(self, exc: BaseException, waiter: "Waiter") -> None:
+        """Sort out why the wait of a send ended; count what was written for a cancelled one."""
+        if isinstance(exc, anyio.ClosedResourceError):
+            raise self._lifecycle.refusal() from None
+        if isinstance(exc, Exception):
+            return
+        got = waiter.reclaim_write()
+        if isinstance(got, SerialDisconnectedError):
+            self._port.unplug(got)
+        elif isinstance(got, int):
+            self._port.bytes_sent += got
+
+    # Operations
+
+    async def _perform_as_sender[T](self, steps: "Steps[T]") -> T:
+        self._port.check_open()
+        waiter = self._here()
+        if self._is_sending:
+            self._refuse("sending to")
+        self._is_sending = True
+        try:
+            return await self._perform(steps)
+        finally:
+            if self._waiter is waiter:
+                self._is_sending = False
+
+    def _here(self) -> "Waiter":
+        """Return the waiter of the running event loop."""
+        waiter = self._waiter
+        try:
+            if waiter.running() is waiter.home:
+                return waiter
+        except RuntimeError:
+            pass
+        return self._attach()
+
+    async def _perform[T](self, steps: "Steps[T]") -> T:
+        """Carry out *steps*, holding the backend open meanwhile: the runner around the engine."""
+        await _readiness.checkpoint_if_cancelled()
+        port = self._port
+        port.check_open()
+        engine = Engine(steps)
+        runner = (_InLoop if isinstance(port.transport, SelfWaitingTransport) else _OnWorkers)(self._lifecycle)
+        ticket, waiter = object(), self._here()
+        try:
+            self._lifecycle.enter(ticket, None)
+            while (step := engine.next()) is not None:
+                with anyio.CancelScope() as scope:
+                    waiter.scopes.add(scope)
+                    try:
+                        if isinstance(step, Call):
+                            await runner.call(step, engine)
+                        else:
+                            await anyio.sleep(step)
+                            engine.result()
+                    finally:
+                        waiter.scopes.discard(scope)
+                if self._lifecycle.state:
+                    engine.interrupt(self._lifecycle.refusal())
+            return engine.outcome()
+        except SerialDisconnectedError as exc:
+            port.unplug(exc)
+            raise
+        finally:
+            steps.close()
+            try:
+                if engine.undo is not None:
+                    await runner.undo(engine.undo)
+            finally:
+                # All of C, so that a RecursionError leaves no ticket behind.
+                self._lifecycle.calls.pop(ticket, None)
+                if self._lifecycle.ending is not None:
+                    self._lifecycle.post(self._lifecycle.closing.advance)
+
+
+class _OnWorkers:
+    """Makes the calls of one operation on workers."""
+
+    __slots__ = ("_job", "_lifecycle")
+
+    def __init__(self, lifecycle: "Lifecycle") -> None:
+        self._lifecycle = lifecycle
+        self._job: Job | None = None
+
+    async def call(self, call: Call, engine: "Engine[Any]") -> None:
+        """Make *call*; if nobody waits for it any more, it goes on by itself."""
+        signal = _readiness.signal()
+        lifecycle = self._lifecycle
+        self._job = job = Job(call.function, signal.notify, guard=call.guard, skippable=call.guard is not None)
+        lifecycle.enter(job, None)
+        job.afterwards.append(partial(lifecycle.leave, job))
+        _workers.post(job)
+        try:
+            await signal.wait()
+        except BaseException:
+            job.unwanted = True
+            raise
+        if job.error is not None:
+            engine.error(job.error)
+        else:
+            engine.result(job.result)
+
+    async def undo(self, undo: "Callable[[], object]") -> None:
+        """Have *undo* called after the last call, and wait for it as long as a close may take."""
+        job = self._job
+        assert job is not None  # noqa: S101  # what is undone is a call
+        signal = _readiness.signal()
+        # The descriptor stays open until it is undone: a second hold, since the first may be gone.
+        self._lifecycle.calls[undo] = None
+        job.give_up(undo, partial(self._lifecycle.leave, undo), signal.notify)
+        with anyio.move_on_after(GRACE, shield=True):
+            await signal.wait()
+
+
+class _InLoop:
+    """Awaits the calls of one operation of a backend that waits by itself."""
+
+    __slots__ = ()
+
+    def __init__(self, _lifecycle: "Lifecycle") -> None:
+        pass
+
+    async def call(self, call: Call, engine: "Engine[Any]") -> None:
+        """Await *call*."""
+        try:
+            value = await call.function()
+        except Exception as exc:  # noqa: BLE001  # the operation may know better than to fail
+            engine.error(exc)
+        else:
+            engine.result(value)
+
+    async def undo(self, undo: "Callable[[], Any]") -> None:
+        """Await *undo*."""
+        with anyio.move_on_after(GRACE, shield=True):
+            with suppress(Exception):  # the first error says more
+                await undo()
+
+
+async def run_on_worker[T](
+    function: "Callable[[], T]", *, abandoned: "Callable[[T | None], object] | None" = None
+) -> T:
+    """Call *function* on a worker and return what it returns.
+
+    Args:
+        function: What to call; its exceptions come through.
+        abandoned: Called once, on a worker, when the call is over and its task was
+            cancelled meanwhile: with the result, or None if there is none.
+
+    Cancellation: raises at once; the call goes on by itself, and *abandoned* sees its
+    end. Whether to begin at all in a cancelled task is the caller's to check.
+    """
+    with _workers.held():
+        signal = _readiness.signal()
+        job = Job(function, signal.notify)
+        _workers.post(job)
+        try:
+            await signal.wait()
+        except BaseException:
+            if abandoned is not None:
+                job.afterwards.append(lambda: abandoned(job.result))
+                if job.finished:
+                    _workers.post(job.finish_up)
+            raise
+        result: T = job.take()
+        return result

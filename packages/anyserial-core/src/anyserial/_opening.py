@@ -1,0 +1,257 @@
+"""Opening a port, once for both faces: from a path and settings to an open port.
+
+Theory of operation. The backend's own open may take as long as the driver likes, so it is made on a
+worker. Its caller may stop waiting at any time (cancelled, timed out, Ctrl-C), the constructor of the
+port may raise, and so may a subclass's. In each of these cases the worker closes what it has opened, and
+the caller waits for that, though no longer than for the close of a port: an exclusive port can be
+opened again as soon as the caller knows that this one is not open.
+
+`Opening` has everything but the waiting; `open_port` waits for it in an event loop, the blocking
+face in its thread. Which driver serves what is `_drivers`'s.
+"""
+
+import os
+from typing import TYPE_CHECKING, Any, cast
+
+import anyio
+
+from anyserial import _drivers, _readiness, _workers
+from anyserial._checks import check_config
+from anyserial._port import forking
+from anyserial._port.closing import GRACE
+from anyserial._port.transport import waits_itself
+from anyserial._workers import Job
+from anyserial.config import SerialConfig
+from anyserial.exceptions import ConfigurationError
+from anyserial.stream import SerialPort
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from anyserial._connectable import SerialConnectable
+    from anyserial._port.lifecycle import Lifecycle
+    from anyserial.backend import AsyncSerialBackend, SerialBackend
+    from anyserial.discovery import PortInfo
+
+__all__ = ("Opening", "SerialConnectable", "open_port", "open_serial_port")
+
+
+def __getattr__(name: str) -> Any:
+    if name == "SerialConnectable":
+        from anyserial._connectable import SerialConnectable  # noqa: PLC0415  # it imports this module
+
+        return SerialConnectable
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+class Opening:
+    """One opening, without the waiting.
+
+    Args:
+        path: The device's path, or what discovery found.
+        config: The settings; None for the defaults.
+        backend: An unopened backend; None for the one that the driver table gives.
+
+    Raises:
+        TypeError: An argument is of the wrong type.
+        ConfigurationError: *path* is no possible path.
+
+    Attributes:
+        device: The path to open.
+        config: The settings.
+        backend: The backend, once it is known.
+        info: What discovery knows about the device.
+    """
+
+    def __init__(
+        self,
+        path: "str | os.PathLike[str] | PortInfo",
+        config: SerialConfig | None,
+        backend: "SerialBackend | AsyncSerialBackend | None",
+    ) -> None:
+        self.config = SerialConfig() if config is None else config
+        check_config(self.config)
+        self.device, self.info = _device_path(path)
+        self.backend = backend
+        self._given = backend is not None
+        self._failed = False
+        self._job: Job | None = None
+        self._lifecycle: Lifecycle | None = None
+
+    @property
+    def waits_itself(self) -> bool:
+        """Whether the backend opens in an event loop, and not on a worker."""
+        return self.backend is not None and waits_itself(self.backend)
+
+    @property
+    def patience(self) -> float:
+        """Seconds that a caller who gives up waits until nothing is left open."""
+        return self.config.close_timeout + GRACE
+
+    @property
+    def may_be_open(self) -> bool:
+        """Whether something is open, or may come to be."""
+        return self._job is not None and not (self._job.finished and self._failed)
+
+    def begin(self, notify: "Callable[[], object]") -> Job:
+        """Open on a worker; *notify* is called there when it is over."""
+        job = self._job = Job(self._open, notify, skippable=True)
+        forking.watch(self)
+        job.afterwards.append(self._note_failure)
+        _workers.post(job)
+        return job
+
+    def _open(self) -> None:
+        if self.info is not None and not self._given:
+            self.info = _drivers.locate(self.info)
+            self.device = self.info.device
+        backend = self.backend
+        if backend is None:
+            backend = self.backend = _drivers.backend_for(self.device)
+        cast("SerialBackend", backend).open(self.device, self.config)
+        if self.info is None and not self._given:
+            self.info = _drivers.port_info_for(self.device)
+
+    def make[P](self, cls: type[P]) -> P:
+        """Return the port, of class *cls*.
+
+        Raises:
+            BaseException: What the constructor raised; `give_up` is to be called then.
+        """
+        # As calling the class does, but with the port at hand when its constructor fails.
+        port: Any = cls.__new__(cls)
+        try:
+            port.__init__(self.backend, self.config, port_info=self.info)
+        finally:
+            self._lifecycle = getattr(port, "_lifecycle", None)
+        forking.forget(self)
+        return cast("P", port)
+
+    def give_up(self, notify: "Callable[[], object]") -> None:
+        """Close what was opened, or will be, and call *notify* when that is over. A second time it does nothing new."""
+        if self._lifecycle is not None:
+            self._lifecycle.close()
+            self._lifecycle.closing.on_finish(notify)
+        elif self._job is not None:
+            self._job.give_up(self._close, notify)
+
+    def _close(self) -> None:
+        try:
+            if self.backend is not None and self.backend.is_open:
+                cast("SerialBackend", self.backend).close()
+        finally:
+            forking.forget(self)
+
+    def _note_failure(self) -> None:
+        if self._job is not None and self._job.error is not None:
+            self._failed = True  # for good: whoever takes the job's error takes it away
+            forking.forget(self)
+
+    # In a forked child
+
+    def fork(self) -> None:
+        """Be the parent process's: the worker that opens does not exist here."""
+
+    def fileno(self) -> int | None:
+        """Return the descriptor, once there is one."""
+        backend = self.backend
+        return None if backend is None or waits_itself(backend) else backend.fileno()
+
+
+def _device_path(path: "str | os.PathLike[str] | PortInfo") -> "tuple[str, PortInfo | None]":
+    """Return the path to open, and the PortInfo if that is what was given.
+
+    Raises:
+        TypeError: *path* is neither a path nor a PortInfo.
+        ConfigurationError: It is no possible path.
+    """
+    info: PortInfo | None = None
+    name: object = path
+    if isinstance(path, (str, os.PathLike)):
+        name = os.fspath(path)
+    elif hasattr(path, "device"):  # a PortInfo, whose module need not be loaded for this
+        info = path
+        name = info.device
+    if not isinstance(name, str):
+        raise TypeError(f"path must be a str, a path or a PortInfo (got {path!r})")
+    if not name or "\0" in name:
+        raise ConfigurationError(f"path must be the path of a serial port (got {name!r})")
+    return name, info
+
+
+@_readiness.uninterrupted
+async def open_serial_port(
+    path: "str | os.PathLike[str] | PortInfo",
+    config: SerialConfig | None = None,
+    *,
+    backend: "SerialBackend | AsyncSerialBackend | None" = None,
+) -> SerialPort:
+    """Open a serial port.
+
+    The tty is opened raw, without becoming the controlling terminal, and set as
+    *config* says; what was received before is kept unless the config says otherwise.
+
+    Args:
+        path: The device's path (``"/dev/ttyUSB0"``, a by-id link), or what discovery found.
+            A PortInfo opens that device, wherever it is now.
+        config: The settings; None for 115200 baud, 8N1, no flow control.
+        backend: An unopened backend to use in place of the platform's own.
+
+    Returns:
+        The open port; use it with ``async with``.
+
+    Raises:
+        PortNotFoundError: There is no such device.
+        PortPermissionError: This user may not open it.
+        PortBusyError: Somebody holds it exclusively.
+        UnsupportedConfigurationError: The driver refuses a setting.
+        UnsupportedFeatureError: The platform lacks a mechanism that *config* asks for.
+        UnsupportedPlatformError: anyserial has no driver for this operating system.
+        SerialError: It is no serial port, or the system refused for another reason.
+        ImportError: The distribution with the platform's driver is not installed.
+        TypeError: An argument is none of those.
+
+    Cancellation: nothing is left open. If the driver's own open is under way, the call waits until
+    that is over and undone, for at most `SerialConfig.close_timeout` seconds; a driver that takes
+    longer is left to a thread, which closes the port later.
+    """
+    return await open_port(SerialPort, path, config, backend)
+
+
+@_readiness.uninterrupted
+async def open_port[P: SerialPort](
+    cls: type[P],
+    path: "str | os.PathLike[str] | PortInfo",
+    config: SerialConfig | None = None,
+    backend: "SerialBackend | AsyncSerialBackend | None" = None,
+) -> P:
+    """Open a port as an instance of *cls*; the rest as `open_serial_port`."""
+    opening = Opening(path, config, backend)
+    await _readiness.checkpoint_if_cancelled()
+    if opening.waits_itself:
+        return await _open_in_loop(cls, opening)
+    with _workers.held():
+        signal = _readiness.signal()
+        job = opening.begin(signal.notify)
+        try:
+            await signal.wait()
+            job.take()
+            return opening.make(cls)
+        except BaseException:
+            if opening.may_be_open:
+                undone = _readiness.signal()
+                opening.give_up(undone.notify)
+                with anyio.move_on_after(opening.patience, shield=True):
+                    await undone.wait()
+            raise
+
+
+async def _open_in_loop[P: SerialPort](cls: type[P], opening: Opening) -> P:
+    backend = cast("AsyncSerialBackend", opening.backend)
+    await backend.open(opening.device, opening.config)
+    try:
+        return opening.make(cls)
+    except BaseException:
+        with anyio.move_on_after(opening.patience, shield=True):
+            await backend.aclose()
+        raise

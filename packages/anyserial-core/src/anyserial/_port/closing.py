@@ -1,0 +1,210 @@
+"""The job that closes a backend: lets output leave, waits for the calls under way, closes.
+
+It runs on a worker and may be posted any number of times; each time it goes as far as it can.
+It stops where a call still uses the descriptor, and the last of them to leave posts it again.
+Output that does not move for `linger` seconds is discarded *before* the calls are waited for,
+since a driver call may itself be waiting for that output (TIOCSBRK, tcdrain).
+
+How closing begins, and who uses the descriptor, is `lifecycle`'s; what closing does to the device
+is the backend's.
+"""
+
+import time
+from _thread import allocate_lock
+from contextlib import suppress
+from sys import is_finalizing
+from typing import TYPE_CHECKING, Final, Literal
+
+from anyserial import _workers
+from anyserial._port import forking
+from anyserial.exceptions import SerialError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from anyserial._port.lifecycle import Lifecycle
+    from anyserial._port.transport import Transport
+
+__all__ = ("ABRUPTLY", "GENTLY", "GRACE", "LEAVING_OUTPUT", "Closing", "Manner")
+
+type Manner = Literal["gently", "abruptly", "leaving output"]
+GENTLY: Final = "gently"  # output may leave, and is discarded when it is stuck
+ABRUPTLY: Final = "abruptly"  # the device is gone, and its output with it
+LEAVING_OUTPUT: Final = "leaving output"  # to the kernel, whose own close waits for it
+
+GRACE: Final = 0.04  # seconds beyond the linger that a caller waits for the driver's own close
+FIRST_PAUSE = 0.001  # seconds between looks at the output queue; doubled each time
+LONGEST_PAUSE = 0.02
+LOOP_PATIENCE = 1.0  # seconds that an event loop in another thread may take to come round
+
+
+def given_up_message(count: int, linger: float) -> str:
+    """Say what closing has given up."""
+    return (
+        f"{count} bytes of output were not sent: nothing left the port for {linger:g} s while it was being closed"
+        " (close_timeout); drain() before closing waits longer, and says why"
+    )
+
+
+class Closing:
+    """The end of one open port.
+
+    Attributes:
+        finished: Whether the backend is closed.
+        error: What its close raised.
+        given_up: Bytes of output that did not leave in time; told once, by whoever closes.
+        until: When callers stop waiting, by `time.monotonic`; later with every byte that leaves.
+    """
+
+    __slots__ = (
+        "_advancing",
+        "_callbacks",
+        "_hurried",
+        "_lifecycle",
+        "_output_is_settled",
+        "_transport",
+        "error",
+        "finished",
+        "given_up",
+        "linger",
+        "until",
+    )
+
+    def __init__(self, lifecycle: "Lifecycle", transport: "Transport") -> None:
+        self._lifecycle = lifecycle
+        self._transport = transport
+        self._advancing = allocate_lock()  # workers alone take it: no signal handler runs there
+        self._callbacks: list[Callable[[], object]] = []
+        self._hurried = False
+        self._output_is_settled = False
+        self.linger = 0.0  # seconds without progress after which output is given up
+        self.finished = False
+        self.error: BaseException | None = None
+        self.given_up = 0
+        self.until = 0.0
+
+    def begin(self, linger: float) -> None:
+        """Say how long output may stand still before it is given up; the first one to say so counts.
+
+        Args:
+            linger: Seconds, >= 0; without limit if it is infinite.
+        """
+        if not self.until:
+            self.linger = linger
+            self.until = time.monotonic() + linger + GRACE
+
+    @property
+    def patience(self) -> float:
+        """Seconds that a caller still waits; 0 when it need not wait any more."""
+        return 0.0 if self.finished else max(self.until - time.monotonic(), 0.0)
+
+    def hurry(self) -> None:
+        """Stop waiting for output to leave. From any thread."""
+        self._hurried = True
+
+    def on_finish(self, callback: "Callable[[], object]") -> None:
+        """Have *callback* called when the backend is closed, on whatever thread; at once if it is."""
+        self._callbacks.append(callback)
+        if self.finished:
+            self._tell()
+
+    def off_finish(self, callback: "Callable[[], object]") -> None:
+        """Take an `on_finish` back."""
+        with suppress(ValueError):
+            self._callbacks.remove(callback)
+
+    def advance(self) -> None:
+        """Go on, on a worker."""
+        if self.finished:
+            return
+        # At the interpreter's exit a worker that holds it will never give it back.
+        if not self._advancing.acquire(blocking=not is_finalizing()):
+            return
+        try:
+            if not self.finished:
+                self._go_on()
+        finally:
+            self._advancing.release()
+
+    def _go_on(self) -> None:
+        if not self._output_is_settled:
+            self._settle_output()
+            self._output_is_settled = True
+        # After the output, and after `ending` was set: a call that leaves now posts this again.
+        if not self._lifecycle.is_idle and not self._loops_never_come_round():
+            return
+        try:
+            self._transport.close()
+        except Exception as exc:  # noqa: BLE001  # closing has nobody to raise to; aclose reports it
+            self.error = exc
+        self.finish()
+
+    def _loops_never_come_round(self) -> bool:
+        """Wait a while for event loops in other threads; one that is stuck for longer must not hold the device."""
+        give_up = time.monotonic() + LOOP_PATIENCE
+        while self._lifecycle.waits_for_loops_alone:
+            if self._lifecycle.is_idle or time.monotonic() >= give_up:
+                return True
+            time.sleep(FIRST_PAUSE)
+        return False
+
+    def finish(self) -> None:
+        """Note that the backend is closed, or is the parent process's, and tell everyone who waits for it."""
+        forking.forget(self._lifecycle)
+        for waker in self._lifecycle.wakers:
+            waker.disown()  # no call waits there any more
+        _workers.release(self._lifecycle.hold)
+        self.finished = True
+        self._tell()
+
+    def _tell(self) -> None:
+        while self._callbacks:
+            try:
+                callback = self._callbacks.pop()
+            except IndexError:  # another thread took it
+                return
+            callback()
+
+    def _settle_output(self) -> None:
+        if self._lifecycle.ending != GENTLY or not self._transport.has_descriptor:
+            return
+        with suppress(SerialError):  # gone, or unable to tell: nothing to wait for
+            left = self._let_output_leave()
+            if left:
+                if self.linger and not self._hurried:  # otherwise, discarding is what the caller asked for
+                    self.given_up = left
+                self.until = max(self.until, time.monotonic() + GRACE)
+                self._report(left)
+                self._transport.discard_output()
+
+    def _report(self, count: int) -> None:
+        from logging import getLogger  # noqa: PLC0415  # seldom needed, slow to import
+
+        getLogger("anyserial").warning("%s: %s", self._lifecycle.path, given_up_message(count, self.linger))
+
+    def warn(self, stacklevel: int) -> None:
+        """Warn whoever closes of output that was given up; once."""
+        count, self.given_up = self.given_up, 0
+        if count:
+            from warnings import warn  # noqa: PLC0415  # with the port's path
+
+            message = f"{self._lifecycle.path}: {given_up_message(count, self.linger)}"
+            warn(message, RuntimeWarning, stacklevel=stacklevel + 1)
+
+    def _let_output_leave(self) -> int:
+        """Wait while output moves; return how many bytes are stuck."""
+        pause = FIRST_PAUSE
+        before = left = self._transport.output_waiting()
+        stuck_at = time.monotonic() + self.linger
+        while left and not self._hurried:
+            if left < before:
+                before = left
+                stuck_at = time.monotonic() + self.linger
+                self.until = stuck_at + GRACE
+            elif (time_left := stuck_at - time.monotonic()) <= 0:
+                break
+            else:
+                time.sleep(min(pause, time_left))
+                pause = min(pause * 2, LONGEST_PAUSE)
+            left = self._transport.output_waiting()
+        return left

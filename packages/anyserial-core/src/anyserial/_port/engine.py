@@ -1,0 +1,131 @@
+"""Carrying out an operation without doing any I/O.
+
+An operation is a generator of *steps* (see `operations`): it yields a pause in seconds, or a `Call`
+that may block, and is resumed with the call's result or error. The `Engine` goes through them. What a
+step needs is done by a runner around it, one for event loops and one for threads, in the form
+
+    while (step := engine.next()) is not None:
+        ...  # pause, or make the call
+        engine.result(value)  # or engine.error(exc), if the call failed
+    return engine.outcome()
+
+and `engine.interrupt(exc)` when the caller gives up, or the port ends.
+
+Here it is decided what has to be undone: a `Call` may name an undoing, which is armed *before* the
+call is made, so that an interruption at any point finds it, and stays armed until the call fails
+by itself, or a call that `disarms` succeeds. A runner that ends, however it ends, hands an armed
+undoing to a worker, behind the call that is under way; nothing can cut it short there.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from contextlib import AbstractContextManager
+
+__all__ = ("Call", "Engine", "Steps")
+
+
+class Call:
+    """A step: a call that may block.
+
+    Attributes:
+        function: What to call; for an `AsyncSerialBackend` it returns an awaitable.
+        undo: What undoes it; called if the operation does not get to a step that disarms it.
+        disarms: Whether nothing is left to be undone once this has succeeded.
+        guard: A lock to be held by the worker that makes the call.
+    """
+
+    __slots__ = ("disarms", "function", "guard", "undo")
+
+    def __init__(
+        self,
+        function: "Callable[[], Any]",
+        *,
+        undo: "Callable[[], Any] | None" = None,
+        disarms: bool = False,
+        guard: "AbstractContextManager[Any] | None" = None,
+    ) -> None:
+        self.function = function
+        self.undo = undo
+        self.disarms = disarms
+        self.guard = guard
+
+
+type Steps[T] = Generator[float | Call, Any, T]
+"""An operation: yields pauses in seconds and calls that may block, is sent the calls' results."""
+
+
+class Engine[T]:
+    """One operation on its way.
+
+    Args:
+        steps: The operation; not begun.
+
+    Attributes:
+        undo: What has to be undone if the operation ends here; None if nothing.
+    """
+
+    __slots__ = ("_failure", "_is_over", "_result", "_resume", "_step", "_steps", "_value", "undo")
+
+    def __init__(self, steps: Steps[T]) -> None:
+        self._steps = steps
+        self._resume: Callable[[Any], float | Call] = steps.send
+        self._value: Any = None
+        self._step: float | Call | None = None
+        self._is_over = False
+        self._result: Any = None
+        self._failure: BaseException | None = None
+        self.undo: Callable[[], Any] | None = None
+
+    def next(self) -> float | Call | None:
+        """Return what to do next, None when the operation is over."""
+        if self._is_over:
+            return None
+        try:
+            step = self._resume(self._value)
+        except StopIteration as stop:
+            self._result = stop.value
+            self._is_over = True
+            return None
+        except BaseException as exc:  # noqa: BLE001  # `outcome` raises it
+            self._fail(exc)
+            return None
+        self._step = step
+        if isinstance(step, Call) and step.undo is not None:
+            self.undo = step.undo
+        return step
+
+    def result(self, value: Any = None) -> None:
+        """Go on with what the step gave."""
+        if isinstance(self._step, Call) and self._step.disarms:
+            self.undo = None
+        self._resume, self._value = self._steps.send, value
+
+    def error(self, exc: BaseException) -> None:
+        """Go on with the error of the step's call; the operation may know better than to fail."""
+        if isinstance(self._step, Call) and self._step.undo is not None:
+            self.undo = None  # it has failed by itself
+        self._resume, self._value = self._steps.throw, exc
+
+    def interrupt(self, exc: BaseException) -> None:
+        """End the operation with *exc*; the first one stands."""
+        if not self._is_over:
+            self._fail(exc)
+            self._steps.close()
+
+    def outcome(self) -> T:
+        """Return the operation's result, or raise its error."""
+        failure, self._failure = self._failure, None
+        self._value = None
+        if failure is None:
+            result: T = self._result
+            return result
+        try:
+            raise failure
+        finally:
+            del failure  # a traceback refers to this frame, which would refer to the error
+
+    def _fail(self, exc: BaseException) -> None:
+        self._failure = exc
+        self._is_over = True

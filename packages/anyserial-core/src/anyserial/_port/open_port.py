@@ -1,0 +1,182 @@
+"""An open port: its parts, put together. Both faces have one, and add only how they wait.
+
+| part | owns |
+|---|---|
+| `lifecycle` | the state, who uses the backend, the one close |
+| `transport` | the backend, and the attempts on it |
+| `pushback` | what was read and not handed over |
+| here | the settings in force, and the byte counts |
+
+What the operations do is in `operations`, which owns nothing.
+"""
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from anyserial._port.lifecycle import CLOSED, DISCONNECTED, OPEN, RECEIVER, Lifecycle
+from anyserial._port.pushback import Pushback
+from anyserial._port.transport import SelfWaitingTransport, transport_for
+from anyserial.exceptions import SerialDisconnectedError, SerialError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from anyserial._port.transport import Transport
+    from anyserial.backend import AsyncSerialBackend, SerialBackend
+    from anyserial.capabilities import PortStatistics, SerialCapabilities
+    from anyserial.config import SerialConfig
+    from anyserial.discovery import PortInfo
+
+__all__ = ("OpenPort",)
+
+
+class OpenPort:
+    """One open port, for one of the two faces.
+
+    Args:
+        backend: Open, and from now on the port's own.
+        config: What it was opened with.
+        port_info: What discovery knows about the device.
+        self_waiting: Makes the transport for an `AsyncSerialBackend`.
+
+    Raises:
+        SerialClosedError: *backend* is not open.
+        TypeError: *backend* declares a kind that there is not.
+
+    Attributes:
+        path: The path that was opened.
+        config: The settings in force.
+        chunk_size: The most bytes that a single read takes.
+        bytes_sent: What the kernel took.
+        bytes_received: What was handed to callers.
+    """
+
+    __slots__ = (
+        "bytes_received",
+        "bytes_sent",
+        "chunk_size",
+        "config",
+        "lifecycle",
+        "path",
+        "port_info",
+        "pushback",
+        "transport",
+    )
+
+    def __init__(
+        self,
+        backend: "SerialBackend | AsyncSerialBackend",
+        config: "SerialConfig",
+        port_info: "PortInfo | None",
+        self_waiting: "Callable[[AsyncSerialBackend], SelfWaitingTransport]" = SelfWaitingTransport,
+    ) -> None:
+        self.path = backend.path
+        self.pushback = Pushback()
+        self.transport: Transport = transport_for(backend, self.pushback, config, self_waiting)
+        self.port_info = port_info
+        self.bytes_sent = 0
+        self.bytes_received = 0
+        self.adopt(config)
+        self.lifecycle = Lifecycle(self.transport, self.path)
+
+    def adopt(self, config: "SerialConfig") -> None:
+        """Take up settings that the driver has."""
+        self.config = config
+        self.chunk_size = config.read_chunk_size
+
+    # The attempts as the settings want them at that moment: a wait may outlast them.
+
+    def read(self, size: int) -> bytes | None:
+        """Attempt to read."""
+        return self.transport.read(size)
+
+    def read_into(self, buffer: memoryview) -> int | None:
+        """Attempt to read into *buffer*."""
+        return self.transport.read_into(buffer)
+
+    # What can be asked in every state
+
+    @property
+    def capabilities(self) -> "SerialCapabilities":
+        """What this port can do."""
+        return self.transport.capabilities
+
+    @property
+    def statistics(self) -> "PortStatistics":
+        """The byte counts so far."""
+        from anyserial.capabilities import PortStatistics  # noqa: PLC0415  # seldom needed, slow to create
+
+        return PortStatistics(bytes_sent=self.bytes_sent, bytes_received=self.bytes_received)
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether a receive may have something: in a port whose device is gone, what was pushed back."""
+        state = self.lifecycle.state
+        return state == OPEN or (state == DISCONNECTED and bool(self.pushback))
+
+    # What cannot block
+
+    def input_waiting(self) -> int:
+        """Return how many received bytes can be had without waiting."""
+        pushed_back = len(self.pushback)
+        try:
+            return pushed_back + self._query(self.transport.input_waiting)
+        except SerialDisconnectedError:
+            if pushed_back and self.lifecycle.state != CLOSED:
+                return pushed_back
+            raise
+
+    def output_waiting(self) -> int:
+        """Return how many bytes have not been sent."""
+        return self._query(self.transport.output_waiting)
+
+    def _query[T](self, query: "Callable[[], T]") -> T:
+        lifecycle = self.lifecycle
+        ticket = object()
+        # Left twice, since the first leaving may be interrupted; what is called there is all of C.
+        try:
+            try:
+                lifecycle.enter(ticket, None)
+                return query()
+            finally:
+                lifecycle.calls.pop(ticket, None)
+                if lifecycle.ending is not None:
+                    lifecycle.post(lifecycle.closing.advance)
+        except BaseException as exc:
+            lifecycle.calls.pop(ticket, None)
+            if lifecycle.ending is not None:
+                lifecycle.post(lifecycle.closing.advance)
+            if isinstance(exc, SerialDisconnectedError):
+                self.unplug(exc)
+            raise
+
+    def unplug(self, cause: BaseException) -> None:
+        """Note that the device is gone; what the backend still holds of its bytes can be received."""
+        if self.lifecycle.state == OPEN:
+            self._salvage()
+        self.lifecycle.unplug(cause)
+
+    def _salvage(self) -> None:
+        ticket = object()
+        turns = self.lifecycle.turns
+        try:
+            # A receive that is under way finds them itself.
+            if turns.setdefault(RECEIVER, ticket) is ticket:
+                with suppress(SerialError):
+                    while self.transport.read_onto(self.pushback.items, self.chunk_size):
+                        pass
+        finally:
+            if turns.get(RECEIVER) is ticket:
+                del turns[RECEIVER]
+
+    def check_open(self) -> None:
+        """Raise the refusal of a call that the state does not allow."""
+        if self.lifecycle.state:
+            raise self.lifecycle.refusal()
+
+    def has_input(self) -> bool:
+        """Return whether the kernel still holds bytes; they come before the disconnect."""
+        try:
+            return bool(self.transport.input_waiting())
+        except SerialError:
+            return False

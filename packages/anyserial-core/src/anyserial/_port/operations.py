@@ -1,0 +1,144 @@
+"""What the operations of a port do, as steps: generators that yield a pause in seconds, or a call.
+
+Each is written once, for both faces and for both kinds of backends. Nothing is owned here: how steps
+are carried out and undone is `engine`'s, who may use the port when is `lifecycle`'s, and how one waits
+is each face's.
+"""
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+from anyserial._checks import check_flag, check_seconds
+from anyserial._port.engine import Call
+from anyserial._port.transport import LIVENESS_INTERVAL, LinesSeen
+from anyserial.exceptions import UnsupportedFeatureError
+
+if TYPE_CHECKING:
+    from anyserial._port.engine import Steps
+    from anyserial._port.open_port import OpenPort
+    from anyserial.capabilities import ControlLines, LineCounters, ModemLines
+    from anyserial.config import SerialConfig
+
+__all__ = (
+    "LinesSeen",
+    "configure",
+    "control_lines",
+    "drain",
+    "drain_exact",
+    "line_counters",
+    "look_at_lines",
+    "modem_change",
+    "modem_lines",
+    "reset_input",
+    "reset_output",
+    "send_break",
+    "set_break",
+    "set_control_lines",
+)
+
+
+def configure(port: "OpenPort", config: "SerialConfig") -> "Steps[None]":
+    """Apply *config*; the port adopts it once the driver has."""
+    yield port.transport.configure(config, partial(port.adopt, config))
+
+
+def reset_input(port: "OpenPort") -> "Steps[None]":
+    """Throw away what was received and not read yet."""
+    yield Call(port.transport.backend.reset_input_buffer)
+    port.pushback.clear()
+
+
+def reset_output(port: "OpenPort") -> "Steps[None]":
+    """Throw away what was sent and has not left yet."""
+    yield Call(port.transport.backend.reset_output_buffer)
+
+
+def drain(port: "OpenPort") -> "Steps[None]":
+    """Wait until the kernel's queue is empty."""
+    yield from port.transport.drain(port.config.baudrate)
+
+
+def drain_exact(port: "OpenPort") -> "Steps[None]":
+    """Wait until the last bit has left."""
+    yield from port.transport.drain_exact(port.config.baudrate)
+
+
+def send_break(port: "OpenPort", duration: float) -> "Steps[None]":
+    """Hold the break for *duration* seconds and release it, whatever happens meanwhile."""
+    check_seconds("duration", duration)
+    # Linux lets output leave before it begins a break (tty_ioctl, TIOCSBRK), and nothing interrupts it there.
+    yield from _let_output_leave(port)
+    release = partial(port.transport.backend.set_break, False)  # a backend's break is on or off
+    yield Call(partial(port.transport.backend.set_break, True), undo=release)
+    yield from _pause(port, duration)
+    yield Call(release, disarms=True)
+
+
+def set_break(port: "OpenPort", on: bool) -> "Steps[None]":
+    """Hold the break, or release it."""
+    check_flag("on", on)
+    if on:
+        yield from _let_output_leave(port)
+    yield Call(partial(port.transport.backend.set_break, on))
+
+
+def modem_lines(port: "OpenPort") -> "Steps[ModemLines]":
+    """Read the modem lines."""
+    lines: ModemLines = yield Call(port.transport.backend.modem_lines)
+    return lines
+
+
+def control_lines(port: "OpenPort") -> "Steps[ControlLines]":
+    """Read back the control lines."""
+    lines: ControlLines = yield Call(port.transport.backend.control_lines)
+    return lines
+
+
+def set_control_lines(port: "OpenPort", rts: bool | None, dtr: bool | None) -> "Steps[None]":
+    """Set the control lines that are not None."""
+    for name, level in (("rts", rts), ("dtr", dtr)):
+        if level is not None:
+            check_flag(name, level)
+    yield Call(partial(port.transport.backend.set_control_lines, rts=rts, dtr=dtr))
+
+
+def line_counters(port: "OpenPort") -> "Steps[LineCounters]":
+    """Read the driver's counters."""
+    counters: LineCounters = yield Call(port.transport.backend.line_counters)
+    return counters
+
+
+def look_at_lines(port: "OpenPort", *, counting: bool = True) -> "Steps[LinesSeen]":
+    """Read the modem lines and, where the driver counts their changes, the counts."""
+    seen: LinesSeen = yield port.transport.look_at_lines(counting=counting)
+    return seen
+
+
+def modem_change(port: "OpenPort", interval: float, since: LinesSeen | None) -> "Steps[LinesSeen]":
+    """Wait until the lines or their counts differ from *since*; return the new look."""
+    check_seconds("interval", interval, zero=False)
+    if since is None:
+        since = yield from look_at_lines(port)
+    while True:
+        yield from _pause(port, interval)
+        now = yield from look_at_lines(port, counting=since[1] is not None)
+        if now != since:
+            return now
+
+
+def _let_output_leave(port: "OpenPort") -> "Steps[None]":
+    try:
+        left = port.transport.output_waiting()
+    except UnsupportedFeatureError:
+        return
+    if left:
+        yield from port.transport.drain(port.config.baudrate)
+
+
+def _pause(port: "OpenPort", seconds: float) -> "Steps[None]":
+    """Pause, noticing an unplug meanwhile."""
+    deadline = time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > 0:
+        yield min(left, LIVENESS_INTERVAL)
+        port.transport.check_alive(port.path)

@@ -1,0 +1,296 @@
+"""Calls that may block, on daemon threads of anyserial's own.
+
+Theory of operation. AnyIO's worker threads would not do: they are no daemons, so one that is
+stuck in a driver's close holds up the exit of the process, and an abandoned one keeps its
+limiter token, so that forty stuck closes starve the application. Here a stuck call costs its
+thread and nothing else.
+
+The queue is a `queue.SimpleQueue`, whose `put` is one call of C: it may come from a signal
+handler, from a finalizer, or in the middle of another `put`, and an interruption by Ctrl-C, a
+RecursionError or a MemoryError cannot leave it half done. So whatever has to happen in any case
+(a close, the release of a break) is put here, and the code that is interrupted needs nothing else.
+
+Threads follow each other: the one that takes a job first sees to it that another one waits for
+the next. Threads are therefore started by threads, where no signal handler runs, and while
+somebody holds the pool there is always one in hand. When the system gives no more threads, that
+one makes the calls that close a port and refuses all others. Once nobody holds the pool, the threads
+end, after a few milliseconds in which the next port may be opened.
+
+Nothing here knows what is called, or how anyone waits for it.
+"""
+
+import errno
+import os
+from _thread import get_ident, start_new_thread
+from contextlib import nullcontext, suppress
+from typing import TYPE_CHECKING, Any
+
+from anyserial.exceptions import SerialError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+__all__ = ("Job", "held", "hold", "post", "poster", "release")
+
+IDLE_SECONDS = 5.0  # how long a thread waits for more work while another one is in hand
+LINGER_SECONDS = 0.005  # the same while nobody holds the pool: ports are often opened one after another
+
+
+class Job:
+    """One call, to be made by a worker.
+
+    Whoever waits for it may give up at any time: the call then goes on by itself, and what
+    `afterwards` holds is called when it is over. Everything here is one atomic step, so that a
+    signal handler, another thread or an interruption finds either all of it or nothing.
+
+    Args:
+        function: What to call.
+        notify: Called on the worker when it is over.
+        essential: Whether the last thread in hand may be spent on it: a close, an undoing.
+        skippable: Whether the call need not be made once nobody waits for it.
+        guard: A lock to be held meanwhile. Workers alone take it: no signal interrupts them.
+
+    Attributes:
+        finished: Whether the call is over, and `take` has its result.
+        unwanted: Set by whoever gives up; a call that may be skipped, and has not begun by then, is not made.
+        afterwards: Calls to be made after it, by `finish_up`.
+        result: What it returned.
+        error: What it raised.
+    """
+
+    __slots__ = (
+        "_functions",
+        "_guard",
+        "_is_skippable",
+        "_notify",
+        "afterwards",
+        "error",
+        "essential",
+        "finished",
+        "result",
+        "unwanted",
+    )
+
+    def __init__(
+        self,
+        function: "Callable[[], Any]",
+        notify: "Callable[[], object] | None" = None,
+        *,
+        essential: bool = False,
+        skippable: bool = False,
+        guard: "AbstractContextManager[Any] | None" = None,
+    ) -> None:
+        self._functions = [function]
+        self._notify = notify
+        self._guard = guard
+        self._is_skippable = skippable
+        self.essential = essential
+        self.finished = False
+        self.unwanted = False
+        self.afterwards: list[Callable[[], object]] = []
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+    def __call__(self) -> None:
+        """Make the call, on the calling thread; for the worker that takes the job. A second time it does nothing."""
+        try:
+            function = self._functions.pop()
+        except IndexError:
+            return
+        try:
+            with self._guard or nullcontext():
+                if not (self.unwanted and self._is_skippable):
+                    self.result = function()
+        except BaseException as exc:  # noqa: BLE001  # carried to whoever waits
+            self.error = exc
+        del function
+        self._finish()
+
+    def refuse(self) -> None:
+        """Fail, since no thread can be had for the call."""
+        self._functions.clear()
+        self.error = SerialError(
+            errno.EAGAIN,
+            "the system gives this process no more threads (RLIMIT_NPROC, or a cgroup's pids.max),"
+            " and this call may block: raise that limit, or run fewer threads",
+        )
+        self._finish()
+
+    def _finish(self) -> None:
+        self.finished = True
+        self.finish_up()
+        if self._notify is not None:
+            self._notify()
+
+    def finish_up(self) -> None:
+        """Make the calls that are to follow this one, each of them once."""
+        while self.afterwards:
+            try:
+                call = self.afterwards.pop(0)
+            except IndexError:  # another thread took it
+                return
+            with suppress(Exception):  # nobody is left to tell
+                call()
+
+    def give_up(self, *afterwards: "Callable[[], object]") -> None:
+        """Stop waiting; have *afterwards* called, on a worker, once the call is over.
+
+        If the job was not posted yet, it is now, and ends without the call. A second time adds *afterwards* again.
+        """
+        self.unwanted = True
+        self.afterwards.extend(afterwards)
+        post(self.finish_up if self.finished else self)
+
+    def take(self) -> Any:
+        """Return the result of a finished call, or raise its error; once."""
+        error, self.error = self.error, None
+        if error is None:
+            return self.result
+        try:
+            raise error
+        finally:
+            del error  # a traceback refers to this frame, which would refer to the error
+
+
+class _Pool:
+    """The queue, and the threads that wait on it."""
+
+    def __init__(self) -> None:
+        # With the first port, not with the first import; and nothing can be imported when the interpreter exits.
+        from queue import Empty, SimpleQueue  # noqa: PLC0415
+        from threading import Thread  # noqa: PLC0415
+
+        self.jobs: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
+        self.empty = Empty
+        self.thread = Thread
+        self.holders: set[object] = set()
+        # Counted by being entered, since a list's append and pop are atomic and += is not.
+        self.alive: set[int] = set()
+        self.idle: list[int] = []
+
+    def begin(self) -> None:
+        """Start the first thread, in one step of C: the caller may be interrupted, and may be a signal handler.
+
+        Raises:
+            RuntimeError: The system gives no more, or the interpreter is shutting down.
+        """
+        start_new_thread(self._bootstrap, ())
+
+    def _bootstrap(self) -> None:
+        if not self.follow():
+            self.work()
+
+    def work(self) -> None:
+        me = get_ident()
+        self.alive.add(me)
+        while True:
+            try:
+                job = self._next_job(me)
+            except self.empty:
+                if self.holders and not self.idle:
+                    continue  # the one in hand
+                self.alive.discard(me)
+                # Looked at after the discard, while `hold` looks at `alive` after it has entered its holder.
+                if self.jobs.empty() and (self.alive or not self.holders):
+                    return
+                self.alive.add(me)
+                continue
+            if job is None:  # nobody holds the pool any more
+                continue
+            if not self.idle and not self.follow() and isinstance(job, Job) and not job.essential:
+                job.refuse()
+            else:
+                with suppress(Exception):  # a job keeps its error itself
+                    job()
+            del job  # or a waiting thread keeps what it ran, and a forgotten port is never collected
+
+    def _next_job(self, me: int) -> "Callable[[], object] | None":
+        self.idle.append(me)
+        try:
+            return self.jobs.get(timeout=IDLE_SECONDS if self.holders else LINGER_SECONDS)
+        finally:
+            self.idle.pop()
+
+    def follow(self) -> bool:
+        """Have another thread wait for the next job; False if there is none to be had."""
+        try:
+            self.thread(target=self.work, name="anyserial-worker", daemon=True).start()
+        except RuntimeError:
+            return False
+        return True
+
+
+_pool: _Pool | None = None
+
+
+def _the_pool() -> _Pool:
+    global _pool  # noqa: PLW0603  # made with the first port, not with the first import
+    pool = _pool
+    if pool is None:
+        # Two threads may make one each; both use the one that is entered first.
+        pool = _pools.setdefault("", _Pool())
+        _pool = pool
+    return pool
+
+
+_pools: dict[str, _Pool] = {}
+
+
+def _forget_threads() -> None:
+    global _pool, _pools  # the parent's threads do not exist in a forked child
+    _pool, _pools = None, {}
+
+
+os.register_at_fork(after_in_child=_forget_threads)
+
+
+def hold(holder: object) -> None:
+    """Keep a thread in hand until `release` is called with the same *holder*.
+
+    Raises:
+        SerialError: The system gives no thread, and none is there.
+    """
+    pool = _the_pool()
+    pool.holders.add(holder)
+    if not pool.alive:
+        try:
+            pool.begin()
+        except RuntimeError as exc:
+            if not pool.alive:
+                pool.holders.discard(holder)
+                raise SerialError(
+                    errno.EAGAIN,
+                    f"anyserial needs one thread for calls that may block, and the system gives none ({exc})",
+                ) from exc
+
+
+def release(holder: object) -> None:
+    """Take back a `hold`; a second time it does nothing."""
+    pool = _the_pool()
+    pool.holders.discard(holder)
+    if not pool.holders:
+        for _ in range(len(pool.idle)):
+            pool.jobs.put(None)
+
+
+class held:  # noqa: N801  # used as a function
+    """Keep a thread in hand for the length of a block."""
+
+    __slots__ = ("__weakref__",)
+
+    def __enter__(self) -> None:
+        hold(self)
+
+    def __exit__(self, *exc_info: object) -> None:
+        release(self)
+
+
+def post(job: "Callable[[], object]") -> None:
+    """Have *job* called on a worker, soon; the pool is held by whoever needs it done."""
+    _the_pool().jobs.put(job)
+
+
+def poster() -> "Callable[[Callable[[], object]], None]":
+    """Return what `post` does as one call of C, for this process."""
+    return _the_pool().jobs.put

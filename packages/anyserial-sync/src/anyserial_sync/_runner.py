@@ -1,0 +1,196 @@
+"""The runner around the engine for threads: carries out an operation while its caller waits.
+
+A pause is a wait that the end of the port, or `cancel_send`, can cut short. A call is made on a worker:
+the caller can then be interrupted by a timeout, a cancellation or a signal handler that raises, and no
+signal interrupts the driver. It costs one change of threads.
+
+Everything that leaves is done twice, since the first time may be interrupted by Ctrl-C, and what is
+called there is all of C, since a RecursionError may have brought it here.
+
+Not here: what the steps are (`anyserial._port.operations`), and what is undone (`anyserial._port.engine`).
+"""
+
+from functools import partial
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from anyserial._spi import GRACE, SENDER, Call, Engine, Job, OpenPort, Steps, post
+from anyserial.exceptions import SerialDisconnectedError
+
+from anyserial_sync._bell import Bell
+from anyserial_sync._timeouts import deadline_of, remaining, timed_out
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from anyserial_sync._turnstile import Turnstile
+
+__all__ = ("POLL_GRACE", "perform", "wait_for")
+
+POLL_GRACE = 0.01  # seconds that a call which cannot be polled gets when the timeout is 0
+
+
+def perform[T](port: OpenPort, steps: Steps[T], timeout: float | None, sending: "Turnstile | None" = None) -> T:
+    """Carry out *steps* and return their result.
+
+    Args:
+        port: The port.
+        steps: The operation; not begun.
+        timeout: Seconds that it may take; 0 does what can be done without waiting, None has no limit.
+        sending: The direction whose turn the operation takes; None for none.
+
+    Raises:
+        TimeoutError: It took longer; what is to be undone is undone.
+        SerialError: As the operation; the port's refusal if it has ended.
+    """
+    deadline = deadline_of(timeout)
+    lifecycle = port.lifecycle
+    me = bell = Bell()
+    engine = Engine(steps)
+    run = _Run(port, engine, bell, deadline, polls=timeout == 0, sending=sending)
+    try:
+        try:
+            if sending is None:
+                lifecycle.enter(me, bell)
+            else:
+                run.take_turn(me)
+            return run.go(me)
+        finally:
+            run.leave(me)
+            lifecycle.calls.pop(me, None)
+    except BaseException as exc:
+        try:
+            if engine.undo is not None or lifecycle.turns.get(SENDER) is me:
+                run.leave(me)
+        finally:
+            lifecycle.calls.pop(me, None)
+            if lifecycle.turns.get(SENDER) is me:
+                lifecycle.turns.pop(SENDER, None)
+            if lifecycle.ending is not None:
+                lifecycle.post(lifecycle.closing.advance)
+        if isinstance(exc, SerialDisconnectedError):
+            port.unplug(exc)
+        raise
+
+
+class _Run[T]:
+    """One operation on its way, and what its calls hold."""
+
+    __slots__ = ("_bell", "_cancel", "_deadline", "_engine", "_job", "_polls", "_port", "_sending")
+
+    def __init__(  # called from one place
+        self,
+        port: OpenPort,
+        engine: Engine[T],
+        bell: Bell,
+        deadline: float | None,
+        *,
+        polls: bool,
+        sending: "Turnstile | None",
+    ) -> None:
+        self._port = port
+        self._engine = engine
+        self._bell = bell
+        self._deadline = deadline
+        self._polls = polls
+        self._sending = sending
+        self._job: Job | None = None
+        self._cancel: Callable[[], None] | None = None
+
+    def take_turn(self, me: object) -> None:
+        """Take the turn of whoever sends.
+
+        Raises:
+            BusyResourceError: Another call has it.
+        """
+        lifecycle, sending = self._port.lifecycle, self._sending
+        assert sending is not None  # noqa: S101  # called only then
+        if lifecycle.turns.setdefault(SENDER, me) is not me:
+            sending.refuse_entry()
+        sending.bell = self._bell
+        self._check(me)
+
+    def go(self, me: object) -> T:
+        """Go through the steps."""
+        engine = self._engine
+        while (step := engine.next()) is not None:
+            self._check(me)
+            if isinstance(step, Call):
+                self._call(step, me)
+            else:
+                self._pause(step, me)
+                engine.result()
+        return engine.outcome()
+
+    def _check(self, me: object) -> None:
+        """Raise if the port has ended, or the operation was cancelled."""
+        sending = self._sending
+        if sending is None:
+            self._port.check_open()
+        elif sending.interrupted:
+            sending.check(me)
+
+    def _pause(self, seconds: float, me: object) -> None:
+        until = monotonic() + seconds
+        over = self._deadline is not None and self._deadline < until
+        if over:
+            until = self._deadline or 0.0
+        while (left := until - monotonic()) > 0:
+            self._bell.wait(left)
+            self._check(me)
+        if over:
+            raise timed_out("the operation did not end", self._port.path)
+
+    def _call(self, call: Call, me: object) -> None:
+        lifecycle = self._port.lifecycle
+        function, self._cancel = self._port.transport.on_worker(call.function)
+        job = Job(function, self._bell.wake, guard=call.guard, skippable=call.guard is not None)
+        job.afterwards.append(partial(lifecycle.leave, job))
+        self._job = job
+        lifecycle.calls[job] = None
+        post(job)
+        deadline = monotonic() + POLL_GRACE if self._polls else self._deadline
+        wait_for(job, self._bell, deadline, self._port.path, partial(self._check, me))
+        if job.error is not None:
+            self._engine.error(job.error)
+        else:
+            self._engine.result(job.result)
+        self._job = job
+
+    def leave(self, me: object) -> None:
+        """Give up what is unfinished, have undone what is to be undone, and leave. A second time repeats it."""
+        lifecycle, job, undo = self._port.lifecycle, self._job, self._engine.undo
+        if job is not None and undo is not None:
+            # The descriptor stays open until it is undone.
+            lifecycle.calls[undo] = None
+            job.give_up(self._port.transport.on_worker(undo)[0], partial(lifecycle.leave, undo), self._bell.wake)
+            self._engine.undo = None
+        elif job is not None and not job.finished:
+            job.give_up()
+        if job is not None and not job.finished and self._cancel is not None:
+            self._cancel()
+        if undo is not None:
+            self._bell.wait_until(lambda: undo not in lifecycle.calls, GRACE)
+        if self._sending is not None:
+            self._sending.bell = None
+            if lifecycle.turns.get(SENDER) is me:
+                del lifecycle.turns[SENDER]
+        if lifecycle.ending is not None:
+            lifecycle.post(lifecycle.closing.advance)
+
+
+def wait_for(job: Job, bell: Bell, deadline: float | None, path: str, check: "Callable[[], Any] | None" = None) -> None:
+    """Wait until *job*, which rings *bell*, has finished.
+
+    Raises:
+        TimeoutError: It did not before *deadline*.
+        SerialError: *check* raised it; it is called whenever something else rings.
+    """
+    while not job.finished:
+        rang = bell.wait(remaining(deadline))
+        if job.finished:
+            return
+        if check is not None:
+            check()
+        if not rang and deadline is not None and monotonic() >= deadline:
+            raise timed_out("the operation did not end", path)

@@ -1,0 +1,537 @@
+"""The blocking port.
+
+Theory of operation. A receive waits in poll(2) and then reads: three system calls make
+a round trip, with the write of a send. It tries to read first only if that is likely to
+succeed, because the last read filled its buffer, or if it must not wait, because the
+timeout is 0. A send writes first and waits only for what the kernel does not take.
+Everything happens in the thread that calls; there is no event loop and no other thread.
+
+One call may receive and one may send at a time. A call takes its turn with ``turns.setdefault(role,
+me)``, where *me* is an object of its own: one atomic step, and it is in if it gets back *me*.
+
+Ctrl-C, or any signal handler that raises, may end a call between any two instructions, and must neither
+lose a byte nor leave a turn taken. Python looks for signals when a call returns, so what a call gives may
+be lost. The one way without a call is to step through an iterator of C: ``for data in reader`` reads and
+stores with nothing in between (`Transport.readers`). A call that fails undoes itself, and does so twice,
+since the first time may be interrupted.
+
+All this is written out in `receive`, `receive_into` and `send`, since a round trip is measured in
+thousands of instructions here.
+
+Only the public face of a port belongs here: how one waits is `_waiting`, what the operations do and how
+a port ends is `anyserial._port`, what the system calls are is the backend's business.
+"""
+
+import math
+import sys
+import warnings
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Never, Self, Unpack, override
+
+import anyio
+from anyserial._spi import (
+    CLOSED,
+    OPEN,
+    as_bytes,
+    attributes_of,
+    check_config,
+    check_positive,
+)
+from anyserial.config import SerialConfig
+from anyserial.exceptions import UnsupportedFeatureError
+
+from anyserial_sync._bell import Bell
+from anyserial_sync._buffered import BufferedReceiving
+from anyserial_sync._operations import BlockingOperations
+from anyserial_sync._timeouts import LONGEST_WAIT, deadline_of, limited, milliseconds_of
+from anyserial_sync._waiting import calls_below
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Buffer, Callable, Mapping
+    from types import TracebackType
+
+    from anyserial.backend import AsyncSerialBackend, SerialBackend
+    from anyserial.capabilities import PortStatistics, SerialCapabilities
+    from anyserial.config import SerialConfigFields
+    from anyserial.discovery import PortInfo
+
+__all__ = ("SerialPort",)
+
+BURST = 4095  # the most that one read of a Linux tty gives: more is likely to be there
+
+
+class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProvider):
+    """A serial port with blocking methods.
+
+    Made by `open_serial_port`, `SerialPort.open` or `SerialConnectable.connect`; the
+    constructor wraps a backend that is open already. Any thread may use it: one may
+    receive and one may send at a time, and a second one gets anyio.BusyResourceError
+    at once. Every method takes a ``timeout`` in seconds: None waits without limit, 0
+    does what can be done without waiting; a TimeoutError leaves the port usable and
+    loses nothing.
+
+    Every method raises `SerialClosedError` once the port is closed and
+    `SerialDisconnectedError` once the device is gone.
+    """
+
+    def __init__(
+        self,
+        backend: "SerialBackend | AsyncSerialBackend",
+        config: SerialConfig,
+        *,
+        port_info: "PortInfo | None" = None,
+    ) -> None:
+        """Wrap an open backend, which is then the port's own.
+
+        Args:
+            backend: An opened `SerialBackend` or `AsyncSerialBackend`.
+            config: The settings that it was opened with.
+            port_info: What is known about the device, for `port_info`.
+
+        Raises:
+            SerialClosedError: *backend* is not open.
+        """
+        super().__init__(backend, config, port_info)
+
+    @classmethod
+    def open(
+        cls,
+        path: "str | os.PathLike[str] | PortInfo",
+        config: SerialConfig | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        **config_fields: "Unpack[SerialConfigFields]",
+    ) -> Self:
+        """Open a port; as `open_serial_port`.
+
+        Args:
+            path: The device's path, or what discovery found.
+            config: The settings; None for the defaults of `SerialConfig`.
+            timeout: As `open_serial_port`.
+            **config_fields: Fields of `SerialConfig`, which come before *config*'s.
+
+        Raises:
+            ConfigurationError: A field is not valid; nothing was opened.
+            SerialError: As `open_serial_port`.
+            TimeoutError: As `open_serial_port`.
+        """
+        from anyserial_sync._opening import open_port  # noqa: PLC0415  # it imports this module
+
+        if config is not None:
+            check_config(config)
+            config = config.with_changes(**config_fields)
+        return open_port(cls, path, config or SerialConfig(**config_fields), timeout=timeout)
+
+    # Receiving and sending
+
+    def receive(self, max_bytes: int = 65536, *, timeout: float | None = None) -> bytes:  # noqa: C901, PLR0912  # the hot path
+        """Receive what is there, or wait for it.
+
+        Args:
+            max_bytes: The most to return, at least 1; `SerialConfig.read_chunk_size`
+                caps it too.
+            timeout: Seconds to wait; 0 polls, None waits without limit.
+
+        Returns:
+            1..max_bytes bytes, as soon as any are there; never empty.
+
+        Raises:
+            TimeoutError: Nothing came in time.
+            SerialDisconnectedError: The device is gone, and all its bytes were received.
+            SerialClosedError: The port is closed, or was closed meanwhile.
+            SerialCancelledError: `cancel_receive` was called meanwhile.
+            LineError: A byte was damaged (with `LineErrors.RAISE`); the port stays usable.
+            anyio.BusyResourceError: Another thread is receiving.
+        """
+        if type(max_bytes) is not int or max_bytes < 1:
+            check_positive("max_bytes", max_bytes)
+        if timeout is None:
+            milliseconds = deadline = None
+        else:
+            if type(timeout) is float and 0.0 <= timeout < LONGEST_WAIT:
+                milliseconds, deadline = timeout * 1000, monotonic() + timeout
+            else:
+                milliseconds, deadline = milliseconds_of(timeout), deadline_of(timeout)
+        port, turns, turnstile = self._port, self._turns, self._receiving
+        me: list[bool] = []
+        before = 0
+        data: bytes | None = None
+        try:
+            try:
+                if turns.setdefault("receiver", me) is not me:
+                    turnstile.refuse_entry()
+                before = port.bytes_received
+                size = port.chunk_size
+                if max_bytes < size:  # noqa: PLR1730  # half the cost of min()
+                    size = max_bytes
+                if self._attempt_first or self._pushback.items or milliseconds == 0.0 or turnstile.interrupted:
+                    data = self._next(me, size, deadline, poll=milliseconds == 0.0)
+                elif (
+                    (wait := turnstile.wait) is not None
+                    and wait(milliseconds)
+                    and not turnstile.interrupted
+                    and (readers := port.transport.readers) is not None
+                ):
+                    try:
+                        for data in readers[size]:  # noqa: B007  # one read: see `Transport.readers`
+                            break
+                    except OSError as exc:
+                        port.transport.read_failed(exc)
+                if not data:
+                    data = self._wait_and_take(me, size, deadline)
+                count = len(data)
+                if count == size or count >= BURST:
+                    self._attempt_first = True
+                port.bytes_received = before + count
+                del turns["receiver"]
+                if turnstile.interrupted:
+                    self._lifecycle.leave(me)
+                return data
+            except BaseException as exc:
+                self._receive_failed(exc, me, data, before)
+                raise
+        except BaseException as exc:
+            self._receive_failed(exc, me, data, before)
+            raise
+
+    def receive_into(self, buffer: "bytearray | memoryview", *, timeout: float | None = None) -> int:
+        """Receive into a buffer of the caller's.
+
+        Args:
+            buffer: Any writable, contiguous buffer; at least one byte long.
+            timeout: Seconds to wait; 0 polls, None waits without limit.
+
+        Returns:
+            How many bytes were written to its beginning, at least 1.
+
+        Raises:
+            TypeError: *buffer* cannot be written to.
+            ValueError: *buffer* is empty.
+            TimeoutError: Nothing came in time.
+            SerialDisconnectedError: As `receive`; so are all the others.
+        """
+        view = memoryview(buffer).cast("B")
+        if view.readonly:
+            raise TypeError("receive_into needs a writable buffer (got a read-only one)")
+        if not view:
+            raise ValueError("receive_into needs a buffer of at least one byte (got an empty one)")
+        deadline = deadline_of(timeout)
+        port, turns = self._port, self._turns
+        me: list[bool] = []
+        before = 0
+        data: bytes | None = None
+        try:
+            try:
+                if turns.setdefault("receiver", me) is not me:
+                    self._receiving.refuse_entry()
+                before = port.bytes_received
+                size = min(len(view), port.chunk_size)
+                data = self._next(me, size, deadline, poll=timeout == 0) or self._wait_and_take(me, size, deadline)
+                count = len(data)
+                view[:count] = data
+                if count == size or count >= BURST:
+                    self._attempt_first = True
+                port.bytes_received = before + count
+                del turns["receiver"]
+                if self._receiving.interrupted:
+                    self._lifecycle.leave(me)
+                return count
+            except BaseException as exc:
+                self._receive_failed(exc, me, data, before)
+                raise
+        except BaseException as exc:
+            self._receive_failed(exc, me, data, before)
+            raise
+
+    def receive_available(self, *, limit: int | None = None, timeout: float | None = None) -> bytes:
+        """Receive what is queued, in one wait and one read.
+
+        Args:
+            limit: The most to return, at least 1; None for `SerialConfig.read_chunk_size`,
+                which caps it anyway. A Linux tty gives at most 4095 bytes in one read.
+            timeout: Seconds to wait; 0 polls, None waits without limit.
+
+        Returns:
+            1..limit bytes, never empty.
+
+        Raises:
+            TimeoutError: Nothing came in time.
+            SerialDisconnectedError: As `receive`; so are all the others.
+        """
+        if limit is None:
+            limit = self._port.chunk_size
+        else:
+            check_positive("limit", limit)
+        return self.receive(limit, timeout=timeout)
+
+    def send(self, item: bytes, *, timeout: float | None = None) -> None:
+        """Send all of *item*: return when the kernel has taken it.
+
+        Args:
+            item: What to send; nothing if empty.
+            timeout: Seconds to wait; 0 sends what is taken at once, None waits without limit.
+
+        Raises:
+            TimeoutError: Not all of it was taken in time; the difference in
+                `statistics.bytes_sent` tells how much was.
+            SerialDisconnectedError: The device is gone; some of *item* may have been sent.
+            SerialClosedError: The port is closed, or was closed meanwhile.
+            SerialCancelledError: `cancel_send` was called meanwhile; as for a timeout.
+            anyio.BusyResourceError: Another thread is sending or draining.
+        """
+        data = item if type(item) is bytes else as_bytes(item)
+        if timeout is not None and (type(timeout) is not float or not 0.0 <= timeout < LONGEST_WAIT):
+            milliseconds_of(timeout)
+        port, turns, turnstile = self._port, self._turns, self._sending
+        me: list[int] = []
+        before = sent = None
+        try:
+            try:
+                if turns.setdefault("sender", me) is not me:
+                    turnstile.refuse_entry()
+                before = port.bytes_sent
+                if turnstile.interrupted:
+                    turnstile.check(me)
+                # The answer to what is sent cannot be there yet: the next receive had better wait first.
+                self._attempt_first = False
+                if data:
+                    if (writer := port.transport.writer) is not None:
+                        try:
+                            port.transport.outbox.append(data)
+                            for sent in writer:  # noqa: B007  # one write: see `Transport.writer`
+                                break
+                        except OSError as exc:
+                            port.transport.write_failed(exc)
+                    if sent is not None and sent == len(data):
+                        port.bytes_sent = before + sent
+                    else:
+                        self._send_rest(me, before, memoryview(data), sent, timeout)
+                del turns["sender"]
+                if turnstile.interrupted:
+                    self._lifecycle.leave(me)
+            except BaseException as exc:
+                self._send_failed(exc, me, sent, before)
+                raise
+        except BaseException as exc:
+            self._send_failed(exc, me, sent, before)
+            raise
+
+    def _send_rest(
+        self, me: "list[int]", before: int, data: memoryview, sent: int | None, timeout: float | None
+    ) -> None:
+        """Wait and write until everything is taken; *me* gets the counts of what was."""
+        deadline = deadline_of(timeout)
+        port = self._port
+        if sent:
+            me.append(sent)
+        elif port.transport.writer is None:
+            port.transport.write_onto(me, data)
+        while True:
+            port.bytes_sent = before + sum(me)
+            if (taken := sum(me)) == len(data):
+                return
+            self._waits.write(self._sending, me, data[taken:], deadline)
+
+    def send_buffer(self, data: "Buffer", *, timeout: float | None = None) -> None:
+        """Send all of a buffer, byte by byte as it lies in memory; as `send`.
+
+        Args:
+            data: Any buffer; it must not change until this returns. One that is not
+                contiguous is copied first.
+            timeout: As `send`.
+
+        Raises:
+            TypeError: *data* is no buffer.
+            TimeoutError: As `send`; so are all the others.
+        """
+        self.send(data, timeout=timeout)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # it takes them all
+
+    def send_eof(self, *, timeout: float | None = None) -> None:
+        """Wait until everything was sent, as `drain`: a serial line has no end of file.
+
+        The port stays usable in both directions.
+
+        Args:
+            timeout: As `drain`.
+
+        Raises:
+            TimeoutError: As `drain`; so are all the others.
+        """
+        self.drain(timeout=timeout)
+
+    def cancel_receive(self) -> None:
+        """Interrupt the receive that another thread is in; do nothing if there is none.
+
+        It raises `SerialCancelledError`, unless it has its bytes already. Nothing is lost.
+        """
+        self._receiving.cancel()
+
+    def cancel_send(self) -> None:
+        """Interrupt the send, drain or break that another thread is in; do nothing if there is none.
+
+        It raises `SerialCancelledError`, unless it is done already. What was sent by then
+        is in `statistics.bytes_sent`; a break is released.
+        """
+        self._sending.cancel()
+
+    def fileno(self) -> int:
+        """Return the port's descriptor, to be waited for; reading it behind the port's back loses bytes.
+
+        Raises:
+            SerialClosedError: The port is closed.
+            SerialDisconnectedError: The device is gone.
+            UnsupportedFeatureError: The backend has no descriptor.
+        """
+        self._port.check_open()
+        number = self._port.transport.fileno()
+        if number is None:
+            raise UnsupportedFeatureError(None, "this port's backend has no file descriptor", self._port.path)
+        return number
+
+    # The end
+
+    def close(self, *, timeout: float | None = None) -> None:
+        """Close the port; calling it again does nothing. Any thread may.
+
+        Queued output may leave, for as long as it moves: it is given up once nothing has left for
+        *timeout* seconds, with a RuntimeWarning that says how much. It is discarded where the driver can;
+        where it cannot (USB adapters), the kernel's close may take half a minute: a daemon thread waits for
+        it, this does not. A call in another thread is woken at once and ends with `SerialClosedError`.
+
+        Args:
+            timeout: Seconds that queued output may stand still before it is discarded, 0 to discard it
+                at once; None for `SerialConfig.close_timeout`. No TimeoutError follows.
+        """
+        linger = math.inf
+        if timeout is None:
+            linger = self._port.config.close_timeout
+        elif (seconds := limited(timeout)) is not None:
+            linger = seconds
+        lifecycle = self._lifecycle
+        closing = lifecycle.closing
+        first = lifecycle.state < CLOSED
+        if first:
+            closing.begin(linger)
+            self._pushback.clear()
+        lifecycle.close()
+        if closing.finished or calls_below(lifecycle):
+            return
+        bell = Bell()
+        closing.on_finish(bell.wake)
+        try:
+            while patience := closing.patience:
+                bell.wait(patience)
+        except BaseException:
+            closing.hurry()
+            raise
+        finally:
+            closing.off_finish(bell.wake)
+        closing.warn(stacklevel=2)
+        if first and closing.error is not None:
+            raise closing.error
+
+    def __enter__(self) -> Self:
+        """Return the port; leaving the block closes it."""
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: "TracebackType | None",
+    ) -> None:
+        """Close the port."""
+        self.close()
+
+    # Bound here, since a finalizer may run when the interpreter has taken its modules apart.
+    def __del__(self, _warn: Any = warnings.warn, _is_finalizing: Any = sys.is_finalizing) -> None:
+        """Close a forgotten port, and say so. Its output is left to the kernel."""
+        lifecycle = getattr(self, "_lifecycle", None)
+        if lifecycle is None:
+            return
+        forgotten = lifecycle.state == OPEN
+        try:
+            lifecycle.forget()
+            if forgotten:
+                _warn(f"unclosed serial port {self._port.path!r}", ResourceWarning, stacklevel=1, source=self)
+        except (TypeError, AttributeError):
+            if not _is_finalizing():
+                raise
+
+    @override
+    def __reduce_ex__(self, protocol: object) -> Never:
+        """Refuse to be copied or pickled: the copy would be a second owner of the device."""
+        raise TypeError(
+            f"a serial port cannot be copied or pickled (got {self!r}):"
+            " pass the port itself, or open it again from its path and config"
+        )
+
+    @override
+    def __repr__(self) -> str:
+        state = ("open", "disconnected", "closed", "of the parent process")[self._lifecycle.state]
+        return f"<{type(self).__module__}.{type(self).__qualname__} {self._port.path!r}, {state}, {self._port.config}>"
+
+    # What it is
+
+    @property
+    def path(self) -> str:
+        """The path that was opened; readable in every state."""
+        return self._port.path
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the port can be used: neither closed nor disconnected, as far as is known."""
+        return self._lifecycle.state == OPEN
+
+    @property
+    def config(self) -> SerialConfig:
+        """The settings in force: the last that were applied successfully; readable in every state."""
+        return self._port.config
+
+    @property
+    def capabilities(self) -> "SerialCapabilities":
+        """What this port can do; readable in every state."""
+        return self._port.capabilities
+
+    @property
+    def port_info(self) -> "PortInfo | None":
+        """What discovery knows about the device; None if nothing."""
+        return self._port.port_info
+
+    @property
+    def actual_baudrate(self) -> int | None:
+        """The rate that the driver reported after the last settings, in bits per second; None if it cannot tell."""
+        return self._port.transport.actual_baudrate
+
+    @property
+    def statistics(self) -> "PortStatistics":
+        """Bytes sent and received so far: a snapshot, readable in every state."""
+        return self._port.statistics
+
+    def input_waiting(self) -> int:
+        """Return how many received bytes can be had without waiting.
+
+        Raises:
+            SerialClosedError: The port is closed.
+            SerialDisconnectedError: The device is gone, and nothing is left of its bytes.
+            UnsupportedFeatureError: The backend cannot tell.
+        """
+        return self._port.input_waiting()
+
+    def output_waiting(self) -> int:
+        """Return how many bytes have not been sent yet; a pty always says 0.
+
+        Raises:
+            SerialClosedError: The port is closed.
+            SerialDisconnectedError: The device is gone.
+            UnsupportedFeatureError: The backend cannot tell.
+        """
+        return self._port.output_waiting()
+
+    @property
+    @override
+    def extra_attributes(self) -> "Mapping[Any, Callable[[], Any]]":
+        """The typed attributes that are known: `SerialStreamAttribute`, FileStreamAttribute.path and .fileno."""
+        return attributes_of(self._port, self.fileno)
