@@ -352,15 +352,15 @@ async def test_a_watch_that_is_cancelled_while_it_opens_is_closed(part: Part, re
     await until(part.watchers[0].closed)
 
 
-@pytest.mark.parametrize("interval", [0, -1, math.nan, math.inf])
+@pytest.mark.parametrize("interval", [0, -1, math.nan, math.inf, 10**400])
 async def test_an_interval_out_of_range_is_refused(interval: float) -> None:
-    with pytest.raises(ValueError, match="interval must be a finite number of seconds above 0"):
+    with pytest.raises(ValueError, match=r"^interval must be a finite number of seconds above 0 \(got "):
         watch_serial_ports(interval=interval)
 
 
 @pytest.mark.parametrize("interval", ["1", None, True])
 async def test_an_interval_of_the_wrong_type_is_refused(interval: Any) -> None:
-    with pytest.raises(TypeError, match="interval must be a number of seconds, not"):
+    with pytest.raises(TypeError, match=r"^interval must be a finite number of seconds above 0 \(got "):
         watch_serial_ports(interval=interval)
 
 

@@ -110,7 +110,7 @@ async def test_mock_is_a_backend_for_open_serial_port() -> None:
 
 @pytest.mark.parametrize("thing", [None, object(), "port"])
 async def test_faults_of_something_else_is_refused(thing: Any) -> None:
-    with pytest.raises(TypeError, match=r"needs a port on a MockBackend, as serial_port_pair\(\) gives"):
+    with pytest.raises(TypeError, match=r"^port must be a port on a MockBackend, as serial_port_pair\(\) gives \(got "):
         faults_of(thing)
 
 

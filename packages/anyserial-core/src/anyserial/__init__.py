@@ -6,10 +6,9 @@ Every name is loaded from its home when it is first used, so that
 
 from typing import TYPE_CHECKING, Any
 
-from anyserial._version import __version__
-
 if TYPE_CHECKING:
     from anyserial._async_opening import SerialConnectable, open_serial_port
+    from anyserial._version import __version__
     from anyserial.backend import AsyncSerialBackend, SerialBackend
     from anyserial.capabilities import (
         Capability,
@@ -104,6 +103,7 @@ __all__ = (
 
 _HOMES = {
     "_async_opening": ("SerialConnectable", "open_serial_port"),
+    "_version": ("__version__",),
     "backend": ("AsyncSerialBackend", "SerialBackend"),
     "capabilities": (
         "Capability",
@@ -152,17 +152,16 @@ _HOMES = {
 }
 # The last two are a part's: asked for without it, they say what to install.
 _SUBMODULES = ("backend", "capabilities", "config", "discovery", "exceptions", "stream", "sync", "testing")
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
     from importlib import import_module  # noqa: PLC0415  # not part of this module's face
 
-    home = _HOME_OF.get(name)
-    if home is not None:
-        value = getattr(import_module(f"anyserial.{home}"), name)
-        globals()[name] = value
-        return value
+    for home, names in _HOMES.items():
+        if name in names:
+            value = getattr(import_module(f"anyserial.{home}"), name)
+            globals()[name] = value
+            return value
     if name in _SUBMODULES:
         return import_module(f"anyserial.{name}")
     raise AttributeError(f"module 'anyserial' has no attribute {name!r}")

@@ -1,18 +1,26 @@
-"""The keywords of `SerialConfig` as a type; apart, for only type checkers need it."""
+"""What the fields of `SerialConfig` accept, as types; apart, because only type checkers need them.
 
-from typing import TypedDict
+The attributes of a configuration always hold the enum's member.
+"""
 
-from anyserial.config import (
-    ByteSizeLike,
-    FlowControl,
-    LineErrorsLike,
-    ParityLike,
-    PolicyLike,
-    RS485Config,
-    StopBitsLike,
+from typing import Literal, TypedDict
+
+from anyserial.config import ByteSize, FlowControl, LineErrors, Parity, RS485Config, StopBits, UnsupportedPolicy
+
+__all__ = (
+    "ByteSizeLike",
+    "LineErrorsLike",
+    "ParityLike",
+    "PolicyLike",
+    "SerialConfigFields",
+    "StopBitsLike",
 )
 
-__all__ = ("SerialConfigFields",)
+type ByteSizeLike = ByteSize | Literal[5, 6, 7, 8, "5", "6", "7", "8"]
+type ParityLike = Parity | Literal["none", "odd", "even", "mark", "space", "N", "O", "E", "M", "S"]
+type StopBitsLike = StopBits | Literal[1, 2, "1", "1.5", "2"] | float
+type PolicyLike = UnsupportedPolicy | Literal["raise", "warn", "ignore"]
+type LineErrorsLike = LineErrors | Literal["ignore", "discard", "raise"]
 
 
 class SerialConfigFields(TypedDict, total=False):

@@ -8,7 +8,19 @@ backend of somebody else needs is public, in `anyserial.backend`. No code belong
 from typing import TYPE_CHECKING, Any
 
 from anyserial._attributes import attributes_of
-from anyserial._checks import as_bytes, check_config, check_flag, check_positive, check_seconds
+from anyserial._checks import (
+    as_bytes,
+    as_writable,
+    check_bytes,
+    check_config,
+    check_flag,
+    check_integer,
+    check_positive,
+    check_seconds,
+    check_timeout,
+    limited,
+    refusal,
+)
 from anyserial._errno import ErrorContext, closed_error, disconnected_error, translate
 from anyserial._opening import Opening
 from anyserial._port import operations
@@ -46,17 +58,23 @@ __all__ = (
     "Steps",
     "Waker",
     "as_bytes",
+    "as_writable",
     "attributes_of",
+    "check_bytes",
     "check_config",
     "check_flag",
+    "check_integer",
     "check_positive",
     "check_seconds",
+    "check_timeout",
     "closed_error",
     "disconnected_error",
     "held",
+    "limited",
     "operations",
     "post",
     "printable",
+    "refusal",
     "translate",
 )
 

@@ -1,20 +1,31 @@
-"""How a port is to be set: validated when built, never changed after.
+"""How a port is set: validated when built, never changed after.
 
-Every value that `SerialConfig` accepts has one meaning and reaches the driver as it
-is; everything else is refused here, by name. What only a driver can refuse is not
-this module's business.
+Each field of `SerialConfig`, `FlowControl` and `RS485Config` is one row in the body of its class:
+name, type, default, check and documentation. `_value` makes the constructor and everything else of
+these rows; `_config_fields`, which only type checkers need, and the tables in docs/ are checked
+against them by the tests. Every value that a check accepts has one meaning and reaches the driver
+as it is. Only a driver can refuse the rest, so that is not this module's business.
 """
 
-import math
 import operator
-from enum import StrEnum, unique
-from typing import TYPE_CHECKING, Any, Literal, Self, SupportsIndex, Unpack
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Self, SupportsIndex, Unpack, override
 
-from anyserial._value import Value, value_class
+from anyserial._checks import check_flag, check_integer, check_seconds, refusal
+from anyserial._value import Value, setting
 from anyserial.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
-    from anyserial._config_fields import SerialConfigFields
+    from collections.abc import Callable
+
+    from anyserial._config_fields import (
+        ByteSizeLike,
+        LineErrorsLike,
+        ParityLike,
+        PolicyLike,
+        SerialConfigFields,
+        StopBitsLike,
+    )
 
 __all__ = (
     "ByteSize",
@@ -35,30 +46,35 @@ __all__ = (
 
 
 def __getattr__(name: str) -> Any:
-    if name == "SerialConfigFields":
-        from anyserial._config_fields import SerialConfigFields  # noqa: PLC0415  # it imports this module
+    if name in __all__:
+        from anyserial import _config_fields  # noqa: PLC0415  # it imports this module
 
-        return SerialConfigFields
+        return getattr(_config_fields, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-_MAX_BAUDRATE = 2**32 - 1  # speed_t is 32 bits wide everywhere it matters
-_MIN_READ_CHUNK_SIZE = 64
-_MAX_READ_CHUNK_SIZE = 2**24
-_MAX_RS485_DELAY = (2**32 - 1) / 1000  # struct serial_rs485 counts milliseconds in a __u32
+def _equals_number(self: StrEnum, other: object) -> bool:
+    return str(self) == other if isinstance(other, str) else float(self) == other
 
 
-@unique
+def _hash_of_number(self: StrEnum) -> int:
+    # It cannot be the hash of 8 and that of "8", though a member equals both.
+    return hash(float(self))
+
+
 class ByteSize(StrEnum):
-    """Data bits per character."""
+    """Data bits per character. A member equals the number and the string, and hashes as the number."""
 
     FIVE = "5"
     SIX = "6"
     SEVEN = "7"
     EIGHT = "8"
 
+    __eq__ = _equals_number
+    __ne__ = object.__ne__  # asks __eq__, which that of str does not
+    __hash__ = _hash_of_number
 
-@unique
+
 class Parity(StrEnum):
     """The parity bit: none, odd, even, or stuck at mark (1) or space (0)."""
 
@@ -69,20 +85,25 @@ class Parity(StrEnum):
     SPACE = "space"
 
 
-@unique
 class StopBits(StrEnum):
-    """Stop bits per character; 1.5 exists with five data bits only."""
+    """Stop bits per character; 1.5 exists with five data bits only.
+
+    A member equals the number and the string, and hashes as the number.
+    """
 
     ONE = "1"
     ONE_POINT_FIVE = "1.5"
     TWO = "2"
 
+    __eq__ = _equals_number
+    __ne__ = object.__ne__  # asks __eq__, which that of str does not
+    __hash__ = _hash_of_number
 
-@unique
+
 class UnsupportedPolicy(StrEnum):
     """What to do with a setting that the platform or the driver does not have.
 
-    RAISE refuses it, WARN gives a RuntimeWarning and goes on without, IGNORE goes on without.
+    RAISE refuses it, WARN gives a RuntimeWarning and continues without it, IGNORE continues without it.
     """
 
     RAISE = "raise"
@@ -90,7 +111,6 @@ class UnsupportedPolicy(StrEnum):
     IGNORE = "ignore"
 
 
-@unique
 class LineErrors(StrEnum):
     """What to do with characters that the line damaged, and with breaks.
 
@@ -103,208 +123,189 @@ class LineErrors(StrEnum):
     RAISE = "raise"
 
 
-type ByteSizeLike = ByteSize | Literal[5, 6, 7, 8, "5", "6", "7", "8"]
-type ParityLike = Parity | Literal["none", "odd", "even", "mark", "space", "N", "O", "E", "M", "S"]
-type StopBitsLike = StopBits | Literal[1, 2, "1", "1.5", "2"] | float
-type PolicyLike = UnsupportedPolicy | Literal["raise", "warn", "ignore"]
-type LineErrorsLike = LineErrors | Literal["ignore", "discard", "raise"]
-
-_BYTE_SIZES = {spelling: size for size in ByteSize for spelling in (size.value, int(size))}
-_PARITIES = {parity.value: parity for parity in Parity} | {parity.name[0].lower(): parity for parity in Parity}
-_STOP_BITS = {spelling: bits for bits in StopBits for spelling in (bits.value, float(bits))}
+_MAX_BAUDRATE = 2**32 - 1  # speed_t is 32 bits wide everywhere it matters
+_MAX_RS485_DELAY = (2**32 - 1) / 1000  # struct serial_rs485 counts milliseconds in a __u32
 
 
-@value_class
+def _integer(low: int, high: int) -> "Callable[[str, object], int]":
+    def check(name: str, value: object) -> int:
+        # SupportsIndex takes the integers of numpy as well.
+        if isinstance(value, SupportsIndex) and not isinstance(value, bool):
+            value = operator.index(value)
+        return check_integer(name, value, low, high)
+
+    return check
+
+
+def _delay(name: str, value: object) -> float:
+    return check_seconds(name, value, high=_MAX_RS485_DELAY)
+
+
+def _member[E: StrEnum](enum: type[E], accepted: str, *types: type) -> "Callable[[str, object], E]":
+    def check(name: str, value: object) -> E:
+        if isinstance(value, types) and not isinstance(value, bool):
+            try:
+                return enum(str(value).removesuffix(".0") if isinstance(value, float) else str(value))
+            except ValueError:
+                pass
+        raise ValueError(refusal(name, accepted, value))
+
+    return check
+
+
+def _parity(name: str, value: object) -> Parity:
+    if isinstance(value, str):
+        word = value.lower()
+        for parity in Parity:
+            if word in (parity.value, parity.value[0]):
+                return parity
+    accepted = "'none', 'odd', 'even', 'mark' or 'space', or one of the letters N, O, E, M and S"
+    raise ValueError(refusal(name, accepted, value))
+
+
+def _optional_flag(name: str, value: object) -> bool | None:
+    return None if value is None else check_flag(name, value)
+
+
 class FlowControl(Value):
-    """Which flow controls are on; they can be combined.
+    """Which flow controls are on; they can be combined."""
 
-    Attributes:
-        xon_xoff: Software flow control, both directions (XON 0x11, XOFF 0x13).
-        rts_cts: Hardware flow control on RTS and CTS.
-        dtr_dsr: Hardware flow control on DTR and DSR; few platforms have it.
-    """
-
-    __slots__ = (  # noqa: RUF023  # in the order of the fields
-        "xon_xoff",
-        "rts_cts",
-        "dtr_dsr",
+    xon_xoff: bool = setting(
+        False, check_flag, "Software flow control in both directions (XON 0x11, XOFF 0x13).", brief=True
     )
-
-    xon_xoff: bool
-    rts_cts: bool
-    dtr_dsr: bool
-
-    def __init__(self, *, xon_xoff: bool = False, rts_cts: bool = False, dtr_dsr: bool = False) -> None:
-        object.__setattr__(self, "xon_xoff", _flag("xon_xoff", xon_xoff))
-        object.__setattr__(self, "rts_cts", _flag("rts_cts", rts_cts))
-        object.__setattr__(self, "dtr_dsr", _flag("dtr_dsr", dtr_dsr))
+    rts_cts: bool = setting(False, check_flag, "Hardware flow control on RTS and CTS.", brief=True)
+    dtr_dsr: bool = setting(
+        False, check_flag, "Hardware flow control on DTR and DSR; few platforms have it.", brief=True
+    )
 
     @classmethod
     def none(cls) -> Self:
         """Return the setting without any flow control."""
         return cls()
 
+    @override
+    def __str__(self) -> str:
+        """Return the flow controls that are on, as in ``rtscts``, or ``none``."""
+        return " ".join(word.replace("_", "") for word in self._words()) or "none"
 
-@value_class
+
+def _flow_control(name: str, value: object) -> FlowControl:
+    if value is None:
+        return FlowControl()
+    if isinstance(value, FlowControl):
+        return value
+    from anyserial._config_hints import flow_control  # noqa: PLC0415  # for errors only
+
+    raise TypeError(refusal(name, "a FlowControl or None", value, flow_control(value)))
+
+
 class RS485Config(Value):
-    """The kernel's RS-485 mode (Linux ``struct serial_rs485``): RTS drives the transceiver.
+    """The kernel's RS-485 mode (Linux ``struct serial_rs485``): RTS drives the transceiver."""
 
-    Attributes:
-        enabled: Whether the mode is on.
-        rts_on_send: RTS level while sending.
-        rts_after_send: RTS level after sending.
-        delay_before_send: Seconds between RTS and the first bit; >= 0, applied in whole milliseconds.
-        delay_after_send: Seconds between the last bit and RTS; >= 0, applied in whole milliseconds.
-        rx_during_tx: Whether what is sent is received too.
-    """
-
-    __slots__ = (  # noqa: RUF023  # in the order of the fields
-        "enabled",
-        "rts_on_send",
-        "rts_after_send",
-        "delay_before_send",
-        "delay_after_send",
-        "rx_during_tx",
+    enabled: bool = setting(True, check_flag, "Whether the mode is on.", brief=True)
+    rts_on_send: bool = setting(True, check_flag, "RTS level while sending.", brief=True)
+    rts_after_send: bool = setting(False, check_flag, "RTS level after sending.", brief=True)
+    delay_before_send: float = setting(
+        0.0,
+        _delay,
+        "Seconds between RTS and the first bit, 0 or more; applied in whole milliseconds.",
+        brief=True,
     )
+    delay_after_send: float = setting(
+        0.0,
+        _delay,
+        "Seconds between the last bit and RTS, 0 or more; applied in whole milliseconds.",
+        brief=True,
+    )
+    rx_during_tx: bool = setting(False, check_flag, "Whether the port receives what it sends.", brief=True)
 
-    enabled: bool
-    rts_on_send: bool
-    rts_after_send: bool
-    delay_before_send: float
-    delay_after_send: float
-    rx_during_tx: bool
-
-    def __init__(
-        self,
-        *,
-        enabled: bool = True,
-        rts_on_send: bool = True,
-        rts_after_send: bool = False,
-        delay_before_send: float = 0.0,
-        delay_after_send: float = 0.0,
-        rx_during_tx: bool = False,
-    ) -> None:
-        object.__setattr__(self, "enabled", _flag("enabled", enabled))
-        object.__setattr__(self, "rts_on_send", _flag("rts_on_send", rts_on_send))
-        object.__setattr__(self, "rts_after_send", _flag("rts_after_send", rts_after_send))
-        object.__setattr__(
-            self, "delay_before_send", _seconds("delay_before_send", delay_before_send, _MAX_RS485_DELAY)
-        )
-        object.__setattr__(self, "delay_after_send", _seconds("delay_after_send", delay_after_send, _MAX_RS485_DELAY))
-        object.__setattr__(self, "rx_during_tx", _flag("rx_during_tx", rx_during_tx))
+    @override
+    def __str__(self) -> str:
+        """Return ``rs485`` and what differs from the defaults."""
+        return " ".join(("rs485", *self._words()))
 
 
-@value_class
+def _rs485(name: str, value: object) -> RS485Config | None:
+    if value is None or isinstance(value, RS485Config):
+        return value
+    from anyserial._config_hints import rs485  # noqa: PLC0415  # for errors only
+
+    raise TypeError(refusal(name, "an RS485Config or None", value, rs485(value)))
+
+
 class SerialConfig(Value):
     """Everything that is set on a port. Immutable, hashable, compared by value.
 
-    Natural spellings are taken: ``byte_size=8``, ``stop_bits=1.5``, ``parity="even"`` or
-    ``"E"``; the attributes always hold the enum's member.
-
-    Attributes:
-        baudrate: Bits per second, 1..4294967295. Rates that the hardware cannot make are
-            found out when applied.
-        byte_size: Data bits per character.
-        parity: The parity bit.
-        stop_bits: Stop bits per character.
-        flow_control: The flow controls that are on.
-        exclusive: Refuse the port to everybody else while it is open.
-        hangup_on_close: Let the kernel drop DTR and RTS at the last close (HUPCL).
-        low_latency: Ask the driver to hand on every byte at once; put back on close.
-        read_chunk_size: Most bytes that a single read takes, 64..16777216.
-        rs485: The kernel's RS-485 mode; None leaves it alone.
-        unsupported_policy: What to do with a setting that is not to be had.
-        dtr_on_open: Level of DTR set right after opening; None leaves it. The kernel
-            raises both lines while it opens the tty, before anybody can ask it not to.
-        rts_on_open: Level of RTS set right after opening; None leaves it.
-        line_errors: What to do with damaged characters and breaks.
-        close_timeout: Seconds that closing waits for queued output to leave; >= 0,
-            0 discards at once.
-        discard_input_on_open: Whether bytes that came before opening are thrown away.
-
-    Raises:
-        ConfigurationError: A value is not valid; the message names the field, the value
-            and what is accepted.
+    Natural spellings are accepted: ``byte_size=8``, ``stop_bits=1.5``, ``parity="even"`` or
+    ``"E"``; the attributes always hold the enum's member. ``str`` gives a short form
+    (``9600 7E1 rtscts``), ``repr`` the call that builds an equal one.
     """
 
-    __slots__ = (  # noqa: RUF023  # in the order of the fields
-        "baudrate",
-        "byte_size",
-        "parity",
-        "stop_bits",
-        "flow_control",
-        "exclusive",
-        "hangup_on_close",
-        "low_latency",
-        "read_chunk_size",
-        "rs485",
-        "unsupported_policy",
-        "dtr_on_open",
-        "rts_on_open",
-        "line_errors",
-        "close_timeout",
-        "discard_input_on_open",
+    baudrate: int = setting(
+        115200,
+        _integer(1, _MAX_BAUDRATE),
+        "Bits per second, an integer from 1 to 4294967295. A rate that the hardware cannot make is found when"
+        " it is applied.",
+    )
+    byte_size: ByteSize = setting(
+        ByteSize.EIGHT, _member(ByteSize, "5, 6, 7 or 8", int, str), "Data bits per character: 5, 6, 7 or 8."
+    )
+    parity: Parity = setting(
+        Parity.NONE,
+        _parity,
+        'The parity bit: `"none"`, `"odd"`, `"even"`, `"mark"`, `"space"`, or one of the letters N, O, E, M and S.',
+    )
+    stop_bits: StopBits = setting(
+        StopBits.ONE, _member(StopBits, "1, 1.5 or 2", int, float, str), "Stop bits per character: 1, 1.5 or 2."
+    )
+    flow_control: FlowControl = setting(
+        FlowControl(), _flow_control, "The flow controls that are on, as a `FlowControl`; None for none.", brief=True
+    )
+    exclusive: bool = setting(False, check_flag, "Refuse the port to everybody else while it is open.", brief=True)
+    hangup_on_close: bool = setting(True, check_flag, "Let the kernel drop DTR and RTS at the last close (HUPCL).")
+    low_latency: bool = setting(
+        False,
+        check_flag,
+        "Ask the driver to deliver every byte at once. Closing restores what was set before.",
+        brief=True,
+    )
+    read_chunk_size: int = setting(
+        65536, _integer(64, 2**24), "The most bytes that a single read takes, an integer from 64 to 16777216."
+    )
+    rs485: RS485Config | None = setting(
+        None, _rs485, "The kernel's RS-485 mode, as an `RS485Config`; None leaves it alone.", brief=True
+    )
+    unsupported_policy: UnsupportedPolicy = setting(
+        UnsupportedPolicy.RAISE,
+        _member(UnsupportedPolicy, "'raise', 'warn' or 'ignore'", str),
+        'What happens to a setting that the platform or the driver lacks: `"raise"`, `"warn"` or `"ignore"`.',
+    )
+    dtr_on_open: bool | None = setting(
+        None,
+        _optional_flag,
+        "Level of DTR set right after opening; None leaves it. The kernel raises DTR and RTS while it opens the tty,"
+        " before any program can ask it not to.",
+        brief=True,
+    )
+    rts_on_open: bool | None = setting(
+        None, _optional_flag, "Level of RTS set right after opening; None leaves it.", brief=True
+    )
+    line_errors: LineErrors = setting(
+        LineErrors.IGNORE,
+        _member(LineErrors, "'ignore', 'discard' or 'raise'", str),
+        'What happens to damaged bytes and breaks: `"ignore"`, `"discard"` or `"raise"`.',
+        brief=True,
+    )
+    close_timeout: float = setting(
+        1.0, check_seconds, "Seconds that closing waits for queued output, 0 or more; 0 discards it at once."
+    )
+    discard_input_on_open: bool = setting(
+        False, check_flag, "Discard the bytes that arrived before the port was opened."
     )
 
-    baudrate: int
-    byte_size: ByteSize
-    parity: Parity
-    stop_bits: StopBits
-    flow_control: FlowControl
-    exclusive: bool
-    hangup_on_close: bool
-    low_latency: bool
-    read_chunk_size: int
-    rs485: RS485Config | None
-    unsupported_policy: UnsupportedPolicy
-    dtr_on_open: bool | None
-    rts_on_open: bool | None
-    line_errors: LineErrors
-    close_timeout: float
-    discard_input_on_open: bool
+    if TYPE_CHECKING:
 
-    def __init__(
-        self,
-        *,
-        baudrate: int = 115200,
-        byte_size: ByteSizeLike = ByteSize.EIGHT,
-        parity: ParityLike = Parity.NONE,
-        stop_bits: StopBitsLike = StopBits.ONE,
-        flow_control: FlowControl | None = None,
-        exclusive: bool = False,
-        hangup_on_close: bool = True,
-        low_latency: bool = False,
-        read_chunk_size: int = 65536,
-        rs485: RS485Config | None = None,
-        unsupported_policy: PolicyLike = UnsupportedPolicy.RAISE,
-        dtr_on_open: bool | None = None,
-        rts_on_open: bool | None = None,
-        line_errors: LineErrorsLike = LineErrors.IGNORE,
-        close_timeout: float = 1.0,
-        discard_input_on_open: bool = False,
-    ) -> None:
-        values = {
-            "baudrate": _integer("baudrate", baudrate, 1, _MAX_BAUDRATE),
-            "byte_size": _byte_size(byte_size),
-            "parity": _parity(parity),
-            "stop_bits": _stop_bits(stop_bits),
-            "flow_control": FlowControl()
-            if flow_control is None
-            else _instance("flow_control", flow_control, FlowControl),
-            "exclusive": _flag("exclusive", exclusive),
-            "hangup_on_close": _flag("hangup_on_close", hangup_on_close),
-            "low_latency": _flag("low_latency", low_latency),
-            "read_chunk_size": _integer("read_chunk_size", read_chunk_size, _MIN_READ_CHUNK_SIZE, _MAX_READ_CHUNK_SIZE),
-            "rs485": None if rs485 is None else _instance("rs485", rs485, RS485Config),
-            "unsupported_policy": _member("unsupported_policy", unsupported_policy, UnsupportedPolicy),
-            "dtr_on_open": None if dtr_on_open is None else _flag("dtr_on_open", dtr_on_open),
-            "rts_on_open": None if rts_on_open is None else _flag("rts_on_open", rts_on_open),
-            "line_errors": _member("line_errors", line_errors, LineErrors),
-            "close_timeout": _seconds("close_timeout", close_timeout),
-            "discard_input_on_open": _flag("discard_input_on_open", discard_input_on_open),
-        }
-        for name, value in values.items():
-            object.__setattr__(self, name, value)
+        def __init__(self, **fields: Unpack[SerialConfigFields]) -> None: ...
 
     def with_changes(self, **changes: "Unpack[SerialConfigFields]") -> Self:
         """Return a copy with some fields changed.
@@ -315,78 +316,13 @@ class SerialConfig(Value):
         Raises:
             ConfigurationError: A value is not valid, or there is no such field.
         """
-        current: dict[str, Any] = {name: getattr(self, name) for name in self.names()}
-        for name in changes:
-            if name not in current:
-                raise ConfigurationError(f"SerialConfig has no field {name!r}; its fields are {', '.join(current)}")
-        current |= changes
-        return type(self)(**current)
+        self._check_names(changes, ConfigurationError)
+        replace: Any = self.__replace__  # the type checkers know one that takes only what the attributes hold
+        changed: Self = replace(**changes)
+        return changed
 
-
-def _refuse(field: str, value: object, accepted: str) -> ConfigurationError:
-    return ConfigurationError(f"{field} must be {accepted} (got {value!r})")
-
-
-def _integer(field: str, value: object, low: int, high: int) -> int:
-    # SupportsIndex takes numpy's integers along.
-    number = operator.index(value) if isinstance(value, SupportsIndex) and not isinstance(value, bool) else None
-    if number is None or not low <= number <= high:
-        raise _refuse(field, value, f"an integer from {low} to {high}")
-    return int(number)
-
-
-def _flag(field: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise _refuse(field, value, "True or False")
-    return value
-
-
-def _seconds(field: str, value: object, high: float = math.inf) -> float:
-    accepted = "a finite number of seconds, 0 or more" if high == math.inf else f"a number of seconds from 0 to {high}"
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise _refuse(field, value, accepted)
-    try:
-        seconds = float(value)
-    except OverflowError:
-        raise _refuse(field, value, accepted) from None
-    if not math.isfinite(seconds) or not 0 <= seconds <= high:
-        raise _refuse(field, value, accepted)
-    return seconds
-
-
-def _instance[T](field: str, value: object, cls: type[T]) -> T:
-    if not isinstance(value, cls):
-        raise _refuse(field, value, f"a {cls.__name__}")
-    return value
-
-
-def _member[E: StrEnum](field: str, value: object, enum: type[E]) -> E:
-    if isinstance(value, str):
-        try:
-            return enum(value)
-        except ValueError:
-            pass
-    raise _refuse(field, value, "one of " + ", ".join(repr(member.value) for member in enum))
-
-
-def _byte_size(value: object) -> ByteSize:
-    size = _BYTE_SIZES.get(value) if isinstance(value, (int, str)) else None
-    if size is None:
-        raise _refuse("byte_size", value, "5, 6, 7 or 8")
-    return size
-
-
-def _parity(value: object) -> Parity:
-    parity = _PARITIES.get(value.lower()) if isinstance(value, str) else None
-    if parity is None:
-        raise _refuse(
-            "parity", value, "'none', 'odd', 'even', 'mark' or 'space', or one of the letters N, O, E, M and S"
-        )
-    return parity
-
-
-def _stop_bits(value: object) -> StopBits:
-    bits = _STOP_BITS.get(value) if isinstance(value, (int, float, str)) and not isinstance(value, bool) else None
-    if bits is None:
-        raise _refuse("stop_bits", value, "1, 1.5 or 2")
-    return bits
+    @override
+    def __str__(self) -> str:
+        """Return rate and frame, and what else on the line differs from the defaults: ``9600 7E1 rtscts``."""
+        frame = f"{self.baudrate} {self.byte_size.value}{self.parity.name[0]}{self.stop_bits.value}"
+        return " ".join((frame, *self._words()))

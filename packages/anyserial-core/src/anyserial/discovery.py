@@ -6,7 +6,6 @@ loop's thread. No platform code may go into this module, and nothing that
 `open_serial_port` needs before a port is asked for.
 """
 
-import math
 import os
 import sys
 from collections import deque
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 import anyio
 import anyio.lowlevel
 
+from anyserial._checks import check_seconds
 from anyserial._event_loop import run_on_worker as run
 from anyserial._parts import load_part
 from anyserial._workers import hold, release
@@ -264,15 +264,7 @@ def watch_serial_ports(*, interval: float = 1.0) -> "PortWatch":
         UnsupportedPlatformError: On entering: this platform is not known.
         SerialError: On entering: the system refuses the descriptors that watching takes.
     """
-    _check_interval(interval)
-    return PortWatch(interval)
-
-
-def _check_interval(interval: object) -> None:
-    if isinstance(interval, bool) or not isinstance(interval, int | float):
-        raise TypeError(f"interval must be a number of seconds, not {interval!r}")
-    if not math.isfinite(interval) or interval <= 0:
-        raise ValueError(f"interval must be a finite number of seconds above 0, not {interval!r}")
+    return PortWatch(check_seconds("interval", interval, zero=False))
 
 
 class PortWatch:

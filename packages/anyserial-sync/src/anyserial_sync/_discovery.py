@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import anyio
 from anyserial import discovery
-from anyserial._spi import CLOSED, OPEN, RECEIVER, Job, held, post
+from anyserial._spi import CLOSED, OPEN, RECEIVER, Job, check_seconds, held, post
 
 from anyserial_sync._bell import Bell
 from anyserial_sync._runner import wait_for
@@ -135,7 +135,7 @@ def watch_serial_ports(*, interval: float = 1.0, timeout: float | None = None) -
         ImportError: On entering: the distribution anyserial-discovery is not installed.
         UnsupportedPlatformError: On entering: this platform is not known.
     """
-    discovery._check_interval(interval)  # noqa: SLF001  # core's, for its parts
+    interval = check_seconds("interval", interval, zero=False)
     check_timeout(timeout)
     return PortWatch(interval, timeout)
 

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, override
 
+from anyserial._spi import check_flag, check_integer
 from anyserial.exceptions import ConfigurationError
 
 __all__ = ("FaultPlan",)
 
 _COUNTERS = frozenset({"eagain_reads", "eagain_writes", "eintr_reads", "eintr_writes", "parity_errors"})
 _FLAGS = frozenset({"disconnected", "raise_eio_on_read"})
+_NAMES = _COUNTERS | _FLAGS | {"short_write_max", "_lock", "_listener"}
 
 
 class _Live:
@@ -104,15 +106,15 @@ class FaultPlan(_Live):
 
 
 def _check(name: str, value: object) -> None:
-    if name in _COUNTERS:
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise ConfigurationError(f"{name} must be an integer, 0 or more (got {value!r})")
-    elif name in _FLAGS:
-        if not isinstance(value, bool):
-            raise ConfigurationError(f"{name} must be True or False (got {value!r})")
-    elif name == "short_write_max":
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-            raise ConfigurationError(f"{name} must be an integer, 1 or more, or None (got {value!r})")
-    elif name not in ("_lock", "_listener"):
+    try:
+        if name in _COUNTERS:
+            check_integer(name, value, 0)
+        elif name in _FLAGS:
+            check_flag(name, value)
+        elif name == "short_write_max" and value is not None:
+            check_integer(name, value, 1, also=", or None")
+    except (TypeError, ValueError) as exc:
+        raise ConfigurationError(str(exc)) from None
+    if name not in _NAMES:
         known = ", ".join(item.name for item in fields(FaultPlan))
         raise ConfigurationError(f"FaultPlan has no fault {name!r}; its faults are {known}")

@@ -5,7 +5,7 @@ What a mock port does is not this module's business.
 
 from typing import TYPE_CHECKING, Any
 
-from anyserial._spi import check_config
+from anyserial._spi import check_config, refusal
 from anyserial.config import SerialConfig
 
 from anyserial_testing._faults import FaultPlan
@@ -65,7 +65,5 @@ def faults_of(port: Any) -> FaultPlan:
     backend = port if opened is None else opened.transport.backend
     faults = getattr(backend, "faults", None)
     if not isinstance(faults, FaultPlan):
-        raise TypeError(
-            f"faults_of needs a port on a MockBackend, as serial_port_pair() gives; {port!r} has no fault plan"
-        )
+        raise TypeError(refusal("port", "a port on a MockBackend, as serial_port_pair() gives", port))
     return faults
