@@ -5,12 +5,16 @@
 
 import fcntl
 import os
+import select
+import signal
 import struct
 import termios
 import threading
 import time
+import traceback
 import tty
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -181,9 +185,44 @@ def rig() -> Iterator[Rig]:
     yield made
     for event in made.backend.hold.values():
         event.set()
-    made.port.close(timeout=0)
+    if hasattr(made, "port"):  # a test may forget it
+        made.port.close(timeout=0)
     with suppress(OSError):
         made.hang_up()
+
+
+def _run_in_child(check: Callable[[], object]) -> None:
+    readable, writable = os.pipe()
+    with warnings.catch_warnings():
+        # Python warns of a fork while threads run; that is what is tried here.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if not child:
+        try:
+            check()
+        except BaseException:  # noqa: BLE001  # told to the parent
+            os.write(writable, traceback.format_exc().encode()[-4000:])
+        finally:
+            os._exit(0)
+    os.close(writable)
+    pidfd = os.pidfd_open(child)
+    try:
+        ended = select.select([pidfd], [], [], 10)[0]
+        if not ended:
+            os.kill(child, signal.SIGKILL)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        failure = os.read(readable, 4096).decode()
+    finally:
+        os.close(pidfd)
+        os.close(readable)
+    assert ended, "the child was not over within 10 s"
+    assert (code, failure) == (0, ""), failure
+
+
+@pytest.fixture
+def run_in_child() -> Callable[[Callable[[], object]], None]:
+    """Call something in a forked child, and fail with what it raises there."""
+    return _run_in_child
 
 
 class QueueBackend:

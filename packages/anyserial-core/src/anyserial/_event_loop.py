@@ -225,9 +225,10 @@ class EventLoopPort(Face):
 
     async def _perform[T](self, steps: "Steps[T]") -> T:
         """Carry out *steps*, holding the backend open meanwhile: the runner around the engine."""
-        await _readiness.checkpoint_if_cancelled()
         port = self._port
+        # First: in a forked child there is no event loop to be asked.
         port.check_open()
+        await _readiness.checkpoint_if_cancelled()
         engine = Engine(steps)
         runner = (_InLoop if isinstance(port.transport, SelfWaitingTransport) else _OnWorkers)(self._lifecycle)
         ticket, waiter = object(), self._here()

@@ -26,7 +26,7 @@ from anyserial._async_operations import AsyncOperations
 from anyserial._attributes import SerialStreamAttribute
 from anyserial._checks import as_bytes, check_positive
 from anyserial._port.closing import GRACE
-from anyserial._port.lifecycle import CLOSED
+from anyserial._port.lifecycle import CLOSED, FOREIGN
 from anyserial._port.transport import SelfWaitingTransport
 from anyserial._readiness import uninterrupted
 from anyserial.config import SerialConfig
@@ -361,6 +361,8 @@ class SerialPort(AsyncOperations, ByteStream):
             self._pushback.clear()
             closing.begin(port.config.close_timeout)
         lifecycle.close()
+        if lifecycle.state == FOREIGN:
+            return  # there need not be an event loop in a forked child
         if first and isinstance(port.transport, SelfWaitingTransport):
             with anyio.move_on_after(port.config.close_timeout + GRACE):
                 await port.transport.backend.aclose()
