@@ -9,7 +9,7 @@ import errno
 from typing import TYPE_CHECKING, Any
 
 import anyio
-from anyserial._spi import RECEIVER, check_positive
+from anyserial._spi import RECEIVER, check_bytes, check_positive
 from anyserial.exceptions import SerialDisconnectedError
 
 from anyserial_sync._timeouts import deadline_of, timed_out
@@ -21,14 +21,6 @@ if TYPE_CHECKING:
     from anyserial.exceptions import LineError
 
 __all__ = ("BufferedReceiving",)
-
-
-def _check_bytes(name: str, value: object) -> None:
-    """Raise TypeError unless *value* is bytes, ValueError if it is empty."""
-    if not isinstance(value, (bytes, bytearray)):
-        raise TypeError(f"{name} must be bytes (got {value!r})")
-    if not value:
-        raise ValueError(f"{name} must be at least one byte long (got {value!r})")
 
 
 class _IncompleteError(SerialDisconnectedError, anyio.IncompleteRead):
@@ -123,7 +115,7 @@ class BufferedReceiving(BlockingPort):
 
     def _until(self, delimiter: bytes, max_bytes: int, timeout: float | None) -> bytes:
         """Receive up to and including *delimiter*."""
-        _check_bytes("delimiter", delimiter)
+        check_bytes("delimiter", delimiter)
         check_positive("max_bytes", max_bytes)
         length = len(delimiter)
 

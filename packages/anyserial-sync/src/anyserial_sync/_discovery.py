@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 import anyio
 from anyserial import discovery
-from anyserial._spi import CLOSED, OPEN, RECEIVER, Job, check_seconds, held, post
+from anyserial._spi import CLOSED, OPEN, RECEIVER, Job, check_seconds, check_timeout, held, post
 
 from anyserial_sync._bell import Bell
 from anyserial_sync._runner import wait_for
-from anyserial_sync._timeouts import LONGEST_WAIT, check_timeout, deadline_of, timed_out
+from anyserial_sync._timeouts import LONGEST_WAIT, deadline_of, timed_out
 from anyserial_sync._turnstile import Turnstile
 
 if TYPE_CHECKING:

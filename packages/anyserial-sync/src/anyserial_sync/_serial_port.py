@@ -33,6 +33,8 @@ from anyserial._spi import (
     attributes_of,
     check_config,
     check_positive,
+    check_timeout,
+    limited,
 )
 from anyserial.config import SerialConfig
 from anyserial.exceptions import UnsupportedFeatureError
@@ -40,7 +42,7 @@ from anyserial.exceptions import UnsupportedFeatureError
 from anyserial_sync._bell import Bell
 from anyserial_sync._buffered import BufferedReceiving
 from anyserial_sync._operations import BlockingOperations
-from anyserial_sync._timeouts import LONGEST_WAIT, deadline_of, limited, milliseconds_of
+from anyserial_sync._timeouts import LONGEST_WAIT, deadline_of, milliseconds_of
 from anyserial_sync._waiting import calls_below
 
 if TYPE_CHECKING:
@@ -402,6 +404,7 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
             timeout: Seconds that queued output may stand still before it is discarded, 0 to discard it
                 at once; None for `SerialConfig.close_timeout`. No TimeoutError follows.
         """
+        check_timeout(timeout)
         linger = math.inf
         if timeout is None:
             linger = self._port.config.close_timeout
