@@ -258,7 +258,7 @@ def blocking_unplug_during(link: Link, hang_ups: HangUps, names: tuple[str, ...]
         with ThreadPoolExecutor(len(names)) as pool:
             for name in names:
                 pool.submit(pending, name)
-            wait_until(lambda: bool(port._receiving.turn) and bool(port._sending.turn))
+            wait_until(lambda: {"receiver", "sender"} <= port._turns.keys())
             assert not len(ends)
             link.unplug()
             os.write(master, b"on it goes")

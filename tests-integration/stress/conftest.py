@@ -15,7 +15,7 @@ import tty
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 import anyserial_posix
 import pytest
@@ -105,6 +105,10 @@ class SlowBackend:
         gate: `configure`, `set_break` and `close` wait for it, up to 60 seconds.
         entered: Set when one of these has begun to wait.
     """
+
+    @property
+    def kind(self) -> Literal["descriptor"]:
+        return "descriptor"
 
     def __init__(self) -> None:
         self._inner = anyserial_posix.create_backend()

@@ -157,7 +157,7 @@ async def test_what_was_received_comes_before_the_error(new_far: "Callable[[], A
                 await anyio.lowlevel.checkpoint()
                 await anyio.lowlevel.checkpoint()
                 scope.cancel()
-            carried = len(port._carry)  # what waits in the kernel's queue instead goes with the hang-up
+            carried = len(port._pushback)  # what waits in the kernel's queue instead goes with the hang-up
             far.unplug()
             if carried:
                 with pytest.raises(SerialDisconnectedError):

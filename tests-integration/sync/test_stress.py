@@ -99,7 +99,7 @@ class Worker:
         finally:
             stop.set()
             disturbing.join()
-        while port._carry:
+        while port._pushback:
             self.take(port.receive())
         port.close()
         self.sent = sent_before + port.statistics.bytes_sent

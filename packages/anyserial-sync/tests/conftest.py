@@ -16,7 +16,7 @@ import tty
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Any
+from typing import Any, Literal
 
 import anyio
 import pytest
@@ -39,6 +39,10 @@ class PtyBackend:
     line_decoder = None
     actual_baudrate = None
     capabilities = CAPABILITIES
+
+    @property
+    def kind(self) -> Literal["descriptor"]:
+        return "descriptor"
 
     def __init__(self) -> None:
         self.path = ""
@@ -230,6 +234,10 @@ class QueueBackend:
 
     actual_baudrate = None
     capabilities = CAPABILITIES
+
+    @property
+    def kind(self) -> Literal["self-waiting"]:
+        return "self-waiting"
 
     def __init__(self) -> None:
         self.path = ""

@@ -14,7 +14,7 @@ import threading
 import tty
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import anyio
 from anyserial.capabilities import Capability, ControlLines, LineCounters, ModemLines, SerialCapabilities
@@ -111,6 +111,10 @@ class PtyBackend:
     the call of that name: it may raise, block, or do nothing. The lines, the queue and the
     transmitter are the test's to set.
     """
+
+    @property
+    def kind(self) -> Literal["descriptor"]:
+        return "descriptor"
 
     def __init__(self) -> None:
         self._fd = -1
@@ -295,6 +299,10 @@ def no_counters() -> UnsupportedFeatureError:
 
 class OwnBackend:
     """An `AsyncSerialBackend` in memory, that sends back to itself what it is sent."""
+
+    @property
+    def kind(self) -> Literal["self-waiting"]:
+        return "self-waiting"
 
     def __init__(self) -> None:
         self._path = ""

@@ -8,7 +8,7 @@ the port, in which order and how it is undone, is `_settings`'s.
 import errno
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from anyserial._spi import DirectCalls, closed_error, disconnected_error, translate
 from anyserial.capabilities import ControlLines, LineCounters, ModemLines, SerialCapabilities
@@ -49,8 +49,6 @@ class PosixBackend:
         system: The system calls; the real ones by default.
     """
 
-    kind: Final = "descriptor"
-
     def __init__(self, platform: "Platform", system: "Syscalls" = KERNEL) -> None:
         self._platform = platform
         self._system = system
@@ -65,6 +63,11 @@ class PosixBackend:
         self._settings: Settings | None = None
         self._transmitter_tells = True
         self._breaking = False
+
+    @property
+    def kind(self) -> Literal["descriptor"]:
+        """It is a `SerialBackend`."""
+        return "descriptor"
 
     @property
     def path(self) -> str:

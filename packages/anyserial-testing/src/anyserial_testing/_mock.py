@@ -15,7 +15,7 @@ import struct
 import sys
 import termios
 from collections.abc import Callable, Sequence
-from typing import Final, Self
+from typing import Literal, Self
 
 from anyserial._spi import ErrorContext, closed_error, disconnected_error, translate
 from anyserial.capabilities import Capability, ControlLines, LineCounters, ModemLines, SerialCapabilities
@@ -75,8 +75,6 @@ class MockBackend:
       small writes), not at a tty's 4095 bytes.
     """
 
-    kind: Final = "descriptor"
-
     def __init__(self, wire: Wire, end: int, path: str) -> None:
         self._wire = wire
         self._end = end
@@ -105,6 +103,11 @@ class MockBackend:
     def __repr__(self) -> str:
         """Return the path and the state."""
         return f"<{type(self).__name__} {self._path!r} {'open' if self.is_open else 'closed'}>"
+
+    @property
+    def kind(self) -> Literal["descriptor"]:
+        """It is a `SerialBackend`."""
+        return "descriptor"
 
     @property
     def path(self) -> str:
