@@ -14,6 +14,7 @@ import time
 import tty
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal
 
@@ -159,3 +160,11 @@ def slow_backend() -> Iterator[Callable[[], Any]]:
     while any(backend.is_open for backend in made):  # their closes run on threads of their own
         assert time.monotonic() < deadline, "a backend was never closed"
         time.sleep(0.001)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Do not take output that a close gives up for an error here: these tests leave it stuck on purpose."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker(pytest.mark.filterwarnings("ignore:.* of output not sent:RuntimeWarning"))

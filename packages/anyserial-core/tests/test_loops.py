@@ -185,8 +185,21 @@ async def test_the_portable_waiter_is_taken_where_descriptors_are_not_watched(
         assert isinstance(port._waiter, PortableWaiter) is portable
 
 
+class _Idle:
+    """A `Watch` that takes no notice."""
+
+    def on_idle(self) -> None:
+        pass
+
+    def on_release(self) -> None:
+        pass
+
+
+IDLE = _Idle()
+
+
 def test_nothing_waits_without_an_event_loop() -> None:
-    for make in (_readiness.signal, lambda: _readiness.waiter(0, lambda: None)):
+    for make in (_readiness.signal, lambda: _readiness.waiter(0, IDLE)):
         with pytest.raises(UnsupportedAsyncBackendError, match="running"):
             make()
 

@@ -75,7 +75,7 @@ def test_close_wakes_a_blocked_call_at_once(
             assert time.monotonic() < deadline
     else:
         _begun(rig.port, "receiver" if call in RECEIVING else "sender", future)
-    with pytest.warns(RuntimeWarning, match="5 bytes of output were not sent"):
+    with pytest.warns(RuntimeWarning, match="5 bytes of output not sent"):
         rig.port.close()
     with pytest.raises(SerialClosedError):
         future.result(5)
@@ -198,7 +198,7 @@ def test_close_from_many_threads_and_many_times(rig: Rig, threads: ThreadPoolExe
 def test_close_lets_output_leave_but_not_for_ever(rig: Rig) -> None:
     rig.backend.queued = 1
     start = time.monotonic()
-    with pytest.warns(RuntimeWarning, match=f"{rig.port.path}: 1 bytes of output were not sent"):
+    with pytest.warns(RuntimeWarning, match=f"{rig.port.path}: 1 byte of output not sent"):
         rig.port.close()
     assert 0.2 <= time.monotonic() - start < 5
     assert rig.backend.calls == [("reset_output_buffer",), ("close",)]

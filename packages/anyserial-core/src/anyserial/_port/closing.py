@@ -41,8 +41,8 @@ LOOP_PATIENCE = 1.0  # seconds that an event loop in another thread may take to 
 def given_up_message(count: int, linger: float) -> str:
     """Say what closing has given up."""
     return (
-        f"{count} bytes of output were not sent: nothing left the port for {linger:g} s while it was being closed"
-        " (close_timeout); drain() before closing waits longer, and says why"
+        f"{count} byte{'' if count == 1 else 's'} of output not sent: nothing left the port for {linger:g} s"
+        " while it was being closed (close_timeout); call drain() before closing to wait longer"
     )
 
 

@@ -57,6 +57,8 @@ def _deadline_function(backend: Any) -> "Callable[[], float]":
     if not isinstance(table, dict) or "cancel_scope" not in slots:
         return public
     find: Callable[[object], Any] = cast("dict[object, Any]", table).get
+    if not _finds_scopes(find):
+        return public
     current_task, never = asyncio.current_task, math.inf
     reference: Callable[[object], object] = weakref.ref
 
@@ -70,6 +72,16 @@ def _deadline_function(backend: Any) -> "Callable[[], float]":
         return public()
 
     return deadline
+
+
+def _finds_scopes(find: "Callable[[object], Any]") -> bool:
+    """Return whether *find* gives the scope that the task is in: a table of the same name may hold other things."""
+    task = asyncio.current_task()
+    if task is None:
+        return False
+    with anyio.CancelScope() as scope:  # noqa: ASYNC100  # to be looked at
+        state = find(weakref.ref(task))
+        return state is not None and state.cancel_scope is scope
 
 
 def has_readers(fd: int) -> bool:

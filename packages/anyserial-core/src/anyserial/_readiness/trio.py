@@ -58,7 +58,7 @@ def _shortcuts(token: trio.lowlevel.TrioToken) -> _Shortcuts:
     runner = getattr(context, "runner", None)
     status = getattr(getattr(context, "task", None), "_cancel_status", None)
     wait = getattr(getattr(runner, "io_manager", None), "wait_readable", None)
-    if wait is None or not hasattr(status, "effectively_cancelled"):
+    if wait is None or not hasattr(status, "effectively_cancelled") or not _tells_cancellation(context):
         return (
             trio.lowlevel.current_trio_token,
             token,
@@ -71,6 +71,16 @@ def _shortcuts(token: trio.lowlevel.TrioToken) -> _Shortcuts:
         return cancelled if context.task._cancel_status.effectively_cancelled else never  # noqa: SLF001
 
     return partial(getattr, context, "runner", None), runner, deadline, wait
+
+
+def _tells_cancellation(context: Any) -> bool:
+    """Return whether the task's status says that a scope is cancelled when it is, and not before."""
+    was_cancelled = trio.current_effective_deadline() == -math.inf
+    with trio.CancelScope() as scope:  # noqa: ASYNC100  # to be looked at
+        status = context.task._cancel_status  # noqa: SLF001
+        before = status.effectively_cancelled
+        scope.cancel()
+        return before is was_cancelled and status.effectively_cancelled is True
 
 
 def _outside_of_a_task() -> anyio.BusyResourceError | None:
