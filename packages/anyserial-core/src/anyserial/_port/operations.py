@@ -78,8 +78,7 @@ def send_break(port: "OpenPort", duration: float) -> "Steps[None]":
 def set_break(port: "OpenPort", on: bool) -> "Steps[None]":
     """Hold the break, or release it."""
     check_flag("on", on)
-    if on:
-        yield from _let_output_leave(port)
+    # The driver waits for output here, if it does: a caller who only asserts the break has nothing to undo.
     yield Call(partial(port.transport.backend.set_break, on))
 
 
