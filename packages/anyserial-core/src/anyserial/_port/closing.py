@@ -178,9 +178,12 @@ class Closing:
                 self._transport.discard_output()
 
     def _report(self, count: int) -> None:
-        from logging import getLogger  # noqa: PLC0415  # seldom needed, slow to import
+        from logging import NullHandler, getLogger  # noqa: PLC0415  # rarely needed, slow to import
 
-        getLogger("anyserial").warning("%s: %s", self._lifecycle.path, given_up_message(count, self.linger))
+        logger = getLogger("anyserial")
+        if not logger.handlers:
+            logger.addHandler(NullHandler())  # a program without logging has the RuntimeWarning
+        logger.warning("%s: %s", self._lifecycle.path, given_up_message(count, self.linger))
 
     def warn(self, stacklevel: int) -> None:
         """Warn whoever closes of output that was given up; once."""
