@@ -218,8 +218,8 @@ class SerialConfig(Value):
             raises both lines while it opens the tty, before anybody can ask it not to.
         rts_on_open: Level of RTS set right after opening; None leaves it.
         line_errors: What to do with damaged characters and breaks.
-        close_timeout: Seconds that closing waits for queued output to leave; >= 0,
-            0 discards at once.
+        close_timeout: Seconds that queued output may stand still, while the port is being closed,
+            before it is discarded; >= 0, 0 discards at once.
         discard_input_on_open: Whether bytes that came before opening are thrown away.
 
     Raises:
