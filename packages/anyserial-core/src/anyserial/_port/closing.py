@@ -1,12 +1,12 @@
-"""The job that closes a backend: lets output leave, waits for the calls under way, closes.
+"""The job that closes a backend: it lets output leave, waits for the calls under way, and closes.
 
-It runs on a worker and may be posted any number of times; each time it goes as far as it can.
-It stops where a call still uses the descriptor, and the last of them to leave posts it again.
-Output that does not move for `linger` seconds is discarded *before* the calls are waited for,
-since a driver call may itself be waiting for that output (TIOCSBRK, tcdrain).
+The job runs on a worker and may be posted any number of times; each time it goes as far as it can. If
+a call still uses the descriptor, the job stops, and the last call to leave posts it again. Output that
+does not move for `linger` seconds is discarded *before* the job waits for calls, because a driver call
+may itself be waiting for that output (TIOCSBRK, tcdrain).
 
-How closing begins, and who uses the descriptor, is `lifecycle`'s; what closing does to the device
-is the backend's.
+`lifecycle` says how closing begins and which calls use the descriptor. The backend says what closing
+does to the device.
 """
 
 import time
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
 __all__ = ("ABRUPTLY", "GENTLY", "GRACE", "LEAVING_OUTPUT", "Closing", "Manner")
 
 type Manner = Literal["gently", "abruptly", "leaving output"]
-GENTLY: Final = "gently"  # output may leave, and is discarded when it is stuck
+GENTLY: Final = "gently"  # output may leave; it is discarded if it is stuck
 ABRUPTLY: Final = "abruptly"  # the device is gone, and its output with it
-LEAVING_OUTPUT: Final = "leaving output"  # to the kernel, whose own close waits for it
+LEAVING_OUTPUT: Final = "leaving output"  # the kernel's own close waits for the output
 
 GRACE: Final = 0.04  # seconds beyond the linger that a caller waits for the driver's own close
 FIRST_PAUSE = 0.001  # seconds between looks at the output queue; doubled each time
 LONGEST_PAUSE = 0.02
-LOOP_PATIENCE = 1.0  # seconds that an event loop in another thread may take to come round
+LOOP_PATIENCE = 1.0  # seconds that an event loop in another thread may take to release the descriptor
 
 
 def given_up_message(count: int, linger: float) -> str:
-    """Say what closing has given up."""
+    """Return the message about output that closing has given up."""
     return (
         f"{count} bytes of output were not sent: nothing left the port for {linger:g} s while it was being closed"
         " (close_timeout); drain() before closing waits longer, and says why"
@@ -52,8 +52,8 @@ class Closing:
     Attributes:
         finished: Whether the backend is closed.
         error: What its close raised.
-        given_up: Bytes of output that did not leave in time; told once, by whoever closes.
-        until: When callers stop waiting, by `time.monotonic`; later with every byte that leaves.
+        given_up: Bytes of output that did not leave in time; the caller that closes warns of them, once.
+        until: When callers stop waiting, by `time.monotonic`; every byte that leaves makes it later.
     """
 
     __slots__ = (
@@ -73,7 +73,7 @@ class Closing:
     def __init__(self, lifecycle: "Lifecycle", transport: "Transport") -> None:
         self._lifecycle = lifecycle
         self._transport = transport
-        self._advancing = allocate_lock()  # workers alone take it: no signal handler runs there
+        self._advancing = allocate_lock()  # only workers take it, and no signal handler runs there
         self._callbacks: list[Callable[[], object]] = []
         self._hurried = False
         self._output_is_settled = False
@@ -84,10 +84,10 @@ class Closing:
         self.until = 0.0
 
     def begin(self, linger: float) -> None:
-        """Say how long output may stand still before it is given up; the first one to say so counts.
+        """Set how long output may stand still before it is given up; only the first call counts.
 
         Args:
-            linger: Seconds, >= 0; without limit if it is infinite.
+            linger: Seconds, >= 0; infinity means without limit.
         """
         if not self.until:
             self.linger = linger
@@ -95,7 +95,7 @@ class Closing:
 
     @property
     def patience(self) -> float:
-        """Seconds that a caller still waits; 0 when it need not wait any more."""
+        """Seconds that a caller should still wait; 0 once there is nothing left to wait for."""
         return 0.0 if self.finished else max(self.until - time.monotonic(), 0.0)
 
     def hurry(self) -> None:
@@ -103,21 +103,21 @@ class Closing:
         self._hurried = True
 
     def on_finish(self, callback: "Callable[[], object]") -> None:
-        """Have *callback* called when the backend is closed, on whatever thread; at once if it is."""
+        """Call *callback*, on any thread, when the backend is closed; at once if it is closed already."""
         self._callbacks.append(callback)
         if self.finished:
             self._tell()
 
     def off_finish(self, callback: "Callable[[], object]") -> None:
-        """Take an `on_finish` back."""
+        """Undo `on_finish`."""
         with suppress(ValueError):
             self._callbacks.remove(callback)
 
     def advance(self) -> None:
-        """Go on, on a worker."""
+        """Close the backend as far as is possible now; on a worker."""
         if self.finished:
             return
-        # At the interpreter's exit a worker that holds it will never give it back.
+        # At the interpreter's exit, a worker that holds the lock never releases it.
         if not self._advancing.acquire(blocking=not is_finalizing()):
             return
         try:
@@ -130,17 +130,17 @@ class Closing:
         if not self._output_is_settled:
             self._settle_output()
             self._output_is_settled = True
-        # After the output, and after `ending` was set: a call that leaves now posts this again.
+        # Only now, after `ending` was set: a call that leaves from here on posts this job again.
         if not self._lifecycle.is_idle and not self._loops_never_come_round():
             return
         try:
             self._transport.close()
-        except Exception as exc:  # noqa: BLE001  # closing has nobody to raise to; aclose reports it
+        except Exception as exc:  # noqa: BLE001  # a worker has no caller to raise to; aclose reports it
             self.error = exc
         self.finish()
 
     def _loops_never_come_round(self) -> bool:
-        """Wait a while for event loops in other threads; one that is stuck for longer must not hold the device."""
+        """Wait a while for event loops in other threads; return whether the close may go on without them."""
         give_up = time.monotonic() + LOOP_PATIENCE
         while self._lifecycle.waits_for_loops_alone:
             if self._lifecycle.is_idle or time.monotonic() >= give_up:
@@ -149,10 +149,10 @@ class Closing:
         return False
 
     def finish(self) -> None:
-        """Note that the backend is closed, or is the parent process's, and tell everyone who waits for it."""
+        """Note that the backend is closed, or belongs to the parent process, and wake the callers that wait for it."""
         forking.forget(self._lifecycle)
         for waker in self._lifecycle.wakers:
-            waker.disown()  # no call waits there any more
+            waker.disown()  # no call waits on it any more
         _workers.release(self._lifecycle.hold)
         self.finished = True
         self._tell()
@@ -161,32 +161,32 @@ class Closing:
         while self._callbacks:
             try:
                 callback = self._callbacks.pop()
-            except IndexError:  # another thread took it
+            except IndexError:  # another thread has taken it
                 return
             callback()
 
     def _settle_output(self) -> None:
         if self._lifecycle.ending != GENTLY or not self._transport.has_descriptor:
             return
-        with suppress(SerialError):  # gone, or unable to tell: nothing to wait for
+        with suppress(SerialError):  # the device is gone or cannot tell, so there is nothing to wait for
             left = self._let_output_leave()
             if left:
-                if self.linger and not self._hurried:  # otherwise, discarding is what the caller asked for
+                if self.linger and not self._hurried:  # otherwise, the caller has asked to discard it
                     self.given_up = left
                 self.until = max(self.until, time.monotonic() + GRACE)
                 self._report(left)
                 self._transport.discard_output()
 
     def _report(self, count: int) -> None:
-        from logging import getLogger  # noqa: PLC0415  # seldom needed, slow to import
+        from logging import getLogger  # noqa: PLC0415  # rarely needed, slow to import
 
         getLogger("anyserial").warning("%s: %s", self._lifecycle.path, given_up_message(count, self.linger))
 
     def warn(self, stacklevel: int) -> None:
-        """Warn whoever closes of output that was given up; once."""
+        """Warn the caller that closes of output that was given up; once."""
         count, self.given_up = self.given_up, 0
         if count:
-            from warnings import warn  # noqa: PLC0415  # with the port's path
+            from warnings import warn  # noqa: PLC0415  # rarely needed
 
             message = f"{self._lifecycle.path}: {given_up_message(count, self.linger)}"
             warn(message, RuntimeWarning, stacklevel=stacklevel + 1)
