@@ -1,12 +1,12 @@
-"""One interface inside for the two backend contracts: how a port reaches its device.
+"""One internal interface for the two backend contracts: how a port reaches its device.
 
-Which of the two it is, the backend declares (`SerialBackend.kind`), and it is asked once, when the
-port is made: `transport_for`. A `DescriptorTransport` makes attempts (read, write) that never
-wait; what may block are calls for a worker. A `SelfWaitingTransport` has no attempts that could
-succeed, and its calls return awaitables; a port waits in the backend itself then.
+The backend declares which contract it follows (`SerialBackend.kind`). `transport_for` asks it once, when
+the port is made. A `DescriptorTransport` makes attempts (read, write) that never wait, and hands what may
+block to a worker. A `SelfWaitingTransport` has no attempts that could succeed, and its calls return
+awaitables, because such a backend waits by itself.
 
 Operations that differ between the kinds (drain) are here, as steps; all others are in `operations`.
-Not here: waiting, and who may do what when (`lifecycle`).
+Waiting does not belong here, nor which call may use the port when (see `lifecycle`).
 """
 
 from _thread import allocate_lock
@@ -58,12 +58,15 @@ type OnWorker = tuple[Callable[[], Any], Callable[[], None] | None]
 def waits_itself(backend: "SerialBackend | AsyncSerialBackend") -> "TypeIs[AsyncSerialBackend]":
     """Return whether *backend* is an `AsyncSerialBackend`.
 
-    It says so itself. For one written before there was anything to say, its `open` does: a
-    coroutine function belongs to an `AsyncSerialBackend`.
+    The backend declares it (`kind`). A backend written before `kind` existed is an `AsyncSerialBackend` if
+    its `open` is a coroutine function.
+
+    Raises:
+        TypeError: It declares an unknown kind.
     """
     kind: object = getattr(backend, "kind", None)
     if kind is None:
-        from inspect import iscoroutinefunction  # noqa: PLC0415  # for backends that declare nothing
+        from inspect import iscoroutinefunction  # noqa: PLC0415  # only for backends without a kind
 
         return iscoroutinefunction(backend.open)
     if kind not in ("descriptor", "self-waiting"):
@@ -80,11 +83,11 @@ def transport_for(
     config: "SerialConfig",
     self_waiting: "Callable[[AsyncSerialBackend], SelfWaitingTransport]",
 ) -> "Transport":
-    """Return the transport for an open backend, made by *self_waiting* for an `AsyncSerialBackend`.
+    """Return the transport for an open backend; *self_waiting* makes it for an `AsyncSerialBackend`.
 
     Raises:
-        SerialClosedError: It is not open.
-        TypeError: It declares a kind that there is not.
+        SerialClosedError: *backend* is not open.
+        TypeError: *backend* declares an unknown kind.
     """
     if not backend.is_open:
         raise closed_error(backend.path or None)
@@ -94,21 +97,22 @@ def transport_for(
 
 
 class Transport(Protocol):
-    """What both kinds have. The first group is looked up for every message, so the callables are bound once.
+    """What both kinds have. The first five are looked up for every message, so they are bound once.
 
     Attributes:
-        read: Attempt to read so many bytes; None if there is nothing now.
-        read_into: The same into a buffer; the count.
-        read_onto: The same, appended to a list in one step that nothing interrupts; False if there is nothing.
-        write: Attempt to write; the count, None if nothing is taken now.
-        write_onto: The same, the count appended to a list in one step that nothing interrupts.
-        has_descriptor: Whether `fileno` is a number.
-        readers: By how many bytes are asked for, iterators of C whose every step is one read: for the
-            blocking face, which must not lose what is read when a signal comes. ``b""`` and OSError
-            (`read_failed`) are the caller's to sort out. None where there are none.
-        writer: The same for writing: each step writes the last item of `outbox`, and gives the count. None
-            where there is none.
-        outbox: What *writer* is to write.
+        read: Attempts to read at most so many bytes; returns None if there is nothing now.
+        read_into: The same into a buffer; returns the count.
+        read_onto: The same, appended to a list in one step that cannot be interrupted; returns False if
+            there is nothing.
+        write: Attempts to write; returns the count, None if nothing is taken now.
+        write_onto: The same, with the count appended to a list in one step that cannot be interrupted.
+        has_descriptor: Whether `fileno` returns a number.
+        readers: Iterators of C, each step of which is one read, keyed by how many bytes are asked for. The
+            blocking face uses them because a signal must not lose what is read. The caller must handle
+            ``b""``, and OSError with `read_failed`. None if the backend offers none.
+        writer: The same for writing: each step writes the last item of `outbox` and yields the count. None
+            if the backend offers none.
+        outbox: What *writer* writes next.
     """
 
     read: "Callable[[int], bytes | None]"
@@ -174,9 +178,9 @@ class Transport(Protocol):
         ...
 
     def on_worker(self, function: "Callable[[], Any]") -> "OnWorker":
-        """Return what a worker calls to have *function* done: a method of the backend, or an undoing.
+        """Return what a worker must call to carry out *function*: a method of the backend, or an undoing.
 
-        With it comes what ends that call early, None where nothing does.
+        The second item ends that call early; None if it cannot be ended early.
         """
         ...
 
@@ -189,11 +193,11 @@ class Transport(Protocol):
         ...
 
     def look_at_lines(self, *, counting: bool) -> Call:
-        """Return the call that gives `LinesSeen`: both readings as close together as can be."""
+        """Return the call that gives `LinesSeen`, with both readings as close together as possible."""
         ...
 
     def discard_output(self) -> None:
-        """Throw away unsent output where the driver can; on a worker."""
+        """Discard unsent output where the driver can; on a worker."""
         ...
 
     def close(self) -> None:
@@ -210,10 +214,10 @@ class DescriptorTransport:
         self.backend: Final = backend
         self._line_errors = config.line_errors
         self._pushback = pushback
-        # Workers alone take it: no signal handler runs there.
+        # Only workers take it, and no signal handler runs there.
         self._settings = allocate_lock()
         self.write = backend.write
-        # What a backend may leave out is asked for here and nowhere else.
+        # The only place that asks for what a backend may leave out.
         self._read_onto: Callable[[Items, int], bool] = getattr(backend, "read_onto", self._read_then_append)
         self.write_onto: Callable[[list[int], bytes | memoryview], bool] = getattr(
             backend, "write_onto", self._write_then_append
@@ -228,7 +232,7 @@ class DescriptorTransport:
         self.take_up_settings()
 
     def take_up_settings(self) -> None:
-        """Bind the attempts as the settings in force want them."""
+        """Bind the attempts that fit the settings in force."""
         backend = self.backend
         if (decode := backend.line_decoder) is None:
             self.read, self.read_into, self.read_onto = backend.read, backend.read_into, self._read_onto
@@ -283,12 +287,12 @@ class DescriptorTransport:
     def configure(self, config: "SerialConfig", adopt: "Callable[[], None]") -> Call:
         """See `Transport`."""
 
-        # All of it in the worker, so that a configure whose caller gave up ends in a known state.
+        # All of it happens in the worker, so that a configure ends in a known state even if its caller gave up.
         def apply() -> None:
             try:
                 if config.line_errors is not self._line_errors:
-                    # Bytes are marked, or not, from some moment during the change: until the decoder that knows
-                    # it is taken up, there is nothing to read.
+                    # At an unknown moment during the change, the driver begins or stops marking bytes. So reads find
+                    # nothing until the decoder for both kinds is in place.
                     self.read, self.read_into, self.read_onto = _nothing, _nothing, _nothing_onto
                     self.readers = None
                 self.backend.configure(config)
@@ -307,7 +311,7 @@ class DescriptorTransport:
             yield Call(self.backend.drain)
             return
         while left:
-            # Ten bits a character; looked at often enough to notice an unplug.
+            # Ten bits a character; short enough to notice an unplug.
             yield min(max(left * 10 / baudrate, 0.0005), LIVENESS_INTERVAL)
             left = self.backend.output_waiting()
 
@@ -324,7 +328,7 @@ class DescriptorTransport:
         yield Call(self.backend.drain)
 
     def on_worker(self, function: "Callable[[], Any]") -> "OnWorker":
-        """See `Transport`: nothing interrupts a driver."""
+        """See `Transport`: a driver call cannot be ended early."""
         return function, None
 
     def look_at_lines(self, *, counting: bool) -> Call:
@@ -363,13 +367,13 @@ class DescriptorTransport:
 
 
 class DirectCalls(NamedTuple):
-    """What a backend may offer as ``direct_calls``: the system calls behind its `read` and `write`, as calls of C.
+    """What a backend may offer as ``direct_calls``: the system calls behind its `read` and `write`, as functions of C.
 
     Attributes:
-        read: Takes the descriptor and a count, as `os.read`.
-        write: Takes the descriptor and data, as `os.write`.
-        read_limit: The most that one read is asked for.
-        error: Returns the SerialError that an OSError of one of them means; does not block.
+        read: Takes the descriptor and a count, like `os.read`.
+        write: Takes the descriptor and data, like `os.write`.
+        read_limit: The most bytes to ask one read for.
+        error: Returns the SerialError for an OSError of either call; does not block.
     """
 
     read: "Callable[[int, int], bytes]"
@@ -379,7 +383,7 @@ class DirectCalls(NamedTuple):
 
 
 class _Readers(dict[int, "Iterator[bytes]"]):
-    """Iterators by the count that is asked for, each made when it is first needed."""
+    """Iterators, keyed by the count that is asked for; each is made when it is first needed."""
 
     def __init__(self, system: DirectCalls, fd: int) -> None:
         super().__init__()
@@ -437,7 +441,7 @@ class _MarkedReader:
 
 
 class SelfWaitingTransport:
-    """An `AsyncSerialBackend`: it waits by itself, so an attempt never finds anything."""
+    """An `AsyncSerialBackend`: the backend waits by itself, so an attempt never finds anything."""
 
     has_descriptor = False
 
@@ -454,7 +458,7 @@ class SelfWaitingTransport:
         self._settings: tuple[object, anyio.Lock] | None = None
 
     def read_failed(self, error: OSError) -> None:
-        """See `Transport`: there is no step that could fail."""
+        """See `Transport`; there is no step that could fail."""
 
     write_failed = read_failed
 
@@ -494,7 +498,7 @@ class SelfWaitingTransport:
         """See `Transport`."""
 
         async def apply() -> None:
-            # A lock is one event loop's; a port that is in use has not left its own.
+            # A lock belongs to one event loop, and a port changes its event loop only while it is not in use.
             loop = native_token()
             if self._settings is None or self._settings[0] is not loop:
                 self._settings = loop, anyio.Lock()
@@ -525,7 +529,7 @@ class SelfWaitingTransport:
         return Call(look)
 
     def discard_output(self) -> None:
-        """See `Transport`; `aclose` of the backend sees to that."""
+        """See `Transport`; the backend's `aclose` does that."""
 
     def on_worker(self, function: "Callable[[], Any]") -> "OnWorker":
         """See `Transport`; the blocking face has a transport of its own for this."""
@@ -540,7 +544,7 @@ def _line_counts(counters: "LineCounters") -> tuple[int, ...]:
 
 
 def _nothing(_argument: object) -> None:
-    """Stand in for an attempt: there is never anything yet."""
+    """Stand in for an attempt that never finds anything."""
 
 
 def _nothing_onto(_items: object, _argument: object) -> bool:
