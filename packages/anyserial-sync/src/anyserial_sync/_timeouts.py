@@ -29,7 +29,7 @@ def check_timeout(timeout: object) -> None:
 
 
 def limited(timeout: float | None) -> float | None:
-    """Check *timeout* and return it in seconds; None, infinity and what is too large for a float mean no limit."""
+    """Check *timeout* and return it in seconds; None if it is None, infinite or too large for a float."""
     check_timeout(timeout)
     if timeout is None:
         return None
@@ -41,19 +41,19 @@ def limited(timeout: float | None) -> float | None:
 
 
 def milliseconds_of(timeout: float | None) -> float | None:
-    """Check *timeout* and return it as poll(2) takes it, at most `LONGEST_WAIT`; None without limit."""
+    """Check *timeout* and return it in milliseconds for poll(2), at most `LONGEST_WAIT`; None if there is no limit."""
     seconds = limited(timeout)
     return None if seconds is None else min(seconds, LONGEST_WAIT) * 1000
 
 
 def deadline_of(timeout: float | None) -> float | None:
-    """Check *timeout* and return when it is over, by `time.monotonic`; None for never."""
+    """Check *timeout* and return when it is over, by `time.monotonic`; None if there is no limit."""
     seconds = limited(timeout)
     return None if seconds is None else monotonic() + seconds
 
 
 def remaining(deadline: float | None) -> float | None:
-    """Return the seconds until *deadline*, at least 0; None if there is none."""
+    """Return the seconds until *deadline*, at least 0; None if there is no deadline."""
     return None if deadline is None else max(deadline - monotonic(), 0.0)
 
 
