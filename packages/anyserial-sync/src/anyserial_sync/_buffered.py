@@ -137,7 +137,7 @@ class BufferedReceiving(BlockingPort):
 
         return self._gather(ends, max_bytes + length, timeout)
 
-    def _gather(self, ends: "Callable[[bytearray, int], int]", most: int, timeout: float | None) -> bytes:
+    def _gather(self, ends: "Callable[[bytearray, int], int]", most: int, timeout: float | None) -> bytes:  # noqa: C901, PLR0915  # one piece, as one step takes it all
         """Receive until ``ends(buffer, searched)`` returns where in the buffer the result ends.
 
         Args:

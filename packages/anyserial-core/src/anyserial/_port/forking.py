@@ -14,27 +14,14 @@ None of this costs an operation anything.
 import os
 import weakref
 from contextlib import suppress
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from anyserial.exceptions import SerialError
 
-__all__ = ("Forkable", "forget", "watch")
+if TYPE_CHECKING:
+    from anyserial._port.contract import Forkable
 
-
-class Forkable(Protocol):
-    """An owner of a port's descriptor."""
-
-    def fork(self) -> None:
-        """Refuse every use from now on; called in the child."""
-        ...
-
-    def fileno(self) -> int | None:
-        """Return the descriptor.
-
-        Returns:
-            The number; None if there is none. SerialClosedError may be raised instead of returning None.
-        """
-        ...
+__all__ = ("forget", "watch")
 
 
 # By id, and weakly: the program or the closing job keeps alive a port that is open or being closed, and the
@@ -42,13 +29,13 @@ class Forkable(Protocol):
 _owners: "dict[int, weakref.ref[Forkable]]" = {}
 
 
-def watch(owner: Forkable) -> None:
+def watch(owner: "Forkable") -> None:
     """Mark *owner* in every child that is forked from now on."""
     key = id(owner)
     _owners[key] = weakref.ref(owner, lambda _: _owners.pop(key, None))
 
 
-def forget(owner: Forkable) -> None:
+def forget(owner: "Forkable") -> None:
     """Stop marking *owner*: its descriptor is closed."""
     _owners.pop(id(owner), None)
 

@@ -22,7 +22,6 @@ __all__ = ("TrioSignal", "TrioWaiter", "protect")
 
 _WAITS_BETWEEN_ATTEMPTS = 32
 _GONE = object()  # equals no trio run, so the next call looks at the port's state
-_in_task = trio.lowlevel.in_trio_task
 
 
 class TrioSignal:
@@ -79,6 +78,13 @@ def _shortcuts(token: trio.lowlevel.TrioToken) -> _Shortcuts:
     return partial(getattr, context, "runner", None), runner, deadline, wait
 
 
+def _outside_of_a_task() -> anyio.BusyResourceError | None:
+    """Return the error of a call from outside of a trio task; None inside. The host loop of a guest run is outside."""
+    if trio.lowlevel.in_trio_task():
+        return None
+    return anyio.BusyResourceError("using (from another event loop)")
+
+
 def protect(functions: "list[Any]") -> None:
     """Delay Ctrl-C in each of *functions* until it awaits something; empties the list."""
     while functions:
@@ -129,8 +135,6 @@ class TrioWaiter:
     @trio.lowlevel.enable_ki_protection
     async def read(self, attempt: "Callable[[Any], Any]", argument: Any) -> Any:
         """See `Waiter.read`."""
-        if not _in_task():
-            raise anyio.BusyResourceError("using (from another event loop)")  # the host loop of a guest run
         self._until_attempt -= 1
         self.attempt_first = not self._until_attempt
         if self.attempt_first:
@@ -146,11 +150,11 @@ class TrioWaiter:
                     return result
         except trio.ClosedResourceError as exc:
             raise anyio.ClosedResourceError from exc
+        except RuntimeError as exc:
+            raise _outside_of_a_task() or exc from None
 
     async def write(self, attempt: "Callable[[Any], Any]", argument: Any) -> Any:
         """See `Waiter.write`."""
-        if not _in_task():
-            raise anyio.BusyResourceError("using (from another event loop)")
         try:
             while True:
                 await trio.lowlevel.wait_writable(self._fd)
@@ -161,6 +165,8 @@ class TrioWaiter:
                     return result
         except trio.ClosedResourceError as exc:
             raise anyio.ClosedResourceError from exc
+        except RuntimeError as exc:
+            raise _outside_of_a_task() or exc from None
 
     def reclaim(self) -> None:
         """See `Waiter.reclaim`: trio reads only when the task runs, so nothing is left over."""
