@@ -3,8 +3,7 @@
 Theory of operation. A receive waits in poll(2) and then reads. With the write of a send, a round trip
 takes three system calls. A receive tries to read first only if that is likely to succeed (the last read
 filled its buffer) or if it must not wait (the timeout is 0). A send writes first and waits only for what
-the kernel does not take. Receiving and sending happen in the calling thread, without an event loop and
-without another thread.
+the kernel does not take. Both happen in the calling thread; there is no event loop.
 
 One call may receive and one may send at a time. A call takes its turn with ``turns.setdefault(role,
 me)``, where *me* is an object that belongs to this call. That is one atomic step, and the call has the turn
@@ -16,8 +15,7 @@ that call may be lost. Stepping through an iterator of C needs no call: ``for da
 stores with nothing in between (`Transport.readers`). A call that fails undoes itself, and does so twice,
 because the first time may be interrupted.
 
-All this is written out by hand in `receive`, `receive_into` and `send`, because a round trip takes only some
-thousands of instructions.
+All this is written out in `receive`, `receive_into` and `send`: a round trip takes few thousand instructions.
 
 Only the public face of a port belongs here. Waiting is in `_waiting`, the operations and the end of a port
 are in `anyserial._port`, and the system calls are in the backend.
