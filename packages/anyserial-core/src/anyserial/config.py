@@ -213,7 +213,7 @@ class SerialConfig(Value):
         low_latency: Ask the driver to hand on every byte at once; put back on close.
         read_chunk_size: Most bytes that a single read takes, 64..16777216.
         rs485: The kernel's RS-485 mode; None leaves it alone.
-        unsupported_policy: What to do with a setting that is not to be had.
+        unsupported_policy: What to do with an unsupported setting.
         dtr_on_open: Level of DTR set right after opening; None leaves it. The kernel
             raises both lines while it opens the tty, before anybody can ask it not to.
         rts_on_open: Level of RTS set right after opening; None leaves it.
