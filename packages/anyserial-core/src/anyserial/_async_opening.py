@@ -1,6 +1,6 @@
 """Opening a port in an event loop.
 
-What is opened, and how it is undone, is `_opening`'s; only the waiting is here.
+`_opening` has what is opened and how that is undone; only the waiting belongs here.
 """
 
 from typing import TYPE_CHECKING, Any, cast
@@ -39,14 +39,14 @@ async def open_serial_port(
 ) -> SerialPort:
     """Open a serial port.
 
-    The tty is opened raw, without becoming the controlling terminal, and set as
-    *config* says; what was received before is kept unless the config says otherwise.
+    The tty is opened in raw mode, without becoming the controlling terminal, and set as
+    *config* says. Input from before is kept unless the config says otherwise.
 
     Args:
         path: The device's path (``"/dev/ttyUSB0"``, a by-id link), or what discovery found.
             A PortInfo opens that device, wherever it is now.
         config: The settings; None for 115200 baud, 8N1, no flow control.
-        backend: An unopened backend to use in place of the platform's own.
+        backend: An unopened backend to use instead of the platform's own.
 
     Returns:
         The open port; use it with ``async with``.
@@ -54,17 +54,17 @@ async def open_serial_port(
     Raises:
         PortNotFoundError: There is no such device.
         PortPermissionError: This user may not open it.
-        PortBusyError: Somebody holds it exclusively.
+        PortBusyError: Another program holds it exclusively.
         UnsupportedConfigurationError: The driver refuses a setting.
         UnsupportedFeatureError: The platform lacks a mechanism that *config* asks for.
         UnsupportedPlatformError: anyserial has no driver for this operating system.
         SerialError: It is no serial port, or the system refused for another reason.
         ImportError: The distribution with the platform's driver is not installed.
-        TypeError: An argument is none of those.
+        TypeError: An argument has another type.
 
-    Cancellation: nothing is left open. If the driver's own open is under way, the call waits until
-    that is over and undone, for at most `SerialConfig.close_timeout` seconds; a driver that takes
-    longer is left to a thread, which closes the port later.
+    Cancellation: nothing is left open. If the driver is opening the port, the call waits until that is
+    done and undone, for at most `SerialConfig.close_timeout` seconds. If the driver takes longer, a thread
+    closes the port later.
     """
     return await open_port(SerialPort, path, config, backend)
 

@@ -1,6 +1,6 @@
 """The operations of the async port: settings, lines, queues, counters.
 
-Their public face only; what each one does is written once, as steps, in `_port.operations`.
+Only their public face is here; `_port.operations` has what each one does, as steps.
 """
 
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ __all__ = ("AsyncOperations",)
 
 
 class AsyncOperations(EventLoopPort):
-    """Everything that a port does beside receiving and sending."""
+    """Everything that a port does except receiving and sending."""
 
     @uninterrupted
     async def configure(self, config: "SerialConfig") -> None:
@@ -39,14 +39,14 @@ class AsyncOperations(EventLoopPort):
             SerialDisconnectedError: The device is gone.
 
         Cancellation: the settings may still be applied, all of them or none; `config`
-        tells once that is over.
+        tells which, once the driver is done.
         """
         check_config(config)
         await self._perform(operations.configure(self._port, config))
 
     @uninterrupted
     async def reset_input_buffer(self) -> None:
-        """Throw away everything received and not read yet, in the kernel and here.
+        """Discard all received bytes that were not read yet, in the kernel and in the port.
 
         Cancellation: the kernel's queue may have been emptied.
         """
@@ -54,11 +54,11 @@ class AsyncOperations(EventLoopPort):
 
     @uninterrupted
     async def reset_output_buffer(self) -> None:
-        """Throw away what was sent and has not left yet, as far as the driver can.
+        """Discard output that has not left yet, as far as the driver can.
 
-        USB adapters cannot, as a rule. On a pty this destroys what the far end has not read.
+        Most USB adapters cannot. On a pty this destroys what the far end has not read.
 
-        Cancellation: it may have been done.
+        Cancellation: the output may have been discarded.
         """
         await self._perform(operations.reset_output(self._port))
 
@@ -78,14 +78,14 @@ class AsyncOperations(EventLoopPort):
     async def drain_exact(self) -> None:
         """Wait until the UART has sent its last bit.
 
-        That is `drain`, then the transmitter (TIOCSERGETLSR) where the driver tells, else
-        tcdrain(3). Needed before turning an RS-485 line round by hand, say.
+        First as `drain`; then the transmitter is polled (TIOCSERGETLSR) if the driver tells its
+        state, otherwise tcdrain(3) waits. You need this before you turn an RS-485 line round by hand,
+        for example.
 
         Raises:
             As `drain`.
 
-        Cancellation: at once, even where tcdrain cannot be interrupted: it then goes on
-        in a thread.
+        Cancellation: at once, although tcdrain cannot be interrupted: it goes on in a thread.
         """
         await self._perform_as_sender(operations.drain_exact(self._port))
 
@@ -115,7 +115,7 @@ class AsyncOperations(EventLoopPort):
         Raises:
             UnsupportedFeatureError: The driver has no break.
 
-        Cancellation: it may have been done.
+        Cancellation: the break may have been set or released.
         """
         await self._perform(operations.set_break(self._port, on))
 
@@ -148,13 +148,13 @@ class AsyncOperations(EventLoopPort):
         Raises:
             UnsupportedFeatureError: The driver has no modem lines.
 
-        Cancellation: it may have been done.
+        Cancellation: the lines may have been set.
         """
         await self._perform(operations.set_control_lines(self._port, rts, dtr))
 
     @uninterrupted
     async def wait_modem_change(self, *, interval: float = 0.02) -> "ModemLines":
-        """Wait until a modem line changes, and return the lines as they are then.
+        """Wait until a modem line changes, and return the lines after the change.
 
         The lines are polled (TIOCMGET), and their counters (TIOCGICOUNT) where the
         driver has them, so that a pulse shorter than *interval* is not missed; the
@@ -165,16 +165,16 @@ class AsyncOperations(EventLoopPort):
 
         Raises:
             UnsupportedFeatureError: The driver has no modem lines.
-            SerialDisconnectedError: The device is gone; noticed at the next look.
+            SerialDisconnectedError: The device is gone; noticed within 20 ms.
 
-        Cancellation: at once. A change between two calls is not seen: use `modem_changes`.
+        Cancellation: at once. This misses a change between two calls; `modem_changes` does not.
         """
         lines, _ = await self._perform(operations.modem_change(self._port, interval, None))
         return lines
 
     @uninterrupted
     async def modem_changes(self, *, interval: float = 0.02) -> "AsyncGenerator[ModemLines]":
-        """Iterate over the changes of the modem lines; as `wait_modem_change`, missing none in between.
+        """Iterate over the changes of the modem lines, as `wait_modem_change`, without missing any in between.
 
         Args:
             interval: Seconds between two looks, above 0.

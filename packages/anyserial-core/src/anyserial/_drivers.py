@@ -1,7 +1,7 @@
 """The driver table: what opens what. One row per operating system and one per URL scheme.
 
-`open_serial_port`, its blocking twin and the command all ask here; nothing else knows which part
-drives what. A row names the module that brings the backend, which is loaded when it is first needed.
+`open_serial_port`, its blocking twin and the command ask here; nothing else knows which part drives
+what. A row names the module that provides the backend. The module is loaded when it is first needed.
 What a backend does is not known here.
 """
 
@@ -25,8 +25,8 @@ class Row:
 
     Args:
         serves: The beginning of `sys.platform`, or a URL scheme.
-        driver: The module whose ``create_backend()`` gives an unopened backend.
-        discovery: The module whose ``port_info_for(path)`` knows what a path leads to; None for none.
+        driver: The module whose ``create_backend()`` returns an unopened backend.
+        discovery: The module whose ``port_info_for(path)`` describes the device behind a path, or None.
     """
 
     __slots__ = ("discovery", "driver", "serves")
@@ -47,7 +47,7 @@ PLATFORMS = (
     Row("openbsd", *_TERMIOS),
     Row("dragonfly", *_TERMIOS),
 )
-# Whatever else has termios: Python's own module tells its numbers.
+# Any other system with termios; Python's own module knows its numbers.
 _OTHER_POSIX = Row("posix", *_TERMIOS)
 
 SCHEMES: tuple[Row, ...] = ()
@@ -88,7 +88,7 @@ def backend_for(device: str) -> "SerialBackend | AsyncSerialBackend":
 
 
 def port_info_for(device: str) -> "PortInfo | None":
-    """Return what discovery knows about *device*; None if nothing, or if it is not installed."""
+    """Return what discovery knows about *device*; None if it knows nothing or is not installed."""
     module = _row_for(device).discovery
     if module is None:
         return None
@@ -96,16 +96,16 @@ def port_info_for(device: str) -> "PortInfo | None":
         info: PortInfo | None = load_part(module).port_info_for(device)
     except ImportError:
         return None  # discovery is not installed
-    except Exception:  # noqa: BLE001  # what is known about a port is never worth failing its open
+    except Exception:  # noqa: BLE001  # a missing description must not fail the open
         return None
     return info
 
 
 def locate(info: "PortInfo") -> "PortInfo":
-    """Return the port that has the identity of *info* now, which may have another path.
+    """Return the port that has the identity of *info* now. Its path may be another.
 
     Raises:
-        PortNotFoundError: It is not there.
+        PortNotFoundError: No port has that identity now.
     """
     module = _row_for(info.device).discovery
     if module is None:
@@ -113,7 +113,7 @@ def locate(info: "PortInfo") -> "PortInfo":
     try:
         part: Any = load_part(module)
     except ImportError:
-        return info  # without discovery, a PortInfo is its path
-    find = getattr(part, "locate", None)  # not in a stand-in for discovery that only describes ports
+        return info  # without discovery, only the path identifies a port
+    find = getattr(part, "locate", None)  # a stand-in for discovery need not have it
     found: PortInfo = info if find is None else find(info)
     return found

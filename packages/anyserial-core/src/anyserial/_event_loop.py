@@ -1,11 +1,11 @@
-"""How the async face waits: what `SerialPort` and its public operations stand on.
+"""How the async face waits: the base class of `SerialPort` and its public operations.
 
-`EventLoopPort` has an `OpenPort` and adds three things. `_attach` finds the waiter for the event loop
-that a call runs in. `_perform` is the runner around the engine: pauses in the event loop, calls that
-may block on a worker, both woken when the port ends. The rest sorts out why a wait ended.
+`EventLoopPort` has an `OpenPort` and adds three things. `_attach` makes the waiter for the event loop
+that a call runs in. `_perform` is the runner around the engine: it pauses in the event loop and makes
+blocking calls on a worker, and wakes from both when the port ends. The rest finds out why a wait ended.
 
-Not here: what the operations do (`_port.operations`), how a port ends (`_port.lifecycle`), and how a
-task waits in one kind of event loop (`_readiness`).
+What the operations do is in `_port.operations`, how a port ends in `_port.lifecycle`, and how a task waits
+in one kind of event loop in `_readiness`.
 """
 
 import weakref
@@ -41,10 +41,10 @@ __all__ = ("EventLoopPort", "run_on_worker")
 
 
 class _Link:
-    """What ties a waiter to its port: each reaches the other through it, and neither keeps the other alive.
+    """Connects a waiter and its port, so that neither keeps the other alive.
 
-    The lifecycle, which outlives a forgotten port until it is closed, has this in its `calls`. A waiter
-    refers to the task that waits there, and so to the port.
+    The lifecycle outlives a forgotten port until that is closed, and has this object in its `calls`. A
+    waiter refers to the task that waits there, and therefore to the port. So both references are weak.
     """
 
     __slots__ = ("_lifecycle", "_port", "_waiter")
@@ -57,14 +57,14 @@ class _Link:
         self._waiter: weakref.ref[Waiter] | None = None
 
     def enter(self, waiter: "Waiter") -> None:
-        """Hold the backend open until *waiter* lets go of it."""
+        """Hold the backend open until *waiter* has released the descriptor."""
         self._waiter = weakref.ref(waiter)
         self._lifecycle.enter(self, self)
 
     def on_idle(self) -> None:
         """See `Watch`."""
         if (port := self._port()) is not None:
-            port._notice()  # noqa: SLF001  # this module's own
+            port._notice()  # noqa: SLF001  # the class below
 
     def on_release(self) -> None:
         """See `Watch`."""
@@ -116,7 +116,7 @@ class EventLoopPort(Face):
         """
         port, lifecycle, old = self._port, self._lifecycle, self._waiter
         if lifecycle.state:
-            # Only what was pushed back can still be had, and by a receive alone.
+            # Only a receive still succeeds, and only with bytes that were pushed back.
             if not (receiving and port.is_readable):
                 raise lifecycle.refusal()
             return self._self_waiter(_Link(self, lifecycle))
@@ -138,9 +138,9 @@ class EventLoopPort(Face):
         return waiter
 
     def _share(self) -> int:
-        """Return the descriptor, which is the caller's too from now on."""
+        """Return the descriptor; from now on the caller may use it too."""
         number = self._port.transport.fileno()
-        assert number is not None  # noqa: S101  # the attribute is there only where the descriptor is
+        assert number is not None  # noqa: S101  # a port without a descriptor does not have the attribute
         self._is_shared = True
         self._waiter.share()
         return number
@@ -152,28 +152,28 @@ class EventLoopPort(Face):
         return cast("Waiter", OwnWaiter(backend, link))
 
     def _notice(self) -> None:
-        """Look whether the device is gone: the descriptor woke up while nobody waited."""
+        """Check whether the device is gone: the descriptor became ready while no task waited."""
         port = self._port
         if self._lifecycle.state == OPEN and port.transport.hung_up() and not port.has_input():
             port.unplug(disconnected_error(port.path))
 
     async def _give_way(self, waiter: "Waiter") -> None:
-        """Let the other tasks run; raises in a cancelled task, and if one of the others ended the port."""
+        """Let other tasks run; raise if this task is cancelled, or if the port has ended meanwhile."""
         self._in_a_row = 0
         await waiter.checkpoint()
         if self._lifecycle.state and not self._port.is_readable:
             raise self._lifecycle.refusal()
 
     def _refuse(self, doing: str) -> Never:
-        """Raise the error of a call whose direction is taken."""
+        """Raise the error of a call when another call already has its direction."""
         raise anyio.BusyResourceError(f"{doing} {self._port.path}")
 
     def _wait_ended(self, exc: BaseException, waiter: "Waiter", view: memoryview | None = None) -> None:
-        """Sort out why the wait of a receive ended; keep what was read for a cancelled one.
+        """Find out why the wait of a receive ended; if it was cancelled, keep what was read for it.
 
         Raises:
             SerialClosedError: The port was closed meanwhile.
-            SerialDisconnectedError: The device went meanwhile.
+            SerialDisconnectedError: The device was unplugged meanwhile.
         """
         if isinstance(exc, anyio.ClosedResourceError):
             raise self._lifecycle.refusal() from None
@@ -188,7 +188,7 @@ class EventLoopPort(Face):
             self._pushback.give_back(bytes(view[:got]))
 
     def _write_wait_ended(self, exc: BaseException, waiter: "Waiter") -> None:
-        """Sort out why the wait of a send ended; count what was written for a cancelled one."""
+        """Find out why the wait of a send ended; if it was cancelled, count what was written for it."""
         if isinstance(exc, anyio.ClosedResourceError):
             raise self._lifecycle.refusal() from None
         if isinstance(exc, Exception):
@@ -257,7 +257,7 @@ class EventLoopPort(Face):
                 if engine.undo is not None:
                     await runner.undo(engine.undo)
             finally:
-                # All of C, so that a RecursionError leaves no ticket behind.
+                # Only functions of C, so that a RecursionError leaves no ticket behind.
                 self._lifecycle.calls.pop(ticket, None)
                 if self._lifecycle.ending is not None:
                     self._lifecycle.post(self._lifecycle.closing.advance)
@@ -273,7 +273,7 @@ class _OnWorkers:
         self._job: Job | None = None
 
     async def call(self, call: Call, engine: "Engine[Any]") -> None:
-        """Make *call*; if nobody waits for it any more, it goes on by itself."""
+        """Make *call* and wait for it; if the wait is cancelled, the call goes on by itself."""
         signal = _readiness.signal()
         lifecycle = self._lifecycle
         self._job = job = Job(call.function, signal.notify, guard=call.guard, skippable=call.guard is not None)
@@ -291,11 +291,11 @@ class _OnWorkers:
             engine.result(job.result)
 
     async def undo(self, undo: "Callable[[], object]") -> None:
-        """Have *undo* called after the last call, and wait for it as long as a close may take."""
+        """Have a worker call *undo* after the last call, and wait for it, but not for long."""
         job = self._job
-        assert job is not None  # noqa: S101  # what is undone is a call
+        assert job is not None  # noqa: S101  # only a call can be undone
         signal = _readiness.signal()
-        # The descriptor stays open until it is undone: a second hold, since the first may be gone.
+        # Keeps the descriptor open until *undo* has run: the ticket of the call may be gone by then.
         self._lifecycle.calls[undo] = None
         job.give_up(undo, partial(self._lifecycle.leave, undo), signal.notify)
         with anyio.move_on_after(GRACE, shield=True):
@@ -303,7 +303,7 @@ class _OnWorkers:
 
 
 class _InLoop:
-    """Awaits the calls of one operation of a backend that waits by itself."""
+    """Awaits the calls of one operation, for a backend that waits by itself."""
 
     __slots__ = ()
 
@@ -314,7 +314,7 @@ class _InLoop:
         """Await *call*."""
         try:
             value = await call.function()
-        except Exception as exc:  # noqa: BLE001  # the operation may know better than to fail
+        except Exception as exc:  # noqa: BLE001  # the operation may handle it
             engine.error(exc)
         else:
             engine.result(value)
@@ -332,12 +332,12 @@ async def run_on_worker[T](
     """Call *function* on a worker and return what it returns.
 
     Args:
-        function: What to call; its exceptions come through.
-        abandoned: Called once, on a worker, when the call is over and its task was
-            cancelled meanwhile: with the result, or None if there is none.
+        function: What to call; its exceptions are raised here.
+        abandoned: If the task is cancelled, a worker calls this once the call is over, with
+            the result, or None if there is none.
 
-    Cancellation: raises at once; the call goes on by itself, and *abandoned* sees its
-    end. Whether to begin at all in a cancelled task is the caller's to check.
+    Cancellation: raises at once; the call goes on by itself, then *abandoned* is called. The
+    caller must check beforehand whether its task is cancelled already.
     """
     with _workers.held():
         signal = _readiness.signal()

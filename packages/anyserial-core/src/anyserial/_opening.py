@@ -1,13 +1,13 @@
-"""Opening a port, once for both faces: from a path and settings to an open port.
+"""Opening a port, for both faces: from a path and settings to an open port.
 
-Theory of operation. The backend's own open may take as long as the driver likes, so it is made on a
-worker. Its caller may stop waiting at any time (cancelled, timed out, Ctrl-C), the constructor of the
-port may raise, and so may a subclass's. In each of these cases the worker closes what it has opened, and
-the caller waits for that, though no longer than for the close of a port: an exclusive port can be
-opened again as soon as the caller knows that this one is not open.
+Theory of operation. The driver may take any time to open a port, so a worker makes that call. The caller
+may stop waiting at any time (cancelled, timed out, Ctrl-C), and the constructor of the port or of a subclass
+may raise. In each of these cases a worker closes what was opened. The caller waits for that, so that an
+exclusive port can be opened again as soon as the error arrives; it waits no longer than the close of a port
+may take.
 
-`Opening` has everything but the waiting: the async face waits for it in an event loop (`_async_opening`),
-the blocking face in its thread. Which driver serves what is `_drivers`'s.
+`Opening` does everything except the waiting. The async face waits in an event loop (`_async_opening`), the
+blocking face in its caller's thread. `_drivers` knows which driver serves what.
 """
 
 import os
@@ -33,7 +33,7 @@ __all__ = ("Opening",)
 
 
 class Opening:
-    """One opening, without the waiting.
+    """One opening, except the waiting.
 
     Args:
         path: The device's path, or what discovery found.
@@ -42,7 +42,7 @@ class Opening:
 
     Raises:
         TypeError: An argument is of the wrong type.
-        ConfigurationError: *path* is no possible path.
+        ConfigurationError: *path* cannot be a path.
 
     Attributes:
         device: The path to open.
@@ -73,16 +73,16 @@ class Opening:
 
     @property
     def patience(self) -> float:
-        """Seconds that a caller who gives up waits until nothing is left open."""
+        """Seconds that a caller which gives up waits until nothing is left open."""
         return self.config.close_timeout + GRACE
 
     @property
     def may_be_open(self) -> bool:
-        """Whether something is open, or may come to be."""
+        """Whether something is open, or may still be opened."""
         return self._job is not None and not (self._job.finished and self._failed)
 
     def begin(self, notify: "Callable[[], object]") -> Job:
-        """Open on a worker; *notify* is called there when it is over."""
+        """Open on a worker, which calls *notify* when it is done or has failed."""
         job = self._job = Job(self._open, notify, skippable=True)
         forking.watch(self)
         job.afterwards.append(self._note_failure)
@@ -104,9 +104,9 @@ class Opening:
         """Return the port, of class *cls*.
 
         Raises:
-            BaseException: What the constructor raised; `give_up` is to be called then.
+            BaseException: What the constructor raised; call `give_up` then.
         """
-        # As calling the class does, but with the port at hand when its constructor fails.
+        # What calling the class does, but the port is known here even if its constructor fails.
         port: Any = cls.__new__(cls)
         try:
             port.__init__(self.backend, self.config, port_info=self.info)
@@ -116,7 +116,7 @@ class Opening:
         return cast("P", port)
 
     def give_up(self, notify: "Callable[[], object]") -> None:
-        """Close what was opened, or will be, and call *notify* when that is over. A second time it does nothing new."""
+        """Close what was opened or will be opened, then call *notify*. A second time it does nothing new."""
         if self._lifecycle is not None:
             self._lifecycle.close()
             self._lifecycle.closing.on_finish(notify)
@@ -132,13 +132,13 @@ class Opening:
 
     def _note_failure(self) -> None:
         if self._job is not None and self._job.error is not None:
-            self._failed = True  # for good: whoever takes the job's error takes it away
+            self._failed = True  # kept here, because `take` removes the error from the job
             forking.forget(self)
 
     # In a forked child
 
     def fork(self) -> None:
-        """Be the parent process's: the worker that opens does not exist here."""
+        """Do nothing: the worker that opens does not exist in this process."""
 
     def fileno(self) -> int | None:
         """Return the descriptor, once there is one."""
@@ -151,7 +151,7 @@ def _device_path(path: "str | os.PathLike[str] | PortInfo") -> "tuple[str, PortI
 
     Raises:
         TypeError: *path* is neither a path nor a PortInfo.
-        ConfigurationError: It is no possible path.
+        ConfigurationError: It cannot be a path.
     """
     info: PortInfo | None = None
     name: object = path

@@ -1,8 +1,8 @@
 """What the parts may use of core beyond its public names: one layer, listed by name.
 
 A part (`anyserial_posix`, `anyserial_discovery`, `anyserial_testing`, `anyserial_sync`) imports
-core's public modules and this one, and nothing else of core; the layout tests keep it so. What a
-backend of somebody else needs is public, in `anyserial.backend`. No code belongs here.
+core's public modules and this one, and nothing else of core. What a third-party backend needs is public,
+in `anyserial.backend`. No code belongs here.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -81,7 +81,7 @@ __all__ = (
 
 def __getattr__(name: str) -> Any:
     if name in {"LinesSeen", "OnWorker", "Waker"}:
-        from anyserial._port import contract  # noqa: PLC0415  # for type checkers, who import nothing
+        from anyserial._port import contract  # noqa: PLC0415  # only type checkers need it
 
         return getattr(contract, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

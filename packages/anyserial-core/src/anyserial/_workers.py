@@ -1,22 +1,21 @@
 """Calls that may block, on daemon threads of anyserial's own.
 
-Theory of operation. AnyIO's worker threads would not do: they are no daemons, so one that is
-stuck in a driver's close holds up the exit of the process, and an abandoned one keeps its
-limiter token, so that forty stuck closes starve the application. Here a stuck call costs its
-thread and nothing else.
+Theory of operation. AnyIO's worker threads are not daemons, so a thread that is stuck in a driver's
+close would hold up the exit of the process. An abandoned call also keeps its limiter token, so forty
+stuck closes would starve the application. Here a stuck call costs its thread and nothing else.
 
-The queue is a `queue.SimpleQueue`, whose `put` is one call of C: it may come from a signal
-handler, from a finalizer, or in the middle of another `put`, and an interruption by Ctrl-C, a
-RecursionError or a MemoryError cannot leave it half done. So whatever has to happen in any case
-(a close, the release of a break) is put here, and the code that is interrupted needs nothing else.
+The queue is a `queue.SimpleQueue`, whose `put` is one call of C. A signal handler or a finalizer may
+call it, also in the middle of another `put`, and Ctrl-C, a RecursionError or a MemoryError cannot leave
+it half done. So whatever must happen in any case (a close, the release of a break) is put here, and the
+interrupted code has nothing else to do.
 
-Threads follow each other: the one that takes a job first sees to it that another one waits for
-the next. Threads are therefore started by threads, where no signal handler runs, and while
-somebody holds the pool there is always one in hand. When the system gives no more threads, that
-one makes the calls that close a port and refuses all others. Once nobody holds the pool, the threads
-end, after a few milliseconds in which the next port may be opened.
+A thread that takes a job first makes sure that another thread waits for the next job. So threads start
+threads, which run no signal handlers, and while the pool is held there is always one in hand. If the
+system gives no more threads, the one in hand makes the calls that close a port and refuses all others.
+Once the pool is not held any more, the threads end after a few milliseconds, in case another port is
+opened meanwhile.
 
-Nothing here knows what is called, or how anyone waits for it.
+What is called, and how callers wait for it, is not known here.
 """
 
 import errno
@@ -34,27 +33,27 @@ if TYPE_CHECKING:
 __all__ = ("Job", "held", "hold", "post", "poster", "release")
 
 IDLE_SECONDS = 5.0  # how long a thread waits for more work while another one is in hand
-LINGER_SECONDS = 0.005  # the same while nobody holds the pool: ports are often opened one after another
+LINGER_SECONDS = 0.005  # the same while the pool is not held: ports are often opened one after another
 
 
 class Job:
-    """One call, to be made by a worker.
+    """One call for a worker to make.
 
-    Whoever waits for it may give up at any time: the call then goes on by itself, and what
-    `afterwards` holds is called when it is over. Everything here is one atomic step, so that a
-    signal handler, another thread or an interruption finds either all of it or nothing.
+    A caller that waits for it may give up at any time. The call then goes on by itself, and the functions in
+    `afterwards` are called when it is over. Everything here is one atomic step, so a signal handler,
+    another thread or an interruption finds either all of it or nothing.
 
     Args:
         function: What to call.
         notify: Called on the worker when it is over.
-        essential: Whether the last thread in hand may be spent on it: a close, an undoing.
-        skippable: Whether the call need not be made once nobody waits for it.
-        guard: A lock to be held meanwhile. Workers alone take it: no signal interrupts them.
+        essential: Whether the call may use the last thread in hand, as a close or an undoing may.
+        skippable: Whether the call need not be made once its caller has given up.
+        guard: A lock to hold meanwhile. Only workers take it, and signals do not interrupt them.
 
     Attributes:
         finished: Whether the call is over, and `take` has its result.
-        unwanted: Set by whoever gives up; a call that may be skipped, and has not begun by then, is not made.
-        afterwards: Calls to be made after it, by `finish_up`.
+        unwanted: Set by a caller that gives up. A skippable call that has not begun by then is not made.
+        afterwards: Functions that `finish_up` calls after it.
         result: What it returned.
         error: What it raised.
     """
@@ -93,7 +92,7 @@ class Job:
         self.error: BaseException | None = None
 
     def __call__(self) -> None:
-        """Make the call, on the calling thread; for the worker that takes the job. A second time it does nothing."""
+        """Make the call, for the worker that takes the job. A second time it does nothing."""
         try:
             function = self._functions.pop()
         except IndexError:
@@ -102,13 +101,13 @@ class Job:
             with self._guard or nullcontext():
                 if not (self.unwanted and self._is_skippable):
                     self.result = function()
-        except BaseException as exc:  # noqa: BLE001  # carried to whoever waits
+        except BaseException as exc:  # noqa: BLE001  # carried to the caller that waits
             self.error = exc
         del function
         self._finish()
 
     def refuse(self) -> None:
-        """Fail, since no thread can be had for the call."""
+        """Fail, because the system gives no thread for the call."""
         self._functions.clear()
         self.error = SerialError(
             errno.EAGAIN,
@@ -124,19 +123,20 @@ class Job:
             self._notify()
 
     def finish_up(self) -> None:
-        """Make the calls that are to follow this one, each of them once."""
+        """Call the functions in `afterwards`, each once."""
         while self.afterwards:
             try:
                 call = self.afterwards.pop(0)
-            except IndexError:  # another thread took it
+            except IndexError:  # another thread has taken it
                 return
-            with suppress(Exception):  # nobody is left to tell
+            with suppress(Exception):  # no caller is left to raise to
                 call()
 
     def give_up(self, *afterwards: "Callable[[], object]") -> None:
-        """Stop waiting; have *afterwards* called, on a worker, once the call is over.
+        """Stop waiting, and have a worker call *afterwards* once the call is over.
 
-        If the job was not posted yet, it is now, and ends without the call. A second time adds *afterwards* again.
+        A job that was not posted yet is posted, and ends without the call. A second `give_up` adds *afterwards*
+        again.
         """
         self.unwanted = True
         self.afterwards.extend(afterwards)
@@ -157,7 +157,7 @@ class _Pool:
     """The queue, and the threads that wait on it."""
 
     def __init__(self) -> None:
-        # With the first port, not with the first import; and nothing can be imported when the interpreter exits.
+        # Imported with the first port: not at import time, which would be slow, and not at exit, when it would fail.
         from queue import Empty, SimpleQueue  # noqa: PLC0415
         from threading import Thread  # noqa: PLC0415
 
@@ -165,7 +165,7 @@ class _Pool:
         self.empty = Empty
         self.thread = Thread
         self.holders: set[object] = set()
-        # Counted by being entered, since a list's append and pop are atomic and += is not.
+        # Collections instead of counters, because adding and removing are atomic and += is not.
         self.alive: set[int] = set()
         self.idle: list[int] = []
 
@@ -173,7 +173,7 @@ class _Pool:
         """Start the first thread, in one step of C: the caller may be interrupted, and may be a signal handler.
 
         Raises:
-            RuntimeError: The system gives no more, or the interpreter is shutting down.
+            RuntimeError: The system gives no more threads, or the interpreter is shutting down.
         """
         start_new_thread(self._bootstrap, ())
 
@@ -189,21 +189,21 @@ class _Pool:
                 job = self._next_job(me)
             except self.empty:
                 if self.holders and not self.idle:
-                    continue  # the one in hand
+                    continue  # this is the thread in hand
                 self.alive.discard(me)
-                # Looked at after the discard, while `hold` looks at `alive` after it has entered its holder.
+                # Checked after the discard; `hold` adds its holder before it checks `alive`. So one sees the other.
                 if self.jobs.empty() and (self.alive or not self.holders):
                     return
                 self.alive.add(me)
                 continue
-            if job is None:  # nobody holds the pool any more
+            if job is None:  # the pool is not held any more
                 continue
             if not self.idle and not self.follow() and isinstance(job, Job) and not job.essential:
                 job.refuse()
             else:
                 with suppress(Exception):  # a job keeps its error itself
                     job()
-            del job  # or a waiting thread keeps what it ran, and a forgotten port is never collected
+            del job  # a waiting thread would keep it alive, and a forgotten port would never be collected
 
     def _next_job(self, me: int) -> "Callable[[], object] | None":
         self.idle.append(me)
@@ -213,7 +213,7 @@ class _Pool:
             self.idle.pop()
 
     def follow(self) -> bool:
-        """Have another thread wait for the next job; False if there is none to be had."""
+        """Start another thread to wait for the next job; return False if the system gives none."""
         try:
             self.thread(target=self.work, name="anyserial-worker", daemon=True).start()
         except RuntimeError:
@@ -249,7 +249,7 @@ def hold(holder: object) -> None:
     """Keep a thread in hand until `release` is called with the same *holder*.
 
     Raises:
-        SerialError: The system gives no thread, and none is there.
+        SerialError: There is no thread, and the system gives none.
     """
     pool = _the_pool()
     pool.holders.add(holder)
@@ -266,7 +266,7 @@ def hold(holder: object) -> None:
 
 
 def release(holder: object) -> None:
-    """Take back a `hold`; a second time it does nothing."""
+    """Undo `hold`; a second time it does nothing."""
     pool = _the_pool()
     pool.holders.discard(holder)
     if not pool.holders:
@@ -287,10 +287,10 @@ class held:  # noqa: N801  # used as a function
 
 
 def post(job: "Callable[[], object]") -> None:
-    """Have *job* called on a worker, soon; the pool is held by whoever needs it done."""
+    """Have a worker call *job* soon. The caller must hold the pool until it is done."""
     _the_pool().jobs.put(job)
 
 
 def poster() -> "Callable[[Callable[[], object]], None]":
-    """Return what `post` does as one call of C, for this process."""
+    """Return a function that does what `post` does, in one call of C, for this process."""
     return _the_pool().jobs.put

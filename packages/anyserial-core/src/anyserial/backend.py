@@ -1,18 +1,18 @@
 """What a platform must provide: the two backend contracts.
 
-`SerialBackend` is a handful of calls on a file descriptor that knows no event loop;
-anyserial does the waiting. `AsyncSerialBackend` is for what has no descriptor to wait
-on (a network protocol, another operating system) and does its own waiting. Only the
-contracts stand here, no code that a backend could share.
+`SerialBackend` is a handful of calls on a file descriptor. It knows no event loop, because
+anyserial does the waiting. `AsyncSerialBackend` is for a port without a descriptor to wait
+on (a network protocol, another operating system); it does its own waiting. Only the
+contracts belong here, no code that backends could share.
 
-A backend declares which of the two it is: `kind` is ``"descriptor"`` or ``"self-waiting"``. (One that
-declares nothing is an `AsyncSerialBackend` if its `open` is a coroutine function; new ones declare it.)
+A backend declares which contract it follows: `kind` is ``"descriptor"`` or ``"self-waiting"``. A backend
+from before `kind` existed is an `AsyncSerialBackend` if its `open` is a coroutine function.
 
 What runs where: `SerialBackend.read`, `read_into`, `write`, `input_waiting`,
-`output_waiting` and `hung_up` are called on the event loop's thread and must be one
-system call that cannot block. Everything else is called on a thread of anyserial's
-own and may block; several such calls may be under way at once, and beside the
-non-blocking ones. `close` is called once, when no other call is under way any more.
+`output_waiting` and `hung_up` are called on the event loop's thread, or in a blocking port
+on the caller's thread, and must be one system call that cannot block. Everything else is
+called on a thread of anyserial's own and may block. Several such calls may be under way at
+once, beside the non-blocking ones. `close` is called once, when no other call is under way.
 
 Every failure is raised as a `SerialError`, with errno and path; a device that is
 gone is a `SerialDisconnectedError` from whatever call notices it first.
@@ -34,20 +34,21 @@ __all__ = ("AsyncSerialBackend", "ErrorContext", "SerialBackend", "translate_err
 translate_error = translate
 """Returns the `SerialError` that a system call's error means: the one table that every backend raises through.
 
-Its *hung_up* asks the question that EIO leaves open: a failed USB transfer is EIO as well as an unplug, and
-only POLLHUP or POLLERR beside it tells (``poll(2)``, which reports both whether they are asked for or not).
+*hung_up* answers a question that EIO leaves open: both a failed USB transfer and an unplug are EIO, and only
+POLLHUP or POLLERR beside it tells them apart. ``poll(2)`` reports these two even if they are not asked for.
 """
 
 
 class SerialBackend(Protocol):
     """Non-blocking calls on a descriptor that an event loop can wait on.
 
-    Two more methods are optional. They make the blocking port exact when Ctrl-C, or another signal
-    handler that raises, comes between a system call and the use of its result:
+    Two more methods are optional. With them, the blocking port loses nothing if Ctrl-C, or another
+    signal handler that raises, comes between a system call and the use of its result:
 
-    - ``read_onto(items: list, max_bytes: int) -> bool``: as `read`, but the bytes are appended to *items*
-      in the same step of C that reads them; returns whether there were any.
-    - ``write_onto(counts: list, data) -> bool``: as `write`, for the count.
+    - ``read_onto(items: list, max_bytes: int) -> bool``: as `read`, but the step of C that reads the bytes
+      also appends them to *items*; returns whether there were any.
+    - ``write_onto(counts: list, data) -> bool``: as `write`, but the step of C that writes also appends
+      the count to *counts*; returns whether anything was taken.
 
     ``items.extend(map(os.read, (fd,), (max_bytes,)))`` is such a step.
     """
@@ -79,11 +80,10 @@ class SerialBackend(Protocol):
 
     @property
     def line_decoder(self) -> "Callable[[bytes], Sequence[bytes | LineError]] | None":
-        """What separates received bytes from marks of line errors, or None while nothing is marked.
+        """A function that separates received bytes from marks of line errors; None while nothing is marked.
 
-        It takes what `read` returned and returns data and errors in their order; what
-        is incomplete at the end of one read it keeps for the next. A new settings call
-        may change it.
+        It takes what `read` returned, and returns data and errors in their order. It keeps an
+        incomplete mark at the end of one read for the next. `configure` may change it.
         """
         ...
 
@@ -91,16 +91,15 @@ class SerialBackend(Protocol):
         """Open the port and apply *config*, all or nothing. May block.
 
         Raises:
-            SerialError: It cannot be opened or set; nothing is left open then.
+            SerialError: The port cannot be opened or set; nothing is left open then.
         """
         ...
 
     def close(self) -> None:
-        """Undo what `open` changed, release a break, and let go of the descriptor.
+        """Undo what `open` changed, release a break, and close the descriptor.
 
-        Unsent output is not this call's business: a port that discards it has called
-        `reset_output_buffer` before. May block for as long as the kernel likes. Never raises for a
-        device that is gone.
+        Do not discard unsent output: the port has called `reset_output_buffer` before if it has to be
+        discarded. May block for any time. Never raises for a device that is gone.
         """
         ...
 
@@ -113,10 +112,10 @@ class SerialBackend(Protocol):
         ...
 
     def read(self, max_bytes: int) -> bytes | None:
-        """Read what is there, in one system call.
+        """Read what has arrived, in one system call.
 
         Returns:
-            1..max_bytes bytes, or None if nothing is there yet.
+            1..max_bytes bytes, or None if nothing has arrived yet.
 
         Raises:
             SerialDisconnectedError: The device is gone.
@@ -124,10 +123,10 @@ class SerialBackend(Protocol):
         ...
 
     def read_into(self, buffer: memoryview) -> int | None:
-        """Read what is there into *buffer* (a writable view of bytes, not empty), in one system call.
+        """Read what has arrived into *buffer* (a writable view of bytes, not empty), in one system call.
 
         Returns:
-            The count, at least 1, or None if nothing is there yet.
+            The count, at least 1, or None if nothing has arrived yet.
 
         Raises:
             SerialDisconnectedError: The device is gone.
@@ -161,21 +160,21 @@ class SerialBackend(Protocol):
         """Apply *config*. May block.
 
         Raises:
-            UnsupportedConfigurationError: The driver refuses a value; the settings from
-                before are in force again.
+            UnsupportedConfigurationError: The driver refuses a value; the previous settings are
+                in force again.
         """
         ...
 
     def reset_input_buffer(self) -> None:
-        """Throw away what was received and not read. May block."""
+        """Discard input that was not read. May block."""
         ...
 
     def reset_output_buffer(self) -> None:
-        """Throw away what was written and not sent, where the driver can. May block."""
+        """Discard output that was not sent, where the driver can. May block."""
         ...
 
     def drain(self) -> None:
-        """Wait until the driver says that all output has left (tcdrain). Blocks, and nothing interrupts it.
+        """Wait until the driver says that all output has left (tcdrain). Blocks, and cannot be interrupted.
 
         Called only once `output_waiting` is 0, and only where `transmitter_empty`
         cannot tell.
@@ -215,13 +214,13 @@ class AsyncSerialBackend(Protocol):
     """A port that does its own waiting.
 
     Every coroutine may be cancelled at any of its awaits. A cancelled `receive` must
-    lose no byte. anyserial sees to it that one `receive`, one `send` and one `configure`
-    run at a time.
+    lose no byte. anyserial makes sure that at most one `receive`, one `send` and one
+    `configure` run at a time.
     """
 
     @property
     def kind(self) -> Literal["self-waiting"]:
-        """``"self-waiting"``: there is no descriptor, the backend's own coroutines wait."""
+        """``"self-waiting"``: there is no descriptor; the backend's own coroutines wait."""
         ...
 
     @property
@@ -241,26 +240,26 @@ class AsyncSerialBackend(Protocol):
 
     @property
     def actual_baudrate(self) -> int | None:
-        """The rate in force, in bits per second; None if it cannot be told."""
+        """The rate in force, in bits per second; None if the backend cannot tell."""
         ...
 
     async def open(self, path: str, config: "SerialConfig") -> None:
-        """Open the port and apply *config*, all or nothing; cancelled, it leaves nothing open."""
+        """Open the port and apply *config*, all or nothing; if cancelled, leave nothing open."""
         ...
 
     async def aclose(self) -> None:
-        """Let go of the port, whatever cancels it. A `receive` or `send` under way ends with an error.
+        """Release the port, even if cancelled. A `receive` or `send` under way ends with an error.
 
-        It is cancelled `SerialConfig.close_timeout` seconds after it has begun.
+        The port cancels this call `SerialConfig.close_timeout` seconds after it began.
         """
         ...
 
     async def receive(self, max_bytes: int) -> bytes:
-        """Return 1..max_bytes bytes as soon as any are there.
+        """Return 1..max_bytes bytes as soon as any have arrived.
 
         Raises:
             SerialDisconnectedError: The device is gone.
-            LineError: The line damaged a byte; only as `SerialConfig.line_errors` asks.
+            LineError: The line damaged a byte; only if `SerialConfig.line_errors` asks for it.
         """
         ...
 
@@ -277,15 +276,15 @@ class AsyncSerialBackend(Protocol):
         ...
 
     async def configure(self, config: "SerialConfig") -> None:
-        """Apply *config*; on failure the settings from before are in force."""
+        """Apply *config*; on failure the previous settings are in force."""
         ...
 
     async def reset_input_buffer(self) -> None:
-        """Throw away what was received and not read."""
+        """Discard input that was not read."""
         ...
 
     async def reset_output_buffer(self) -> None:
-        """Throw away what was written and not sent."""
+        """Discard output that was not sent."""
         ...
 
     async def drain(self) -> None:
@@ -313,5 +312,5 @@ class AsyncSerialBackend(Protocol):
         ...
 
     async def line_counters(self) -> "LineCounters":
-        """Read the counters; UnsupportedFeatureError where nothing counts."""
+        """Read the counters; raises UnsupportedFeatureError if nothing counts."""
         ...

@@ -297,7 +297,9 @@ class SerialConfig(Value):
         brief=True,
     )
     close_timeout: float = setting(
-        1.0, check_seconds, "Seconds that closing waits for queued output, 0 or more; 0 discards it at once."
+        1.0,
+        check_seconds,
+        "Seconds that queued output may stand still while the port is closed, 0 or more; 0 discards it at once.",
     )
     discard_input_on_open: bool = setting(
         False, check_flag, "Discard the bytes that arrived before the port was opened."

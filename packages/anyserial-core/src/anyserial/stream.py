@@ -1,17 +1,17 @@
 """The async port.
 
-Theory of operation. An `OpenPort` has everything that is true of a port, `EventLoopPort` the waiting
-in an event loop, `AsyncOperations` all that is neither receiving nor sending; this class moves the
-bytes. A receive first looks at what was pushed back, then tries to read if that is likely to succeed,
-and else waits; the waiter, which belongs to the running event loop, makes the read as soon as the
-descriptor is readable and wakes the task with the bytes. A send tries to write and waits only for what
-the kernel does not take. Everything that may block runs on a worker, step by step.
+Theory of operation. `OpenPort` has everything that both faces share, `EventLoopPort` adds the waiting in
+an event loop, `AsyncOperations` the operations other than receiving and sending, and this class moves the
+bytes. A receive first takes bytes that were pushed back. Otherwise it tries to read, if that is likely to
+succeed, and otherwise waits: the waiter of the running event loop reads as soon as the descriptor is
+readable, and wakes the task with the bytes. A send tries to write, and waits only for what the kernel does
+not take. Everything that may block runs on a worker.
 
-A call that succeeds without waiting still checks for cancellation, and lets the other tasks run after
-a bounded number of such calls in a row.
+A call that succeeds without waiting still checks for cancellation. After a bounded number of such calls in
+a row, other tasks get to run.
 
-Only the public face of a port belongs here: how one waits is `_readiness`, what the operations do and
-how a port ends is `_port`, what the system calls are is the backend's business.
+Only the public face of a port belongs here. Waiting is in `_readiness`, the operations and the end of a
+port are in `_port`, and the system calls are in the backend.
 """
 
 import math
@@ -47,9 +47,9 @@ if TYPE_CHECKING:
 __all__ = ("BytesLike", "SerialConnectable", "SerialPort", "SerialStreamAttribute", "open_serial_port")
 
 BytesLike = Buffer
-"""Everything that can be sent."""
+"""Any object that can be sent."""
 
-_BURST = 4095  # the most that one read of a Linux tty gives: more is likely to be there
+_BURST = 4095  # the most that one read of a Linux tty returns; after such a read, more is likely to be queued
 _CANCELLED = -math.inf  # the deadline of a cancelled task
 _CALLS_IN_A_ROW = 32  # receives and sends that succeed at once before other tasks get their turn
 
@@ -71,8 +71,8 @@ class SerialPort(AsyncOperations, ByteStream):
 
     Made by `open_serial_port`, `SerialPort.open` or `SerialConnectable.connect`; the
     constructor wraps a backend that is open already. One task may receive and one may
-    send at a time. The port follows its caller to another event loop when nobody uses
-    it; used from two at once it raises anyio.BusyResourceError.
+    send at a time. A port that is not in use follows its caller to another event loop. If
+    two event loops use it at once, it raises anyio.BusyResourceError.
 
     Every method raises `SerialClosedError` once the port is closed and
     `SerialDisconnectedError` once the device is gone.
@@ -85,7 +85,7 @@ class SerialPort(AsyncOperations, ByteStream):
         *,
         port_info: "PortInfo | None" = None,
     ) -> None:
-        """Wrap an open backend, which is then the port's own.
+        """Wrap an open backend, which then belongs to the port.
 
         Args:
             backend: An opened `SerialBackend` or `AsyncSerialBackend`.
@@ -120,25 +120,25 @@ class SerialPort(AsyncOperations, ByteStream):
     @uninterrupted
     @override
     async def receive(self, max_bytes: int = 65536) -> bytes:  # noqa: C901  # written out, see below
-        """Receive what is there, or wait for it.
+        """Receive what has arrived, or wait for the first bytes.
 
         Args:
             max_bytes: The most to return, at least 1; `SerialConfig.read_chunk_size`
                 caps it too.
 
         Returns:
-            1..max_bytes bytes, as soon as any are there; never empty.
+            1..max_bytes bytes, as soon as any have arrived; never empty.
 
         Raises:
-            SerialDisconnectedError: The device is gone, and all its bytes were received.
+            SerialDisconnectedError: The device is gone, and all its bytes have been received.
             SerialClosedError: The port is closed, or was closed meanwhile.
             LineError: A byte was damaged (with `LineErrors.RAISE`); the port stays usable.
             anyio.BusyResourceError: Another task is receiving, or another event loop uses the port.
 
-        Cancellation: no byte is lost; what was read already leads the next receive.
+        Cancellation: no byte is lost; bytes that were read already lead the next receive.
         """
-        # Written out, here and below: this is the path of every byte, and a call costs as much
-        # as ten lines.
+        # Written out by hand, here and below, because every byte takes this path and a call costs as
+        # much as ten lines.
         if max_bytes.__class__ is not int or max_bytes < 1:
             check_positive("max_bytes", max_bytes)
         waiter = self._waiter
@@ -179,7 +179,7 @@ class SerialPort(AsyncOperations, ByteStream):
 
     @uninterrupted
     async def receive_into(self, buffer: "bytearray | memoryview") -> int:  # noqa: C901, PLR0912  # as `receive`
-        """Receive into a buffer of the caller's.
+        """Receive into the caller's buffer.
 
         The kernel writes to it directly, without a copy.
 
@@ -192,7 +192,7 @@ class SerialPort(AsyncOperations, ByteStream):
         Raises:
             As `receive`; TypeError if *buffer* cannot be written to.
 
-        Cancellation: as `receive`; *buffer* may hold bytes that the next receive gives again.
+        Cancellation: as `receive`; *buffer* may hold bytes that the next receive returns again.
         """
         view = memoryview(buffer).cast("B")
         if view.readonly:
@@ -241,7 +241,7 @@ class SerialPort(AsyncOperations, ByteStream):
 
         Args:
             limit: The most to return, at least 1; None for `SerialConfig.read_chunk_size`,
-                which caps it anyway. A Linux tty gives at most 4095 bytes in one read.
+                which caps it anyway. A Linux tty returns at most 4095 bytes in one read.
 
         Returns:
             1..limit bytes, never empty.
@@ -271,8 +271,8 @@ class SerialPort(AsyncOperations, ByteStream):
             anyio.BusyResourceError: Another task is sending or draining, or another
                 event loop uses the port.
 
-        Cancellation: some of *item*, all or nothing may have been sent; the difference
-        in `statistics.bytes_sent` tells how much.
+        Cancellation: some, all or none of *item* may have been sent; the difference in
+        `statistics.bytes_sent` tells how much.
         """
         data = item if item.__class__ is bytes else as_bytes(item)
         waiter = self._waiter
@@ -305,7 +305,7 @@ class SerialPort(AsyncOperations, ByteStream):
     async def _send_rest(self, waiter: "Waiter", rest: memoryview) -> None:
         port = self._port
         while rest:
-            port.check_open()  # it may have been closed after the wait was over and before this task ran
+            port.check_open()  # the port may have been closed between the end of the wait and this task's run
             sent: int | None = port.transport.write(rest)
             if sent is None:
                 self._in_a_row = 0
@@ -319,21 +319,21 @@ class SerialPort(AsyncOperations, ByteStream):
 
     @uninterrupted
     async def send_buffer(self, data: BytesLike) -> None:
-        """Send all of a buffer, byte by byte as it lies in memory; as `send`.
+        """Send all bytes of a buffer, in the order of memory; as `send`.
 
         Args:
-            data: Any buffer; it must not change until this returns. One that is not
+            data: Any buffer; it must not change until this returns. A buffer that is not
                 contiguous is copied first.
 
         Raises:
-            As `send`; TypeError if *data* is no buffer.
+            As `send`; TypeError if *data* is not a buffer.
         """
         await self.send(data)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # send takes them all
 
     @uninterrupted
     @override
     async def send_eof(self) -> None:
-        """Wait until everything was sent, as `drain`: a serial line has no end of file.
+        """Wait until everything has been sent, as `drain` does: a serial line has no end of file.
 
         The port stays usable in both directions.
         """
@@ -344,13 +344,13 @@ class SerialPort(AsyncOperations, ByteStream):
     @uninterrupted
     @override
     async def aclose(self) -> None:
-        """Close the port; calling it again does nothing but wait for the first.
+        """Close the port. A second call only waits for the first.
 
-        Queued output may leave, for as long as it moves: it is given up once nothing has left for
-        `SerialConfig.close_timeout` seconds, with a RuntimeWarning that says how much. It is discarded
-        where the driver can; where it cannot (USB adapters), the kernel's close may take half a minute:
-        a thread waits for it, this does not. A receive or send in another task ends with
-        `SerialClosedError`.
+        Queued output may leave for as long as it moves. If nothing has left for
+        `SerialConfig.close_timeout` seconds, the rest is given up: it is discarded where the driver can,
+        and a RuntimeWarning says how much. Where the driver cannot (USB adapters), the kernel's close may
+        take half a minute; a thread waits for that, and this call returns. A receive or send in another
+        task ends with `SerialClosedError`.
 
         Cancellation: the port is closed all the same, without waiting for output.
         """

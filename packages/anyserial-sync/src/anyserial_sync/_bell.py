@@ -1,8 +1,8 @@
-"""What a thread waits on until another one rings.
+"""A bell: one thread waits on it until another thread rings.
 
-A queue of C stands behind it, for two reasons. `wake` may be called from anywhere, also from a signal
+It is made of a queue written in C, for two reasons. `wake` may be called from anywhere, also from a signal
 handler in the middle of `wait` on the same thread. And an interruption leaves nothing half done.
-Nothing here knows what is waited for.
+What the thread waits for is not known here.
 """
 
 from queue import Empty, SimpleQueue
@@ -18,7 +18,7 @@ __all__ = ("Bell",)
 
 
 class Bell:
-    """Rung any number of times, by any thread; waited on by one."""
+    """Any thread may ring it, any number of times; one thread waits on it."""
 
     is_event_loop = False
 
@@ -32,10 +32,10 @@ class Bell:
         """Ring."""
         self.ring(None)
 
-    disown = wake  # in a forked child, the call that waits is refused when it goes on
+    disown = wake  # in a forked child, the call that waits is refused when it continues
 
     def wait(self, seconds: float | None) -> bool:
-        """Wait until it rings, or rang since the last wait; return whether it did within *seconds*."""
+        """Wait until the bell rings; return whether it rang within *seconds*, or since the last wait."""
         if seconds is not None and seconds <= 0:
             seconds = 0.0
         try:
@@ -45,7 +45,7 @@ class Bell:
         return True
 
     def wait_until(self, condition: "Callable[[], bool]", seconds: float) -> bool:
-        """Wait until *condition* holds, looking whenever it rings, for at most *seconds*; return whether it does."""
+        """Wait for at most *seconds* until *condition* holds; return whether it does. Each ring checks it again."""
         deadline = monotonic() + seconds
         while not condition():
             left = deadline - monotonic()

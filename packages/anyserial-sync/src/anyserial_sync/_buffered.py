@@ -1,8 +1,8 @@
 """Receiving a given length, up to a delimiter, or line by line.
 
-What is received for such a call stays in the pushback until all of it is there; then one step takes it.
-So nothing is lost, whichever methods are mixed, and wherever a call is interrupted. Waiting is
-`_waiting`'s.
+Bytes received for such a call stay in the pushback until all of them have arrived; then one step takes
+them. So nothing is lost, whichever methods are mixed and wherever a call is interrupted. How the thread
+waits is in `_waiting`.
 """
 
 import errno
@@ -24,10 +24,10 @@ __all__ = ("BufferedReceiving",)
 
 
 class _IncompleteError(SerialDisconnectedError, anyio.IncompleteRead):
-    """The device is gone, and the rest of what was asked for will not come; what did can be received."""
+    """The device is gone, and the rest of what was asked for will not come. What has arrived can be received."""
 
     def __init__(self, *args: Any) -> None:
-        # As an OSError: AnyIO's own takes no arguments.
+        # Initialized as an OSError, because AnyIO's class takes no arguments.
         super().__init__(*args)
 
 
@@ -35,20 +35,20 @@ class BufferedReceiving(BlockingPort):
     """The methods that `anyio.streams.buffered.BufferedByteReceiveStream` adds to the async port, and lines."""
 
     def receive_exactly(self, nbytes: int, *, timeout: float | None = None) -> bytes:
-        """Receive exactly as many bytes as asked for.
+        """Receive an exact number of bytes.
 
         Args:
             nbytes: How many, at least 1.
-            timeout: Seconds that all of it may take; 0 takes what is there, None waits
+            timeout: Seconds that all of it may take; 0 takes what has arrived, None waits
                 without limit.
 
         Returns:
             *nbytes* bytes.
 
         Raises:
-            TimeoutError: They did not all come in time; those that did lead the next receive.
-            SerialDisconnectedError: The device is gone before all came; if some did, it is
-                an anyio.IncompleteRead too, and `receive` still has them.
+            TimeoutError: Not all of them came in time; those that did lead the next receive.
+            SerialDisconnectedError: The device went before all of them came. If some did, the error
+                is an anyio.IncompleteRead too, and `receive` still returns them.
             SerialClosedError: The port is closed, or was closed meanwhile.
             SerialCancelledError: `cancel_receive` was called meanwhile; as for a timeout.
             LineError: A byte was damaged (with `LineErrors.RAISE`); those before it lead
@@ -66,17 +66,17 @@ class BufferedReceiving(BlockingPort):
         """Receive everything up to a delimiter.
 
         Args:
-            delimiter: What ends it, at least one byte long.
+            delimiter: The delimiter, at least one byte long.
             max_bytes: The most bytes that may come before the delimiter, at least 1.
-            timeout: Seconds that all of it may take; 0 takes what is there, None waits
+            timeout: Seconds that all of it may take; 0 takes what has arrived, None waits
                 without limit.
 
         Returns:
-            The bytes before the delimiter, which is received too but not returned; maybe ``b""``.
+            The bytes before the delimiter, maybe ``b""``. The delimiter is taken but not returned.
 
         Raises:
-            anyio.DelimiterNotFound: It is not among the first *max_bytes* bytes and
-                those that follow them; they all lead the next receive.
+            anyio.DelimiterNotFound: More than *max_bytes* bytes came without the delimiter;
+                they all lead the next receive.
             TimeoutError: The delimiter did not come in time; what did leads the next receive.
             SerialDisconnectedError: As `receive_exactly`.
             SerialClosedError: As `receive_exactly`.
@@ -98,7 +98,7 @@ class BufferedReceiving(BlockingPort):
 
         Raises:
             TimeoutError: No whole line came in time. The iteration is over then, but
-                nothing is lost: another one goes on where it ended.
+                nothing is lost: a new one continues where it ended.
             anyio.DelimiterNotFound: A line is longer than *max_bytes*.
             SerialDisconnectedError: As `receive_exactly`.
             SerialClosedError: As `receive_exactly`.
@@ -130,12 +130,12 @@ class BufferedReceiving(BlockingPort):
         return self._gather(ends, max_bytes + length, timeout)
 
     def _gather(self, ends: "Callable[[bytearray, int], int]", most: int, timeout: float | None) -> bytes:  # noqa: C901, PLR0915  # one piece, as one step takes it all
-        """Receive until ``ends(buffer, searched)`` says where in the buffer the result ends.
+        """Receive until ``ends(buffer, searched)`` returns where in the buffer the result ends.
 
         Args:
-            ends: Returns an index, or -1 if more is needed; *searched* bytes it has seen before.
+            ends: Returns an index, or -1 if more bytes are needed; it has seen the first *searched* bytes before.
             most: How long the buffer may get.
-            timeout: As the caller's.
+            timeout: The caller's timeout.
         """
         deadline = deadline_of(timeout)
         port, pushback, turns = self._port, self._pushback, self._turns
@@ -163,7 +163,7 @@ class BufferedReceiving(BlockingPort):
                     if (end := ends(buffer, searched) if buffer else -1) >= 0:
                         break
                     if error is not None:
-                        # Reported once; what came before it leads the next receive.
+                        # Reported once; the bytes before it lead the next receive.
                         pushback.items = [*items[:seen], *items[seen + 1 :]]
                         raise error
                     searched = len(buffer)
@@ -195,7 +195,7 @@ class BufferedReceiving(BlockingPort):
             raise
 
     def _fill_more(self, me: object, size: int, deadline: float | None, *, poll: bool) -> None:
-        """Append something to what is in the pushback."""
+        """Append received bytes to the pushback, waiting if necessary."""
         turnstile, port = self._receiving, self._port
         if turnstile.interrupted:
             turnstile.check(me)

@@ -1,4 +1,7 @@
-"""`SerialConnectable`: how to open a port, as a value that can be passed on; apart, since few programs need it."""
+"""`SerialConnectable`: how to open a port, as a value that can be passed on.
+
+It has a module of its own because few programs need it.
+"""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,7 +21,7 @@ __all__ = ("SerialConnectable",)
 
 @dataclass(kw_only=True, slots=True)
 class SerialConnectable:
-    """A path and settings, to be connected later; the blocking twin of `anyserial.SerialConnectable`.
+    """A path and settings to connect to later; the blocking twin of `anyserial.SerialConnectable`.
 
     Attributes:
         path: The device's path, or what discovery found.
@@ -32,6 +35,6 @@ class SerialConnectable:
         """Open the port; as `open_serial_port`.
 
         Args:
-            timeout: Seconds that it may take; None for as long as the driver does.
+            timeout: Seconds that it may take; None waits for the driver without limit.
         """
         return open_serial_port(self.path, self.config, timeout=timeout)

@@ -1,7 +1,7 @@
 """The blocking twins of `anyserial.discovery`: list, find and watch.
 
-What is found, and how, is the part ``anyserial_discovery``'s, reached through core;
-here is only how a thread waits for it.
+The part ``anyserial_discovery`` finds the ports, and core calls it. Only how a thread waits for the result
+belongs here.
 """
 
 from time import monotonic
@@ -33,8 +33,8 @@ def list_serial_ports(*, backend: "DiscoveryBackend" = "native", timeout: float 
     No port is opened.
 
     Args:
-        backend: Who is asked; as for `anyserial.list_serial_ports`.
-        timeout: Seconds that it may take; None for as long as it does.
+        backend: What finds the ports; as for `anyserial.list_serial_ports`.
+        timeout: Seconds that it may take; None waits without limit.
 
     Returns:
         The ports, sorted by name with numbers in numerical order.
@@ -73,8 +73,8 @@ def find_serial_port(
         interface_number: Number of the USB interface, 0 to 255.
         manufacturer: Exactly `PortInfo.manufacturer`.
         product: Exactly `PortInfo.product`.
-        backend: Who is asked.
-        timeout: Seconds that it may take; None for as long as it does.
+        backend: What finds the ports.
+        timeout: Seconds that it may take; None waits without limit.
 
     Returns:
         The first match in the order of `list_serial_ports`, or None.
@@ -117,16 +117,16 @@ def _within[T](function: "Callable[[], T]", timeout: float | None) -> T:
 
 
 def watch_serial_ports(*, interval: float = 1.0, timeout: float | None = None) -> "PortWatch":
-    """Hear of the ports that are there, and then of every one that comes or goes.
+    """Report the ports present, then each arrival and removal.
 
         with watch_serial_ports() as events:
             for event in events:
                 print(event.kind, event.port.device)
 
-    What is reported, and when, is as for `anyserial.watch_serial_ports`.
+    Reports the same events at the same times as `anyserial.watch_serial_ports`.
 
     Args:
-        interval: Seconds between two looks where only looking helps, > 0.
+        interval: Seconds between two looks where the system does not report changes, > 0.
         timeout: Seconds to wait for each event; None waits without limit.
 
     Raises:
@@ -199,11 +199,11 @@ class PortWatch:
         return self
 
     def __next__(self) -> "PortEvent":
-        """Wait for the next event, for as long as `watch_serial_ports` was told.
+        """Wait for the next event, at most for the timeout given to `watch_serial_ports`.
 
         Raises:
-            TimeoutError: None came in time; the next call goes on waiting, and no event is lost.
-            anyio.ClosedResourceError: The watch was closed, or not entered.
+            TimeoutError: No event came in time; the next call goes on waiting, and no event is lost.
+            anyio.ClosedResourceError: The watch was closed, or was not entered.
             anyio.BusyResourceError: Another thread is waiting.
         """
         deadline = deadline_of(self._timeout)
@@ -235,7 +235,7 @@ class PortWatch:
             self._release()
 
     def _wait(self, deadline: float | None) -> bool:
-        """Wait until it is worth looking; return whether that was before *deadline*."""
+        """Wait until it is time to look again; return whether that was before *deadline*."""
         look_after = self._watcher.timeout()
         left = None if deadline is None else max(deadline - monotonic(), 0.0)
         seconds = min(value for value in (look_after, left, LONGEST_WAIT) if value is not None)

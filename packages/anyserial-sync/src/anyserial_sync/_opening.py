@@ -1,6 +1,6 @@
 """Opening a port: from a path and settings to a blocking `SerialPort`.
 
-How the port then waits is not known here.
+How the open port waits is not known here.
 """
 
 from typing import TYPE_CHECKING
@@ -31,31 +31,31 @@ def open_serial_port(
 ) -> SerialPort:
     """Open a serial port.
 
-    The tty is opened raw, without becoming the controlling terminal, and set as
-    *config* says; what was received before is kept unless the config says otherwise.
+    The tty is opened in raw mode, without becoming the controlling terminal, and set as
+    *config* says. Input from before is kept unless the config says otherwise.
 
     Args:
         path: The device's path (``"/dev/ttyUSB0"``, a by-id link), or what discovery found.
         config: The settings; None for 115200 baud, 8N1, no flow control.
-        backend: An unopened backend to use in place of the platform's own.
-        timeout: Seconds that it may take; None for as long as the driver does.
+        backend: An unopened backend to use instead of the platform's own.
+        timeout: Seconds that it may take; None waits for the driver without limit.
 
     Returns:
         The open port; use it with ``with``.
 
     Raises:
-        TimeoutError: It was not open in time. Nothing is left open, unless the driver's open goes on
-            for longer than `SerialConfig.close_timeout` after that: a thread then closes the port later.
+        TimeoutError: The port was not open in time. Nothing is left open. (If the driver takes longer than
+            another `SerialConfig.close_timeout`, a thread closes the port later.)
         PortNotFoundError: There is no such device.
         PortPermissionError: This user may not open it.
-        PortBusyError: Somebody holds it exclusively.
+        PortBusyError: Another program holds it exclusively.
         UnsupportedConfigurationError: The driver refuses a setting.
         UnsupportedFeatureError: The platform lacks a mechanism that *config* asks for.
         UnsupportedPlatformError: anyserial has no driver for this operating system.
         SerialError: It is no serial port, or the system refused for another reason.
         ImportError: The distribution with the platform's driver is not installed.
-        TypeError: An argument is none of those.
-        ValueError: *timeout* is negative or no number.
+        TypeError: An argument has another type.
+        ValueError: *timeout* is negative or NaN.
     """
     return open_port(SerialPort, path, config, backend, timeout=timeout)
 

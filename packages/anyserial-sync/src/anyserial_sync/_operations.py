@@ -1,6 +1,6 @@
 """The operations of the blocking port: settings, lines, queues, counters.
 
-Their public face only; what each one does is written once, as steps, in `anyserial._port.operations`.
+Only their public face is here; `anyserial._port.operations` has what each one does, as steps.
 """
 
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ __all__ = ("BlockingOperations",)
 
 
 class BlockingOperations(BlockingPort):
-    """Everything that a port does beside receiving and sending."""
+    """Everything that a port does except receiving and sending."""
 
     def configure(self, config: "SerialConfig", *, timeout: float | None = None) -> None:
         """Apply new settings while the port is in use; a parked receive is not disturbed.
@@ -30,7 +30,7 @@ class BlockingOperations(BlockingPort):
 
         Args:
             config: The settings; build them with ``port.config.with_changes(...)``.
-            timeout: Seconds that it may take; None for as long as the driver does.
+            timeout: Seconds that it may take; None waits for the driver without limit.
 
         Raises:
             UnsupportedConfigurationError: The driver refuses a value.
@@ -38,16 +38,16 @@ class BlockingOperations(BlockingPort):
             SerialDisconnectedError: The device is gone.
             SerialClosedError: The port is closed, or was closed meanwhile.
             TimeoutError: It took longer. The settings may still be applied, all of them
-                or none; `config` tells once that is over.
+                or none; `config` tells which, once the driver is done.
         """
         check_config(config)
         self._perform(operations.configure(self._port, config), timeout)
 
     def reset_input_buffer(self, *, timeout: float | None = None) -> None:
-        """Throw away everything received and not read yet, in the kernel and here.
+        """Discard all received bytes that were not read yet, in the kernel and in the port.
 
         Args:
-            timeout: Seconds that it may take; None for as long as the driver does.
+            timeout: Seconds that it may take; None waits for the driver without limit.
 
         Raises:
             TimeoutError: It took longer; the kernel's queue may have been emptied.
@@ -57,15 +57,15 @@ class BlockingOperations(BlockingPort):
         self._perform(operations.reset_input(self._port), timeout)
 
     def reset_output_buffer(self, *, timeout: float | None = None) -> None:
-        """Throw away what was sent and has not left yet, as far as the driver can.
+        """Discard output that has not left yet, as far as the driver can.
 
-        USB adapters cannot, as a rule. On a pty this destroys what the far end has not read.
+        Most USB adapters cannot. On a pty this destroys what the far end has not read.
 
         Args:
-            timeout: Seconds that it may take; None for as long as the driver does.
+            timeout: Seconds that it may take; None waits for the driver without limit.
 
         Raises:
-            TimeoutError: It took longer; it may have been done.
+            TimeoutError: It took longer; it may still take effect.
             SerialDisconnectedError: The device is gone.
             SerialClosedError: The port is closed.
         """
@@ -78,7 +78,7 @@ class BlockingOperations(BlockingPort):
             timeout: Seconds to wait; 0 looks once, None waits without limit.
 
         Raises:
-            TimeoutError: It was not empty in time; nothing is lost or sent twice.
+            TimeoutError: The queue was not empty in time; nothing is lost or sent twice.
             SerialDisconnectedError: The device is gone; noticed within 20 ms.
             SerialClosedError: The port is closed, or was closed meanwhile.
             SerialCancelledError: `cancel_send` was called meanwhile.
@@ -89,9 +89,9 @@ class BlockingOperations(BlockingPort):
     def drain_exact(self, *, timeout: float | None = None) -> None:
         """Wait until the UART has sent its last bit.
 
-        That is `drain`, then the transmitter (TIOCSERGETLSR) where the driver tells, else
-        tcdrain(3). Needed before turning an RS-485 line round by hand, say. As nothing
-        interrupts tcdrain, it goes on in a daemon thread when this is interrupted.
+        First as `drain`; then the transmitter is polled (TIOCSERGETLSR) if the driver tells its
+        state, otherwise tcdrain(3) waits. You need this before you turn an RS-485 line round by hand,
+        for example. tcdrain cannot be interrupted; if this call is, tcdrain goes on in a daemon thread.
 
         Args:
             timeout: Seconds to wait; 0 looks once (tcdrain gets 10 ms), None waits without limit.
@@ -123,11 +123,11 @@ class BlockingOperations(BlockingPort):
 
         Args:
             on: Whether it is held.
-            timeout: Seconds that it may take; None for as long as the driver does.
+            timeout: Seconds that it may take; None waits for the driver without limit.
 
         Raises:
             UnsupportedFeatureError: The driver has no break.
-            TimeoutError: It took longer; it may have been done.
+            TimeoutError: It took longer; it may still take effect.
             SerialDisconnectedError: The device is gone.
             SerialClosedError: The port is closed.
         """
@@ -137,7 +137,7 @@ class BlockingOperations(BlockingPort):
         """Read CTS, DSR, RI and CD (TIOCMGET).
 
         Args:
-            timeout: Seconds that it may take; None for as long as the driver does.
+            timeout: Seconds that it may take; None waits for the driver without limit.
 
         Raises:
             UnsupportedFeatureError: The driver has no modem lines (a pty, a USB gadget).
@@ -151,7 +151,7 @@ class BlockingOperations(BlockingPort):
         """Read back RTS and DTR (TIOCMGET).
 
         Args:
-            timeout: Seconds that it may take; None for as long as the driver does.
+            timeout: Seconds that it may take; None waits for the driver without limit.
 
         Raises:
             UnsupportedFeatureError: The driver has no modem lines.
@@ -169,39 +169,39 @@ class BlockingOperations(BlockingPort):
         Args:
             rts: True asserts it, None leaves it.
             dtr: True asserts it, None leaves it.
-            timeout: Seconds that it may take; None for as long as the driver does.
+            timeout: Seconds that it may take; None waits for the driver without limit.
 
         Raises:
             UnsupportedFeatureError: The driver has no modem lines.
-            TimeoutError: It took longer; it may have been done.
+            TimeoutError: It took longer; it may still take effect.
             SerialDisconnectedError: The device is gone.
             SerialClosedError: The port is closed.
         """
         self._perform(operations.set_control_lines(self._port, rts, dtr), timeout)
 
     def wait_modem_change(self, *, interval: float = 0.02, timeout: float | None = None) -> "ModemLines":
-        """Wait until a modem line changes, and return the lines as they are then.
+        """Wait until a modem line changes, and return the lines after the change.
 
         The lines are polled (TIOCMGET), and their counters (TIOCGICOUNT) where the
         driver has them, so that a pulse shorter than *interval* is not missed; the
-        lines returned may then equal those before. A change between two calls is not
-        seen: use `modem_changes`.
+        lines returned may then equal those before. This misses a change between two
+        calls; `modem_changes` does not.
 
         Args:
             interval: Seconds between two looks, above 0.
             timeout: Seconds to wait; None waits without limit.
 
         Raises:
-            TimeoutError: None changed in time.
+            TimeoutError: No line changed in time.
             UnsupportedFeatureError: The driver has no modem lines.
-            SerialDisconnectedError: The device is gone; noticed at the next look.
+            SerialDisconnectedError: The device is gone; noticed within 20 ms.
             SerialClosedError: The port is closed, or was closed meanwhile.
         """
         lines, _ = self._perform(operations.modem_change(self._port, interval, None), timeout)
         return lines
 
     def modem_changes(self, *, interval: float = 0.02, timeout: float | None = None) -> "Generator[ModemLines]":
-        """Iterate over the changes of the modem lines; as `wait_modem_change`, missing none in between.
+        """Iterate over the changes of the modem lines, as `wait_modem_change`, without missing any in between.
 
         Args:
             interval: Seconds between two looks, above 0.
@@ -211,7 +211,7 @@ class BlockingOperations(BlockingPort):
             The lines after each change.
 
         Raises:
-            TimeoutError: None changed in time; the iteration is over then.
+            TimeoutError: No line changed in time; the iteration is over then.
             UnsupportedFeatureError: The driver has no modem lines.
             SerialDisconnectedError: The device is gone.
             SerialClosedError: The port is closed, or was closed meanwhile.
@@ -225,7 +225,7 @@ class BlockingOperations(BlockingPort):
         """Read the driver's totals of characters, line errors and modem-line changes (TIOCGICOUNT).
 
         Args:
-            timeout: Seconds that it may take; None for as long as the driver does.
+            timeout: Seconds that it may take; None waits for the driver without limit.
 
         Raises:
             UnsupportedFeatureError: The driver does not count.

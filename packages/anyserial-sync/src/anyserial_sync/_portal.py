@@ -1,7 +1,7 @@
-"""The portal: the one thread with an event loop, for backends that have no descriptor.
+"""The portal: one thread with an event loop, for backends that have no descriptor.
 
-It is shared by all ports that need it and runs only while one of them is open. A port
-on a descriptor never comes here.
+All ports that need the portal share it, and it runs only while one of them is open. Ports
+with a descriptor do not use it.
 """
 
 from functools import partial
@@ -28,11 +28,11 @@ __all__ = ("PortalTransport", "PortalWaits", "open_in_portal")
 
 
 class _Task[T]:
-    """One awaitable: run in the event loop, waited for in another thread.
+    """One awaitable that runs in the event loop while another thread waits for it.
 
     Args:
-        function: Called in the event loop's thread.
-        notify: Called there when it is over.
+        function: Returns the awaitable; called in the event loop's thread.
+        notify: Called there when the awaitable has ended.
     """
 
     def __init__(self, function: "Callable[[], Awaitable[T]]", notify: "Callable[[], object]") -> None:
@@ -62,7 +62,7 @@ class _Task[T]:
             self._notify()
 
     def cancel(self) -> None:
-        """Cancel it; in the event loop's thread."""
+        """Cancel the awaitable; in the event loop's thread."""
         self._is_cancelled = True
         if self._scope is not None:
             self._scope.cancel()
@@ -78,32 +78,32 @@ class _Task[T]:
 
 
 class Portal:
-    """One port's share of the portal, from its creation to `close`."""
+    """One port's use of the portal, from its creation to `close`."""
 
     def __init__(self) -> None:
         self._provider = get_portal_provider()
-        self._portal = self._provider.__enter__()  # left again in close
+        self._portal = self._provider.__enter__()  # exited in `close`
 
     def close(self) -> None:
-        """Give the share back; with the last one the portal ends."""
+        """Stop using the portal; it ends when no port uses it any more."""
         provider, self._provider = self._provider, None  # type: ignore[assignment]
         if provider is not None:
             provider.__exit__(None, None, None)
 
     def query[T](self, function: "Callable[[], T]") -> T:
-        """Call what must not block, in the event loop's thread."""
+        """Call *function*, which must not block, in the event loop's thread."""
         return self._portal.call(function)
 
     def start(self, task: "_Task[Any]") -> None:
-        """Have *task* run."""
+        """Start *task*."""
         self._portal.start_task_soon(task.run)
 
     def cancel(self, task: "_Task[Any]") -> None:
-        """Have *task* cancelled."""
+        """Cancel *task*, soon."""
         self._portal.start_task_soon(task.cancel)
 
     def finish[T](self, function: "Callable[[], Awaitable[T]]") -> T:
-        """Await what *function* returns, whatever it takes."""
+        """Await what *function* returns, without limit."""
         bell = Bell()
         task = _Task(function, bell.wake)
         self.start(task)
@@ -121,19 +121,19 @@ class Portal:
         path: str,
         late: "Callable[[T], object]",
     ) -> T:
-        """Await what *function* returns, until it is interrupted.
+        """Await what *function* returns, unless the call is interrupted.
 
         Args:
-            function: Called in the event loop's thread.
-            bell: What others ring to have *check* called.
-            deadline: By `time.monotonic`; as the event loop has to come round, there are at least 10 ms.
+            function: Returns the awaitable; called in the event loop's thread.
+            bell: Other threads ring it to have *check* called.
+            deadline: By `time.monotonic`. The call gets at least 10 ms, because the event loop must run.
             check: Raises if the call was interrupted.
-            what: What did not happen before the deadline.
-            path: The port's, for messages.
-            late: Given the result if there is one in spite of the interruption.
+            what: What did not happen before the deadline, for the message.
+            path: The port's path, for the message.
+            late: Called with the result if there is one in spite of the interruption.
 
         Raises:
-            TimeoutError: The deadline came first, and it was cancelled.
+            TimeoutError: The deadline came first; the awaitable was cancelled.
         """
         task = _Task(function, bell.wake)
         try:
@@ -157,7 +157,7 @@ class Portal:
 
 
 class PortalTransport(SelfWaitingTransport):
-    """An `AsyncSerialBackend` for threads: everything it does happens in the portal."""
+    """An `AsyncSerialBackend` for threads: all its calls run in the portal."""
 
     def __init__(self, backend: "AsyncSerialBackend") -> None:
         super().__init__(backend)
@@ -202,7 +202,7 @@ class PortalWaits:
     __slots__ = ("_backend", "_port", "_portal")
 
     def __init__(self, port: OpenPort) -> None:
-        assert isinstance(port.transport, PortalTransport)  # noqa: S101  # made for it
+        assert isinstance(port.transport, PortalTransport)  # noqa: S101  # `BlockingPort` makes them together
         self._port = port
         self._portal = port.transport.portal
         self._backend = port.transport.backend

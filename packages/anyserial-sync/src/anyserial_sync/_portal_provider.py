@@ -1,7 +1,7 @@
-"""The shared portal provider: the one thread with an event loop, for backends that have no descriptor.
+"""The shared portal provider: one thread with an event loop, for backends that have no descriptor.
 
-It is shared by all ports that need it and runs only while one of them is open. AnyIO's portals bring asyncio
-along, so they are imported when they are first asked for: a port on a descriptor never comes here.
+All ports that need the portal share it, and it runs only while one of them is open. AnyIO's portals import
+asyncio, so they are imported when they are first asked for. Ports with a descriptor do not need them.
 """
 
 import os
@@ -17,7 +17,7 @@ __all__ = ("configure_portal", "get_portal_provider")
 
 
 class _State:
-    """What was configured, and the provider once there is one."""
+    """The configuration, and the provider once it exists."""
 
     def __init__(
         self, backend: str = "asyncio", options: "dict[str, Any] | None" = None, *, used: bool = False
@@ -43,14 +43,14 @@ os.register_at_fork(after_in_child=_forget_portal)
 def configure_portal(backend: str = "asyncio", backend_options: "Mapping[str, Any] | None" = None) -> None:
     """Choose the event loop that backends without a descriptor run in.
 
-    Ports on a descriptor, which are all that anyserial opens by itself, need none.
+    Ports with a descriptor need none, and anyserial's own drivers all have one.
 
     Args:
         backend: ``"asyncio"`` or ``"trio"``, as for `anyio.run`.
-        backend_options: As for `anyio.run`; ``{"use_uvloop": True}``, say.
+        backend_options: As for `anyio.run`; ``{"use_uvloop": True}``, for example.
 
     Raises:
-        RuntimeError: The portal was used already: it is too late.
+        RuntimeError: The portal was used already, so it is too late.
     """
     state = _state
     if state.used:
@@ -66,7 +66,7 @@ def get_portal_provider() -> "BlockingPortalProvider":
     """Return the shared provider, a context manager for callers that need the portal themselves; starts nothing."""
     state = _state
     if state.provider is None:
-        from anyio.from_thread import BlockingPortalProvider  # noqa: PLC0415  # it brings asyncio along
+        from anyio.from_thread import BlockingPortalProvider  # noqa: PLC0415  # it imports asyncio
 
         class Provider(BlockingPortalProvider):
             """AnyIO's provider, which also notes that it was used."""

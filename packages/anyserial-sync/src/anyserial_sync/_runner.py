@@ -1,13 +1,13 @@
-"""The runner around the engine for threads: carries out an operation while its caller waits.
+"""The runner around the engine for threads: it carries out an operation while its caller waits.
 
-A pause is a wait that the end of the port, or `cancel_send`, can cut short. A call is made on a worker:
-the caller can then be interrupted by a timeout, a cancellation or a signal handler that raises, and no
-signal interrupts the driver. It costs one change of threads.
+A pause is a wait that the end of the port, or `cancel_send`, can cut short. A worker makes the calls, at
+the cost of one change of threads. So a timeout, a cancellation or a signal handler that raises can end the
+caller's wait, and no signal interrupts the driver.
 
-Everything that leaves is done twice, since the first time may be interrupted by Ctrl-C, and what is
-called there is all of C, since a RecursionError may have brought it here.
+Leaving an operation is done twice, because Ctrl-C may interrupt the first time. It calls only functions of
+C, because a RecursionError may be the reason for leaving.
 
-Not here: what the steps are (`anyserial._port.operations`), and what is undone (`anyserial._port.engine`).
+The steps themselves are in `anyserial._port.operations`; `anyserial._port.engine` says what is undone.
 """
 
 from functools import partial
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ("POLL_GRACE", "perform", "wait_for")
 
-POLL_GRACE = 0.01  # seconds that a call which cannot be polled gets when the timeout is 0
+POLL_GRACE = 0.01  # seconds for a call that cannot be polled, when the timeout is 0
 
 
 def perform[T](port: OpenPort, steps: Steps[T], timeout: float | None, sending: "Turnstile | None" = None) -> T:
@@ -35,13 +35,13 @@ def perform[T](port: OpenPort, steps: Steps[T], timeout: float | None, sending: 
 
     Args:
         port: The port.
-        steps: The operation; not begun.
+        steps: The operation; not begun yet.
         timeout: Seconds that it may take; 0 does what can be done without waiting, None has no limit.
-        sending: The direction whose turn the operation takes; None for none.
+        sending: The direction whose turn the operation takes; None if it takes none.
 
     Raises:
-        TimeoutError: It took longer; what is to be undone is undone.
-        SerialError: As the operation; the port's refusal if it has ended.
+        TimeoutError: It took longer; what must be undone is undone.
+        SerialError: The operation failed, or the port has ended.
     """
     deadline = deadline_of(timeout)
     lifecycle = port.lifecycle
@@ -74,7 +74,7 @@ def perform[T](port: OpenPort, steps: Steps[T], timeout: float | None, sending: 
 
 
 class _Run[T]:
-    """One operation on its way, and what its calls hold."""
+    """One operation in progress, and what its calls hold."""
 
     __slots__ = ("_bell", "_cancel", "_deadline", "_engine", "_job", "_polls", "_port", "_sending")
 
@@ -98,20 +98,20 @@ class _Run[T]:
         self._cancel: Callable[[], None] | None = None
 
     def take_turn(self, me: object) -> None:
-        """Take the turn of whoever sends.
+        """Take the turn to send.
 
         Raises:
             BusyResourceError: Another call has it.
         """
         lifecycle, sending = self._port.lifecycle, self._sending
-        assert sending is not None  # noqa: S101  # called only then
+        assert sending is not None  # noqa: S101  # otherwise this is not called
         if lifecycle.turns.setdefault(SENDER, me) is not me:
             sending.refuse_entry()
         sending.bell = self._bell
         self._check(me)
 
     def go(self, me: object) -> T:
-        """Go through the steps."""
+        """Carry out the steps."""
         engine = self._engine
         while (step := engine.next()) is not None:
             self._check(me)
@@ -158,10 +158,10 @@ class _Run[T]:
         self._job = job
 
     def leave(self, me: object) -> None:
-        """Give up what is unfinished, have undone what is to be undone, and leave. A second time repeats it."""
+        """Give up an unfinished call, have a worker undo what must be undone, and leave. Can be repeated."""
         lifecycle, job, undo = self._port.lifecycle, self._job, self._engine.undo
         if job is not None and undo is not None:
-            # The descriptor stays open until it is undone.
+            # Keeps the descriptor open until *undo* has run.
             lifecycle.calls[undo] = None
             job.give_up(self._port.transport.on_worker(undo)[0], partial(lifecycle.leave, undo), self._bell.wake)
             self._engine.undo = None
@@ -183,8 +183,8 @@ def wait_for(job: Job, bell: Bell, deadline: float | None, path: str, check: "Ca
     """Wait until *job*, which rings *bell*, has finished.
 
     Raises:
-        TimeoutError: It did not before *deadline*.
-        SerialError: *check* raised it; it is called whenever something else rings.
+        TimeoutError: It had not finished before *deadline*.
+        SerialError: Raised by *check*, which is called whenever the bell rings for another reason.
     """
     while not job.finished:
         rang = bell.wait(remaining(deadline))

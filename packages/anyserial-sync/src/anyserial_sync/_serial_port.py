@@ -1,25 +1,24 @@
 """The blocking port.
 
-Theory of operation. A receive waits in poll(2) and then reads: three system calls make
-a round trip, with the write of a send. It tries to read first only if that is likely to
-succeed, because the last read filled its buffer, or if it must not wait, because the
-timeout is 0. A send writes first and waits only for what the kernel does not take.
-Everything happens in the thread that calls; there is no event loop and no other thread.
+Theory of operation. A receive waits in poll(2) and then reads. With the write of a send, a round trip
+takes three system calls. A receive tries to read first only if that is likely to succeed (the last read
+filled its buffer) or if it must not wait (the timeout is 0). A send writes first and waits only for what
+the kernel does not take. Both happen in the calling thread; there is no event loop.
 
 One call may receive and one may send at a time. A call takes its turn with ``turns.setdefault(role,
-me)``, where *me* is an object of its own: one atomic step, and it is in if it gets back *me*.
+me)``, where *me* is an object that belongs to this call. That is one atomic step, and the call has the turn
+if it gets back *me*.
 
-Ctrl-C, or any signal handler that raises, may end a call between any two instructions, and must neither
-lose a byte nor leave a turn taken. Python looks for signals when a call returns, so what a call gives may
-be lost. The one way without a call is to step through an iterator of C: ``for data in reader`` reads and
+Ctrl-C, or any signal handler that raises, may end a call between any two instructions. It must neither
+lose a byte nor leave a turn taken. Python runs signal handlers when a call of C returns, so the result of
+that call may be lost. Stepping through an iterator of C needs no call: ``for data in reader`` reads and
 stores with nothing in between (`Transport.readers`). A call that fails undoes itself, and does so twice,
-since the first time may be interrupted.
+because the first time may be interrupted.
 
-All this is written out in `receive`, `receive_into` and `send`, since a round trip is measured in
-thousands of instructions here.
+All this is written out in `receive`, `receive_into` and `send`: a round trip takes few thousand instructions.
 
-Only the public face of a port belongs here: how one waits is `_waiting`, what the operations do and how
-a port ends is `anyserial._port`, what the system calls are is the backend's business.
+Only the public face of a port belongs here. Waiting is in `_waiting`, the operations and the end of a port
+are in `anyserial._port`, and the system calls are in the backend.
 """
 
 import math
@@ -56,7 +55,7 @@ if TYPE_CHECKING:
 
 __all__ = ("SerialPort",)
 
-BURST = 4095  # the most that one read of a Linux tty gives: more is likely to be there
+BURST = 4095  # the most that one read of a Linux tty returns; after such a read, more is likely to be queued
 
 
 class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProvider):
@@ -80,7 +79,7 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
         *,
         port_info: "PortInfo | None" = None,
     ) -> None:
-        """Wrap an open backend, which is then the port's own.
+        """Wrap an open backend, which then belongs to the port.
 
         Args:
             backend: An opened `SerialBackend` or `AsyncSerialBackend`.
@@ -108,7 +107,7 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
             path: The device's path, or what discovery found.
             config: The settings; None for the defaults of `SerialConfig`.
             timeout: As `open_serial_port`.
-            **config_fields: Fields of `SerialConfig`, which come before *config*'s.
+            **config_fields: Fields of `SerialConfig`; they override those of *config*.
 
         Raises:
             ConfigurationError: A field is not valid; nothing was opened.
@@ -125,7 +124,7 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
     # Receiving and sending
 
     def receive(self, max_bytes: int = 65536, *, timeout: float | None = None) -> bytes:  # noqa: C901, PLR0912  # the hot path
-        """Receive what is there, or wait for it.
+        """Receive what has arrived, or wait for the first bytes.
 
         Args:
             max_bytes: The most to return, at least 1; `SerialConfig.read_chunk_size`
@@ -133,11 +132,11 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
             timeout: Seconds to wait; 0 polls, None waits without limit.
 
         Returns:
-            1..max_bytes bytes, as soon as any are there; never empty.
+            1..max_bytes bytes, as soon as any have arrived; never empty.
 
         Raises:
             TimeoutError: Nothing came in time.
-            SerialDisconnectedError: The device is gone, and all its bytes were received.
+            SerialDisconnectedError: The device is gone, and all its bytes have been received.
             SerialClosedError: The port is closed, or was closed meanwhile.
             SerialCancelledError: `cancel_receive` was called meanwhile.
             LineError: A byte was damaged (with `LineErrors.RAISE`); the port stays usable.
@@ -196,7 +195,7 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
             raise
 
     def receive_into(self, buffer: "bytearray | memoryview", *, timeout: float | None = None) -> int:
-        """Receive into a buffer of the caller's.
+        """Receive into the caller's buffer.
 
         Args:
             buffer: Any writable, contiguous buffer; at least one byte long.
@@ -209,7 +208,7 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
             TypeError: *buffer* cannot be written to.
             ValueError: *buffer* is empty.
             TimeoutError: Nothing came in time.
-            SerialDisconnectedError: As `receive`; so are all the others.
+            SerialDisconnectedError: As `receive`; so are all other errors.
         """
         view = memoryview(buffer).cast("B")
         if view.readonly:
@@ -249,7 +248,7 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
 
         Args:
             limit: The most to return, at least 1; None for `SerialConfig.read_chunk_size`,
-                which caps it anyway. A Linux tty gives at most 4095 bytes in one read.
+                which caps it anyway. A Linux tty returns at most 4095 bytes in one read.
             timeout: Seconds to wait; 0 polls, None waits without limit.
 
         Returns:
@@ -257,7 +256,7 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
 
         Raises:
             TimeoutError: Nothing came in time.
-            SerialDisconnectedError: As `receive`; so are all the others.
+            SerialDisconnectedError: As `receive`; so are all other errors.
         """
         if limit is None:
             limit = self._port.chunk_size
@@ -293,7 +292,7 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
                 before = port.bytes_sent
                 if turnstile.interrupted:
                     turnstile.check(me)
-                # The answer to what is sent cannot be there yet: the next receive had better wait first.
+                # The answer cannot have arrived yet, so the next receive waits before it reads.
                 self._attempt_first = False
                 if data:
                     transport = port.transport
@@ -321,7 +320,7 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
     def _send_rest(
         self, me: "list[int]", before: int, data: memoryview, sent: int | None, timeout: float | None
     ) -> None:
-        """Wait and write until everything is taken; *me* gets the counts of what was."""
+        """Wait and write until everything is taken; append the counts to *me*."""
         deadline = deadline_of(timeout)
         port = self._port
         if sent:
@@ -335,21 +334,21 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
             self._waits.write(self._sending, me, data[taken:], deadline)
 
     def send_buffer(self, data: "Buffer", *, timeout: float | None = None) -> None:
-        """Send all of a buffer, byte by byte as it lies in memory; as `send`.
+        """Send all bytes of a buffer, in the order of memory; as `send`.
 
         Args:
-            data: Any buffer; it must not change until this returns. One that is not
+            data: Any buffer; it must not change until this returns. A buffer that is not
                 contiguous is copied first.
             timeout: As `send`.
 
         Raises:
-            TypeError: *data* is no buffer.
-            TimeoutError: As `send`; so are all the others.
+            TypeError: *data* is not a buffer.
+            TimeoutError: As `send`; so are all other errors.
         """
         self.send(data, timeout=timeout)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # it takes them all
 
     def send_eof(self, *, timeout: float | None = None) -> None:
-        """Wait until everything was sent, as `drain`: a serial line has no end of file.
+        """Wait until everything has been sent, as `drain` does: a serial line has no end of file.
 
         The port stays usable in both directions.
 
@@ -357,27 +356,27 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
             timeout: As `drain`.
 
         Raises:
-            TimeoutError: As `drain`; so are all the others.
+            TimeoutError: As `drain`; so are all other errors.
         """
         self.drain(timeout=timeout)
 
     def cancel_receive(self) -> None:
-        """Interrupt the receive that another thread is in; do nothing if there is none.
+        """Interrupt the receive that is under way in another thread; do nothing if there is none.
 
-        It raises `SerialCancelledError`, unless it has its bytes already. Nothing is lost.
+        The receive raises `SerialCancelledError`, unless it has its bytes already. Nothing is lost.
         """
         self._receiving.cancel()
 
     def cancel_send(self) -> None:
-        """Interrupt the send, drain or break that another thread is in; do nothing if there is none.
+        """Interrupt the send, drain or break that is under way in another thread; do nothing if there is none.
 
-        It raises `SerialCancelledError`, unless it is done already. What was sent by then
-        is in `statistics.bytes_sent`; a break is released.
+        That call raises `SerialCancelledError`, unless it is done already. `statistics.bytes_sent`
+        tells what was sent by then; a break is released.
         """
         self._sending.cancel()
 
     def fileno(self) -> int:
-        """Return the port's descriptor, to be waited for; reading it behind the port's back loses bytes.
+        """Return the port's descriptor, for waiting. Bytes that you read from it yourself are lost to the port.
 
         Raises:
             SerialClosedError: The port is closed.
@@ -393,16 +392,16 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
     # The end
 
     def close(self, *, timeout: float | None = None) -> None:
-        """Close the port; calling it again does nothing. Any thread may.
+        """Close the port. Any thread may do so, and a second call only waits for the first.
 
-        Queued output may leave, for as long as it moves: it is given up once nothing has left for
-        *timeout* seconds, with a RuntimeWarning that says how much. It is discarded where the driver can;
-        where it cannot (USB adapters), the kernel's close may take half a minute: a daemon thread waits for
-        it, this does not. A call in another thread is woken at once and ends with `SerialClosedError`.
+        Queued output may leave for as long as it moves. If nothing has left for *timeout* seconds, the rest
+        is given up: it is discarded where the driver can, and a RuntimeWarning says how much. Where the
+        driver cannot (USB adapters), the kernel's close may take half a minute; a daemon thread waits for
+        that, and this call returns. A call in another thread is woken at once and raises `SerialClosedError`.
 
         Args:
-            timeout: Seconds that queued output may stand still before it is discarded, 0 to discard it
-                at once; None for `SerialConfig.close_timeout`. No TimeoutError follows.
+            timeout: Seconds that queued output may stand still before it is discarded; 0 discards it at
+                once, None takes `SerialConfig.close_timeout`. There is no TimeoutError.
         """
         check_timeout(timeout)
         linger = math.inf

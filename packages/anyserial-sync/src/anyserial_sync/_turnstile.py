@@ -1,15 +1,15 @@
 """One direction of a port: which call owns it, how that call is interrupted, and how it waits.
 
-At most one call is in a direction at a time. Its ticket, an object of its own, is in the lifecycle's
-`turns`. Another thread can interrupt that call, and both ways are exact: a cancellation names the ticket
-that it is for, so that it reaches that call or nobody; the end of the port reaches every call.
+At most one call owns a direction at a time. Its ticket, an object that belongs to this call alone, is in
+the lifecycle's `turns`. There are two ways to interrupt the call, and both are exact. A cancellation names
+the ticket that it is meant for, so it reaches that call or none. The end of the port reaches every call.
 
-`interrupted` only says that it is worth looking closer (`check`). There is no lock: whoever interrupts
-stores the reason first, then `interrupted`, then rings; whoever looks takes these back in the opposite
-order and looks at the reason once more. A signal handler may do either in the middle of the other.
+`interrupted` only says that a call must look closer (`check`). There is no lock. The interrupting side
+stores the reason, then sets `interrupted`, then rings. The call clears `interrupted`, then the wake-up, and
+then looks at the reason once more. A signal handler may do either in the middle of the other.
 
-A call enters and leaves in `SerialPort.receive` and the like, written out there, for it is the hot
-path. Nothing here knows what is done in a direction.
+`SerialPort.receive` and its siblings enter and leave a direction in code of their own, because that is the
+hot path. What a call does in its direction is not known here.
 """
 
 import errno
@@ -34,13 +34,13 @@ __all__ = ("Turnstile",)
 
 
 class Owner(Protocol):
-    """What has the direction: a port's lifecycle, or the watch for ports.
+    """What a direction belongs to: a port's lifecycle, or the watch for ports.
 
     Attributes:
-        path: What it is called in messages.
+        path: Its name in messages.
         state: 0 while it is open.
         turns: The tickets of the calls under way, by role.
-        wakers: What its end wakes.
+        wakers: What must be woken when it ends.
     """
 
     path: str
@@ -61,10 +61,10 @@ class Turnstile:
     """See the module's docstring.
 
     Attributes:
-        interrupted: Whether the call that is in was cancelled, or the port has ended; or neither,
-            left from an earlier call.
-        wait: Waits for the descriptor, as `waiter`'s; None until it is first needed.
-        bell: What a call waits on if that is not the descriptor.
+        interrupted: Set when the owning call is cancelled or the port ends. It may still be set from an
+            earlier call.
+        wait: Waits for the descriptor (see `waiter`); None until it is first needed.
+        bell: What the call waits on if it does not wait for the descriptor.
     """
 
     is_event_loop = False
@@ -82,7 +82,7 @@ class Turnstile:
         owner.wakers.append(self)
 
     def refuse_entry(self) -> Never:
-        """Raise the error of a call that found the direction taken."""
+        """Raise the error of a call that finds another call in the direction."""
         owner = self._owner
         if owner.state:
             raise owner.refusal()
@@ -90,16 +90,16 @@ class Turnstile:
         raise anyio.BusyResourceError(f"{doing} {owner.path}")
 
     def cancel(self) -> None:
-        """Interrupt the call that is in; do nothing if there is none."""
+        """Interrupt the call that owns the direction; do nothing if there is none."""
         ticket = self._owner.turns.get(self._role)
         if ticket is not None:
             self._cancelled = ticket
             self.wake()
 
     def wake(self) -> None:
-        """Have the call that is in look whether it is meant. From any thread, any number of times."""
+        """Make the owning call check whether it was interrupted. From any thread, any number of times."""
         self.interrupted = True
-        # Held by this frame: the last one to let go of it closes it, so that its number is nobody else's yet.
+        # This frame keeps the wake-up alive: it is closed with its last reference, so its number is still its own.
         wakeup, bell = self._wakeup, self.bell
         if wakeup is not None:
             wakeup.set()
@@ -107,15 +107,15 @@ class Turnstile:
             bell.wake()
 
     def disown(self) -> None:
-        """Let go of the wake-up, which is the parent process's: this is a forked child."""
+        """Drop the wake-up: this is a forked child, and the wake-up belongs to the parent process."""
         self.interrupted = True
         self.wait = self._wakeup = None
 
     def check(self, me: object) -> None:
-        """Raise if the call *me*, which is in, was interrupted; otherwise clear `interrupted`.
+        """Raise if the owning call *me* was interrupted; otherwise clear `interrupted`.
 
         Raises:
-            SerialError: The port has ended; its refusal.
+            SerialError: The port has ended; see `Owner.refusal`.
             SerialCancelledError: The call was cancelled.
         """
         self._raise_if_meant(me)
@@ -140,7 +140,7 @@ class Turnstile:
         """Wait until *fd* may be ready for the call *me*.
 
         Raises:
-            TimeoutError: It was not before *deadline*, or it is over now.
+            TimeoutError: It was not ready before *deadline*.
             SerialCancelledError: The call was cancelled.
             SerialClosedError: The port was closed.
             SerialDisconnectedError: Another call found that the device is gone.
@@ -152,7 +152,7 @@ class Turnstile:
             wait(None)
         else:
             ready = False
-            # A descriptor may be ready again and again with nothing to be read.
+            # A descriptor may be ready again and again without anything to read.
             while not ready and (left := deadline - monotonic()) > 0:
                 ready = bool(wait(min(left, LONGEST_WAIT) * 1000))
             if not ready:
@@ -162,10 +162,10 @@ class Turnstile:
             self.check(me)
 
     def arm(self, fd: int | None) -> "Callable[[float | None], object]":
-        """Make `wait`; without a descriptor it waits for the wake-up alone.
+        """Make `wait`; if *fd* is None, it waits for the wake-up alone.
 
         Raises:
-            SerialError: The system gives no descriptor.
+            SerialError: The system gives no descriptor for the wake-up.
         """
         try:
             wakeup = self._wakeup or Wakeup()

@@ -1,11 +1,11 @@
-"""How the blocking face waits: what `SerialPort` and its public operations stand on.
+"""How the blocking face waits: the base class of `SerialPort` and its public operations.
 
-`BlockingPort` has an `OpenPort` and adds the two turnstiles, and what fills the pushback or takes output
-when an attempt does not suffice. That is one of two, as the backend's kind wants it: `_DescriptorWaits`
-blocks in poll(2), `PortalWaits` (in `_portal`) lets a thread with an event loop wait.
+`BlockingPort` has an `OpenPort` and adds the two turnstiles, and an object that waits when an attempt finds
+nothing. The backend's kind decides which: `_DescriptorWaits` blocks in poll(2), and `PortalWaits` (in
+`_portal`) has a thread with an event loop wait.
 
-Not here: what the operations do (`anyserial._port.operations`) and how a port ends
-(`anyserial._port.lifecycle`).
+What the operations do is in `anyserial._port.operations`, and how a port ends is in
+`anyserial._port.lifecycle`.
 """
 
 import sys
@@ -28,19 +28,19 @@ __all__ = ("BlockingPort", "Waits", "calls_below")
 
 
 class Waits(Protocol):
-    """How one kind of backend is waited for."""
+    """Waiting for one kind of backend."""
 
     def fill(self, turnstile: Turnstile, me: object, size: int, deadline: float | None) -> None:
-        """Wait until something is in the pushback, at most *size* bytes more than was there."""
+        """Wait until bytes arrive, and append at most *size* of them to the pushback."""
         ...
 
     def write(self, turnstile: Turnstile, me: "list[int]", rest: memoryview, deadline: float | None) -> None:
-        """Wait until some of *rest* is taken, and append how much to *me*."""
+        """Wait until some of *rest* is taken, and append the count to *me*."""
         ...
 
 
 class _DescriptorWaits:
-    """In poll(2)."""
+    """Waiting in poll(2)."""
 
     __slots__ = ("_port",)
 
@@ -89,10 +89,10 @@ class BlockingPort(Face):
             self._waits = _DescriptorWaits(port)
 
     def _next(self, me: object, size: int, *, poll: bool) -> bytes | None:
-        """Return 1..*size* bytes that are there already; None if it is time to wait.
+        """Return 1..*size* bytes that have arrived already; None if the call must wait.
 
         Raises:
-            TimeoutError: There are none, and the call *polls*.
+            TimeoutError: Nothing has arrived, and *poll* is set.
         """
         turnstile, port = self._receiving, self._port
         self._check_readable()
@@ -109,21 +109,21 @@ class BlockingPort(Face):
         return port.pushback.take(size)
 
     def _wait_and_take(self, me: object, size: int, deadline: float | None) -> bytes:
-        """Wait until there is something, and return 1..*size* bytes of it."""
+        """Wait until bytes arrive, and return 1..*size* of them."""
         self._waits.fill(self._receiving, me, size, deadline)
         return self._port.pushback.take(size)
 
     def _check_readable(self) -> None:
-        """Raise the refusal of a receive; a port whose device is gone still gives what was pushed back."""
+        """Raise if a receive is not allowed. Without a device, it still returns bytes that were pushed back."""
         if self._lifecycle.state > DISCONNECTED:
             raise self._lifecycle.refusal()
 
     def _receive_failed(self, exc: BaseException, me: "list[bool]", data: bytes | None, before: int) -> None:
-        """Undo a receive that ends with *exc*: give back what it had, and its turn. A second time repeats that.
+        """Undo a receive that ends with *exc*: push back its bytes and give back its turn. Can be repeated.
 
         Args:
-            exc: Why it ends.
-            me: Its ticket; marked when *data* is given back.
+            exc: Why the receive ends.
+            me: Its ticket; marked once *data* is pushed back.
             data: What it was about to return.
             before: What `bytes_received` was when it began.
         """
@@ -167,9 +167,9 @@ def _portal_transport(backend: "AsyncSerialBackend") -> SelfWaitingTransport:
 
 
 def calls_below(lifecycle: "Lifecycle") -> bool:
-    """Return whether a call of the port is under way further down this thread's own stack.
+    """Return whether this thread's own stack contains a call of the port.
 
-    That is so in a signal handler, which cannot wait for the call that it has interrupted.
+    A signal handler runs on top of the call that it has interrupted, and cannot wait for that call.
     """
     tickets = {id(ticket) for ticket in (*lifecycle.turns.values(), *lifecycle.calls)}
     frame = sys._getframe(1)  # noqa: SLF001  # the documented way

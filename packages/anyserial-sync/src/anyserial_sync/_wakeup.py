@@ -2,7 +2,7 @@
 
 `Wakeup` is a descriptor that any thread can make readable, and `waiter` a call that
 blocks until the port's descriptor is ready, the wake-up came, or a time has passed.
-Nothing here knows what a port is, or why it is woken.
+What a port is, and why it is woken, is not known here.
 """
 
 import os
@@ -19,24 +19,24 @@ __all__ = ("Wakeup", "waiter")
 _HAS_EVENTFD = hasattr(os, "eventfd")
 FD_SETSIZE = 1024  # select(2) takes no descriptor from here on
 
-# macOS: poll(2) answers POLLNVAL for some ttys (its man page, "BUGS"), select(2) serves all of them.
+# macOS: poll(2) answers POLLNVAL for some ttys (man page, "BUGS"); select(2) works for all of them.
 _POLL_SERVES_TTYS = sys.platform != "darwin"
 
 
 class Wakeup:
     """A descriptor that is readable from `set` until `clear`: an eventfd where there is one, else a pipe.
 
-    It is closed when nothing refers to it any more. So a thread that is about to set it, while another
-    one lets go of it, never writes to a number that is somebody else's by then.
+    It is closed when nothing refers to it any more. So a thread that sets it while another thread drops it
+    never writes to a number that belongs to another file by then.
     """
 
     __slots__ = ("_close", "_ends")
 
     def __init__(self) -> None:
-        self._close = os.close  # a finalizer may run when the interpreter has taken its modules apart
+        self._close = os.close  # a finalizer may run after the interpreter has cleared its modules
         self._ends: list[int] = []
         if sys.platform == "linux" and _HAS_EVENTFD:
-            # In one step of C, so that an interruption finds the descriptor here or not at all.
+            # In one step of C, so that an interruption finds the descriptor in the list or not created.
             self._ends.extend(map(os.eventfd, (0,), (os.EFD_CLOEXEC | os.EFD_NONBLOCK,)))
         else:
             self._ends.extend(_pipe())
@@ -47,7 +47,7 @@ class Wakeup:
 
     def set(self) -> None:
         """Make it readable. Callable from any thread."""
-        with suppress(BlockingIOError):  # it is set, more often than it can count
+        with suppress(BlockingIOError):  # it is set already, and its counter is full
             os.write(self._ends[-1], _ONE)
 
     def clear(self) -> None:
@@ -57,7 +57,7 @@ class Wakeup:
                 pass
 
     def __del__(self) -> None:
-        """Let go of the descriptors."""
+        """Close the descriptors."""
         while self._ends:
             self._close(self._ends.pop())
 
@@ -75,9 +75,9 @@ _ONE = (1).to_bytes(8, sys.byteorder)  # an eventfd takes exactly eight bytes
 def waiter(fd: int, wakeup: Wakeup, *, writing: bool) -> "Callable[[float | None], object]":
     """Return a call that waits for *fd* and *wakeup*, for one thread at a time.
 
-    It takes milliseconds (None: without limit; fractions are rounded up) and returns
-    something true unless the time is over. A signal whose handler returns does not end
-    the wait; one whose handler raises does.
+    The call takes milliseconds (None waits without limit; fractions are rounded up) and
+    returns a true value unless the time is over. A signal whose handler returns does not
+    end the wait; a signal whose handler raises does.
     """
     if _POLL_SERVES_TTYS or max(fd, wakeup.fileno()) >= FD_SETSIZE:
         poller = select.poll()

@@ -1,7 +1,7 @@
-"""The interfaces between the parts of an open port; for the type checkers only, at no import time.
+"""The interfaces between the parts of an open port; only for type checkers, so they cost no import time.
 
-`Transport` is what both kinds of backends look like inside, `Waker` what a port wakes when it ends,
-`Forkable` what a forked child has to give up. No code belongs here.
+`Transport` is the internal interface to both kinds of backends. A port wakes its `Waker`s when it ends, and a
+forked child gives up every `Forkable`. No code belongs here.
 """
 
 from typing import TYPE_CHECKING, Any, Protocol
@@ -27,58 +27,59 @@ type OnWorker = tuple[Callable[[], Any], Callable[[], None] | None]
 
 
 class Waker(Protocol):
-    """Something of a port that waits, or lets others wait.
+    """Something that waits for a port, or that calls of a port wait on.
 
     Attributes:
-        is_event_loop: Whether it lets go of the descriptor only when an event loop comes round.
+        is_event_loop: Whether it releases the descriptor only when an event loop next runs.
     """
 
     is_event_loop: bool
 
     def wake(self) -> None:
-        """Have every call that waits here look at the port's state. From any thread, any number of times."""
+        """Make every call that waits here look at the port's state. From any thread, any number of times."""
         ...
 
     def disown(self) -> None:
         """Forget the descriptor without touching it or the event loop.
 
-        It is closed, or this is a forked child and it is the parent process's.
+        The descriptor is closed, or this is a forked child and it belongs to the parent process.
         """
         ...
 
 
 class Forkable(Protocol):
-    """What owns a descriptor of a port."""
+    """An owner of a port's descriptor."""
 
     def fork(self) -> None:
-        """Be the parent process's from now on; in the child."""
+        """Refuse every use from now on; called in the child."""
         ...
 
     def fileno(self) -> int | None:
         """Return the descriptor.
 
         Returns:
-            None, instead of which SerialClosedError may be raised, if there is none.
+            The number; None if there is none. SerialClosedError may be raised instead of returning None.
         """
         ...
 
 
 class Transport(Protocol):
-    """What both kinds have. The first group is looked up for every message, so the callables are bound once.
+    """What both kinds have. The first five are looked up for every message, so they are bound once.
 
     Attributes:
-        read: Attempt to read so many bytes; None if there is nothing now.
-        read_into: The same into a buffer; the count.
-        read_onto: The same, appended to a list in one step that nothing interrupts; False if there is nothing.
-        write: Attempt to write; the count, None if nothing is taken now.
-        write_onto: The same, the count appended to a list in one step that nothing interrupts.
-        has_descriptor: Whether `fileno` is a number.
-        readers: By how many bytes are asked for, iterators of C whose every step is one read: for the
-            blocking face, which must not lose what is read when a signal comes. ``b""`` and OSError
-            (`read_failed`) are the caller's to sort out. None where there are none.
-        writer: The same for writing: each step writes the last item of `outbox`, and gives the count. None
-            where there is none.
-        outbox: What *writer* is to write.
+        read: Attempts to read at most so many bytes; returns None if there is nothing now.
+        read_into: The same into a buffer; returns the count.
+        read_onto: The same, appended to a list in one step that cannot be interrupted; returns False if
+            there is nothing.
+        write: Attempts to write; returns the count, None if nothing is taken now.
+        write_onto: The same, with the count appended to a list in one step that cannot be interrupted.
+        has_descriptor: Whether `fileno` returns a number.
+        readers: Iterators of C, each step of which is one read, keyed by how many bytes are asked for. The
+            blocking face uses them because a signal must not lose what is read. The caller must handle
+            ``b""``, and OSError with `read_failed`. None if the backend offers none.
+        writer: The same for writing: each step writes the last item of `outbox` and yields the count. None
+            if the backend offers none.
+        outbox: What *writer* writes next.
     """
 
     read: "Callable[[int], bytes | None]"
@@ -144,9 +145,9 @@ class Transport(Protocol):
         ...
 
     def on_worker(self, function: "Callable[[], Any]") -> "OnWorker":
-        """Return what a worker calls to have *function* done: a method of the backend, or an undoing.
+        """Return what a worker must call to carry out *function*: a method of the backend, or an undoing.
 
-        With it comes what ends that call early, None where nothing does.
+        The second item ends that call early; None if it cannot be ended early.
         """
         ...
 
@@ -159,11 +160,11 @@ class Transport(Protocol):
         ...
 
     def look_at_lines(self, *, counting: bool) -> "Call":
-        """Return the call that gives `LinesSeen`: both readings as close together as can be."""
+        """Return the call that gives `LinesSeen`, with both readings as close together as possible."""
         ...
 
     def discard_output(self) -> None:
-        """Throw away unsent output where the driver can; on a worker."""
+        """Discard unsent output where the driver can; on a worker."""
         ...
 
     def close(self) -> None:

@@ -1,8 +1,9 @@
 """Carrying out an operation without doing any I/O.
 
 An operation is a generator of *steps* (see `operations`): it yields a pause in seconds, or a `Call`
-that may block, and is resumed with the call's result or error. The `Engine` goes through them. What a
-step needs is done by a runner around it, one for event loops and one for threads, in the form
+that may block, and is resumed with the call's result or error. The `Engine` advances the generator. A
+runner around it pauses and makes the calls; there is one runner for event loops and one for threads, both
+of this form:
 
     while (step := engine.next()) is not None:
         ...  # pause, or make the call
@@ -11,10 +12,10 @@ step needs is done by a runner around it, one for event loops and one for thread
 
 and `engine.interrupt(exc)` when the caller gives up, or the port ends.
 
-Here it is decided what has to be undone: a `Call` may name an undoing, which is armed *before* the
-call is made, so that an interruption at any point finds it, and stays armed until the call fails
-by itself, or a call that `disarms` succeeds. A runner that ends, however it ends, hands an armed
-undoing to a worker, behind the call that is under way; nothing can cut it short there.
+The engine also decides what has to be undone. A `Call` may name an undoing. The undoing is armed
+*before* the call is made, so that an interruption at any point finds it, and it stays armed until the call
+itself fails or a call that `disarms` succeeds. However a runner ends, it hands an armed undoing to a
+worker, behind the call that is under way. Nothing can cut it short there.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -31,9 +32,9 @@ class Call:
 
     Attributes:
         function: What to call; for an `AsyncSerialBackend` it returns an awaitable.
-        undo: What undoes it; called if the operation does not get to a step that disarms it.
-        disarms: Whether nothing is left to be undone once this has succeeded.
-        guard: A lock to be held by the worker that makes the call.
+        undo: What undoes it; called if the operation ends before a step that disarms it.
+        disarms: Whether nothing is left to be undone once this call has succeeded.
+        guard: A lock that the worker holds while it makes the call.
     """
 
     __slots__ = ("disarms", "function", "guard", "undo")
@@ -53,17 +54,17 @@ class Call:
 
 
 type Steps[T] = Generator[float | Call, Any, T]
-"""An operation: yields pauses in seconds and calls that may block, is sent the calls' results."""
+"""An operation: it yields pauses in seconds and calls that may block, and receives the calls' results."""
 
 
 class Engine[T]:
-    """One operation on its way.
+    """One operation and how far it has come.
 
     Args:
-        steps: The operation; not begun.
+        steps: The operation; not begun yet.
 
     Attributes:
-        undo: What has to be undone if the operation ends here; None if nothing.
+        undo: What must be called if the operation ends here; None if nothing.
     """
 
     __slots__ = ("_failure", "_is_over", "_result", "_resume", "_step", "_steps", "_value", "undo")
@@ -79,7 +80,7 @@ class Engine[T]:
         self.undo: Callable[[], Any] | None = None
 
     def next(self) -> float | Call | None:
-        """Return what to do next, None when the operation is over."""
+        """Return the next step; None when the operation is over."""
         if self._is_over:
             return None
         try:
@@ -97,19 +98,19 @@ class Engine[T]:
         return step
 
     def result(self, value: Any = None) -> None:
-        """Go on with what the step gave."""
+        """Continue with the step's result."""
         if isinstance(self._step, Call) and self._step.disarms:
             self.undo = None
         self._resume, self._value = self._steps.send, value
 
     def error(self, exc: BaseException) -> None:
-        """Go on with the error of the step's call; the operation may know better than to fail."""
+        """Continue with the error of the step's call; the operation may handle it."""
         if isinstance(self._step, Call) and self._step.undo is not None:
-            self.undo = None  # it has failed by itself
+            self.undo = None  # the call itself has failed, so there is nothing to undo
         self._resume, self._value = self._steps.throw, exc
 
     def interrupt(self, exc: BaseException) -> None:
-        """End the operation with *exc*; the first one stands."""
+        """End the operation with *exc*; after the first call, others have no effect."""
         if not self._is_over:
             self._fail(exc)
             self._steps.close()

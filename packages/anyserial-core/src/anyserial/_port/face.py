@@ -1,6 +1,6 @@
-"""What the two faces have in common: what a port is, what can be asked of it at once, and that it is forgotten.
+"""What the two faces have in common: the plain properties of a port, its repr, and its finalizer.
 
-A face has an `OpenPort` and its `Lifecycle`, and adds how it waits; nothing of that belongs here.
+A face has an `OpenPort` and its `Lifecycle`, and adds how it waits. Nothing that waits belongs here.
 """
 
 import sys
@@ -31,11 +31,11 @@ class Face:
         """End the port, which nothing refers to any more."""
         self._lifecycle.forget()
 
-    # Bound here, since a finalizer may run when the interpreter has taken its modules apart.
+    # Bound here, because a finalizer may run after the interpreter has cleared its modules.
     def __del__(self, _warn: Any = warnings.warn, _is_finalizing: Any = sys.is_finalizing) -> None:
-        """Close a forgotten port, and say so. Its output is left to the kernel."""
+        """Close a forgotten port, with a ResourceWarning. Its output is left to the kernel."""
         lifecycle = getattr(self, "_lifecycle", None)
-        if lifecycle is None:  # its constructor failed
+        if lifecycle is None:  # the constructor failed
             return
         was_open = lifecycle.state == OPEN
         try:
@@ -81,7 +81,7 @@ class Face:
 
     @property
     def port_info(self) -> "PortInfo | None":
-        """What discovery knows about the device; None if nothing."""
+        """What discovery knows about the device; None if it knows nothing."""
         return self._port.port_info
 
     @property
@@ -95,17 +95,17 @@ class Face:
         return self._port.statistics
 
     def input_waiting(self) -> int:
-        """Return how many received bytes can be had without waiting.
+        """Return how many received bytes a receive can return without waiting.
 
         Raises:
             SerialClosedError: The port is closed.
-            SerialDisconnectedError: The device is gone, and nothing is left of its bytes.
+            SerialDisconnectedError: The device is gone, and all its bytes have been received.
             UnsupportedFeatureError: The backend cannot tell.
         """
         return self._port.input_waiting()
 
     def output_waiting(self) -> int:
-        """Return how many bytes have not been sent yet; a pty always says 0.
+        """Return how many bytes have not been sent yet; always 0 on a pty.
 
         Raises:
             SerialClosedError: The port is closed.

@@ -1,14 +1,14 @@
-"""Open ports and fork(2): a child must neither use nor hold open what its parent uses.
+"""Open ports and fork(2): a child must neither use nor hold open the ports of its parent.
 
-Every port is here from the beginning of its opening until its descriptor is closed, so that one whose close is
-under way is found too. In a child, all of them are marked before anything else is done: the mark
-needs no descriptor and no memory to speak of. Then each descriptor is exchanged for /dev/null, since
-a child that only kept it would hold the device open.
+Every port is registered here from the beginning of its opening until its descriptor is closed, so a port
+whose close is under way is found too. In a child, all registered ports are marked before anything else
+happens, because marking needs no descriptor and hardly any memory. Then each descriptor is replaced by
+/dev/null: a child that merely kept it would hold the device open.
 
-A fork while another thread is inside open(2) cannot be helped: the descriptor exists then, and nobody
-knows its number yet.
+One case cannot be handled: a fork while another thread is inside open(2). The descriptor exists then, but
+its number is not known yet.
 
-Nothing here costs an operation anything.
+None of this costs an operation anything.
 """
 
 import os
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 __all__ = ("forget", "watch")
 
 
-# By id, and weak: a port that is open or being closed is held by whoever uses or closes it, and one that is
-# forgotten must be found by the collector, also when the interpreter exits.
+# By id, and weakly: the program or the closing job keeps alive a port that is open or being closed, and the
+# garbage collector must be able to collect a forgotten port, also when the interpreter exits.
 _owners: "dict[int, weakref.ref[Forkable]]" = {}
 
 
 def watch(owner: "Forkable") -> None:
-    """Have *owner* marked in every child that is forked from now on."""
+    """Mark *owner* in every child that is forked from now on."""
     key = id(owner)
     _owners[key] = weakref.ref(owner, lambda _: _owners.pop(key, None))
 
 
 def forget(owner: "Forkable") -> None:
-    """Have it marked no longer: its descriptor is closed."""
+    """Stop marking *owner*: its descriptor is closed."""
     _owners.pop(id(owner), None)
 
 
@@ -54,12 +54,13 @@ def _after_fork_in_child() -> None:
 def _replace(number: int) -> None:
     """Make *number* refer to nothing.
 
-    It is not simply closed, since the number would be given out again while the backend still has it.
+    The number is not simply closed, because the system would give it to another file while the backend still
+    uses it.
     """
     flags = os.O_RDWR | os.O_CLOEXEC
     try:
         nothing = os.open(os.devnull, flags)
-    except OSError:  # no descriptor is free: this one's own number will do
+    except OSError:  # no descriptor is free, so reuse this number
         os.close(number)
         nothing = os.open(os.devnull, flags)
     if nothing != number:

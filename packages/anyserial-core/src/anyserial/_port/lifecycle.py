@@ -1,34 +1,34 @@
 """How an open port ends: its states, what each event does in each, and who is using it.
 
 Theory of operation. Four things can happen to an open port: it is closed, its device is
-unplugged, its process forks (seen from the child), or it is forgotten. `TABLE` says for each
-state what the next state is and how the backend ends. Every event is appended to a list, and the
-state is what the table makes of that list, so that two threads which end a port at the same time
-agree on the outcome without a lock.
+unplugged, its process forks (as the child sees it), or it is forgotten. For each of these events and
+each state, `TABLE` gives the next state and how the backend is closed. Every event is appended to a
+list, and the state is computed from that list with the table. So two threads that end a port at the
+same time agree on the outcome without a lock.
 
-Calls use the backend's descriptor, and a descriptor must not be closed under a call: its number
-may be another file's at once. So each call is entered while it lasts, in `turns` (one that
-receives, one that sends) or in `calls` (all others, and an event loop that watches the descriptor).
-The `Closing` job waits until both are empty. Each entry and each removal is one atomic operation of
-a dict.
+Calls use the backend's descriptor. It must not be closed while a call uses it, because the system
+may give its number to another file at once. So each call is registered while it lasts: in `turns`
+(one call that receives, one that sends) or in `calls` (all others, and every event loop that watches the
+descriptor). The `Closing` job waits until both are empty. Each entry and each removal is one atomic
+operation of a dict.
 
 **There is no lock here, on purpose.** A signal handler may close the port in the middle of any
-statement of any call, its own thread's too; a finalizer may do so in the middle of any allocation;
-Ctrl-C or a RecursionError may end any call anywhere. Therefore each step is atomic and may be
-taken twice, and a call that leaves looks at `ending` *after* it has removed itself, while an end
-sets `ending` *before* it looks at the calls: one of the two, if not both, lets the close begin.
+statement of any call, also one of the same thread. A finalizer may do so in the middle of any
+allocation. Ctrl-C or a RecursionError may end any call anywhere. Therefore each step is atomic and may
+be repeated. A call that leaves removes itself first and looks at `ending` second; an end sets `ending`
+first and looks at the calls second. So at least one of the two sees the other and lets the close begin.
 
-What becomes of a call under way:
+What happens to a call under way:
 
 | event | a parked receive or send | the descriptor |
 |---|---|---|
 | closed | wakes at once: SerialClosedError | lets output leave, then a worker closes it |
 | unplugged | wakes at once: SerialDisconnectedError | a worker closes it at once: the device may come back |
-| forked, in the child | raises SerialClosedError if the child goes on with it | never touched; becomes /dev/null |
-| forked, in the parent | goes on | nothing happens to it |
-| forgotten | there is none: a call keeps its port alive | a worker closes it, its output left to the kernel |
+| forked, in the child | raises SerialClosedError if the child continues it | replaced by /dev/null |
+| forked, in the parent | continues | unchanged |
+| forgotten | cannot exist: a call keeps its port alive | a worker closes it, its output left to the kernel |
 
-Not here: event loops, descriptors (`transport`), what closing does (`closing`).
+Event loops do not belong here, nor descriptors (see `transport`), nor what closing does (see `closing`).
 """
 
 import errno
@@ -53,11 +53,11 @@ type State = Literal[0, 1, 2, 3]
 OPEN: Final = 0
 DISCONNECTED: Final = 1
 CLOSED: Final = 2
-FOREIGN: Final = 3  # the parent process's: this is a forked child
+FOREIGN: Final = 3  # this is a forked child, and the port belongs to the parent process
 
 type Event = Literal["close", "unplug", "fork", "forget"]
 
-# (state, event): (next state, how the backend ends). None: it has ended, or has no business ending here.
+# (state, event): (next state, how the backend is closed). None: it is closed already, or not by this process.
 TABLE: Final[dict[tuple[State, Event], tuple[State, "Manner | None"]]] = {
     (OPEN, "close"): (CLOSED, GENTLY),
     (OPEN, "unplug"): (DISCONNECTED, ABRUPTLY),
@@ -82,19 +82,19 @@ SENDER: Final = "sender"
 
 
 class Lifecycle:
-    """The life of one open port. It knows neither face: a forgotten port must not be kept alive by it.
+    """The life of one open port. It refers to neither face, because it must not keep a forgotten port alive.
 
     Attributes:
-        state: What the table makes of what has happened.
+        state: The state, computed from the events so far.
         cause: Why the device counts as unplugged.
-        ending: How the backend ends; None while it does not.
+        ending: How the backend is closed; None while it is not to be closed.
         turns: The tickets of the calls that receive and send, under `RECEIVER` and `SENDER`.
         calls: Everything else that uses the backend, with what wakes it.
-        wakers: What is woken beside `calls` and does not use the backend itself.
+        wakers: What must be woken as well, but does not use the backend.
         closing: The one job that closes the backend.
-        post: Has a call made on a worker, as one call of C.
+        post: Hands a call to a worker; a single call of C.
         hold: What keeps a worker in hand for the close.
-        fileno: Returns the descriptor, as the transport's.
+        fileno: Returns the descriptor; the transport's own method.
     """
 
     __slots__ = (
@@ -132,25 +132,25 @@ class Lifecycle:
     # What happens
 
     def close(self) -> None:
-        """End the port in an orderly way, and wake everything that waits. A second call repeats what is not done."""
+        """End the port in an orderly way, and wake everything that waits. A second call completes an unfinished one."""
         self._happen("close")
 
     def unplug(self, cause: BaseException) -> None:
-        """Note that the device is gone, wake everything that waits, and let go of the descriptor."""
+        """Note that the device is gone, wake everything that waits, and have the descriptor closed."""
         if self.cause is None:
             self.cause = cause
         self._happen("unplug")
 
     def forget(self) -> None:
-        """End a port that nothing refers to any more; output that is queued is left to the kernel."""
+        """End a port that nothing refers to any more; queued output is left to the kernel."""
         self._happen("forget")
 
     def fork(self) -> None:
-        """Be refused in this process, a forked child, from now on."""
+        """Refuse every use from now on, because this process is a forked child."""
         self._note("fork")
         self.ending = None
         self.post = _do_nothing
-        # The other threads do not exist here, and this one's own calls are refused when they go on.
+        # The other threads do not exist here, and the calls of this one are refused when they continue.
         self.turns.clear()
         for waker in self.calls.values():
             if waker is not None:
@@ -162,32 +162,32 @@ class Lifecycle:
         self._note(event)
         if self.ending is not None and not self.closing.finished:
             self.wake()
-            if is_finalizing():  # the workers are gone: here, then, or it never happens
+            if is_finalizing():  # the workers are gone, so it happens here or never
                 self.closing.advance()
             else:
                 self.post(self.closing.advance)
 
     def _note(self, event: Event) -> None:
-        """Append *event*, and make of the list what the table says."""
+        """Append *event*, and compute the state from all events so far."""
         happened = self._happened
         if event not in happened:
             happened.append(event)
         count = -1
-        while count != len(happened):  # another thread's event came in between
+        while count != len(happened):  # another thread has appended an event meanwhile
             count = len(happened)
             state: State = OPEN
             ending: Manner | None = None
             for each in happened[:count]:
                 state, manner = TABLE[state, each]
                 ending = ending or manner
-            # First how it ends: who sees the state change finds the rest in place.
+            # `ending` first, so that a thread that sees the new state finds it in place.
             self.ending = ending
             self.state = state
 
     # Who uses the backend
 
     def wake(self) -> None:
-        """Have everything that waits look at the state."""
+        """Make everything that waits look at the state."""
         for waker in (*self.calls.values(), *self.wakers):
             if waker is not None:
                 waker.wake()
@@ -199,14 +199,14 @@ class Lifecycle:
 
     @property
     def waits_for_loops_alone(self) -> bool:
-        """Whether nothing uses the backend but event loops that have not come round yet."""
+        """Whether only event loops, which have not run since, still use the backend."""
         return not self.turns and all(waker is not None and waker.is_event_loop for waker in list(self.calls.values()))
 
     def enter(self, ticket: object, waker: "Waker | None") -> None:
         """Hold the backend open until `leave` is called with the same *ticket*.
 
         Raises:
-            SerialError: The port has ended; its refusal.
+            SerialError: The port has ended; see `refusal`.
         """
         self.calls[ticket] = waker
         if self.state:
@@ -214,7 +214,7 @@ class Lifecycle:
             raise self.refusal()
 
     def leave(self, ticket: object) -> None:
-        """Hold the backend open no longer; a second time it does nothing."""
+        """Stop holding the backend open; a second call does nothing."""
         self.calls.pop(ticket, None)
         if self.ending is not None:
             self.post(self.closing.advance)
@@ -233,4 +233,4 @@ class Lifecycle:
 
 
 def _do_nothing(_job: object) -> None:
-    """Stand in for the workers in a forked child, where there are none of the port's."""
+    """Stand in for the workers, which do not exist in a forked child."""

@@ -1,11 +1,11 @@
-"""An open port: its parts, put together. Both faces have one, and add only how they wait.
+"""An open port, put together from its parts. Each face has one, and adds only how it waits.
 
 | part | owns |
 |---|---|
-| `lifecycle` | the state, who uses the backend, the one close |
-| `transport` | the backend, and the attempts on it |
-| `pushback` | what was read and not handed over |
-| here | the settings in force, and the byte counts |
+| `lifecycle` | the state, the calls that use the backend, the one close |
+| `transport` | the backend, and the attempts to read and write |
+| `pushback` | what was read and not handed to a caller yet |
+| this module | the settings in force, and the byte counts |
 
 What the operations do is in `operations`, which owns nothing.
 """
@@ -34,21 +34,21 @@ class OpenPort:
     """One open port, for one of the two faces.
 
     Args:
-        backend: Open, and from now on the port's own.
-        config: What it was opened with.
+        backend: An open backend; from now on it belongs to the port.
+        config: The settings that it was opened with.
         port_info: What discovery knows about the device.
         self_waiting: Makes the transport for an `AsyncSerialBackend`.
 
     Raises:
         SerialClosedError: *backend* is not open.
-        TypeError: *backend* declares a kind that there is not.
+        TypeError: *backend* declares an unknown kind.
 
     Attributes:
         path: The path that was opened.
         config: The settings in force.
         chunk_size: The most bytes that a single read takes.
-        bytes_sent: What the kernel took.
-        bytes_received: What was handed to callers.
+        bytes_sent: How many bytes the kernel has taken.
+        bytes_received: How many bytes were handed to callers.
     """
 
     __slots__ = (
@@ -80,11 +80,11 @@ class OpenPort:
         self.lifecycle = Lifecycle(self.transport, self.path)
 
     def adopt(self, config: "SerialConfig") -> None:
-        """Take up settings that the driver has."""
+        """Note settings that the driver has applied."""
         self.config = config
         self.chunk_size = config.read_chunk_size
 
-    # The attempts as the settings want them at that moment: a wait may outlast them.
+    # A wait may outlast the settings, so these look up the transport's attempt each time.
 
     def read(self, size: int) -> bytes | None:
         """Attempt to read."""
@@ -94,7 +94,7 @@ class OpenPort:
         """Attempt to read into *buffer*."""
         return self.transport.read_into(buffer)
 
-    # What can be asked in every state
+    # Available in every state
 
     @property
     def capabilities(self) -> "SerialCapabilities":
@@ -104,20 +104,20 @@ class OpenPort:
     @property
     def statistics(self) -> "PortStatistics":
         """The byte counts so far."""
-        from anyserial.capabilities import PortStatistics  # noqa: PLC0415  # seldom needed, slow to create
+        from anyserial.capabilities import PortStatistics  # noqa: PLC0415  # rarely needed, slow to create
 
         return PortStatistics(bytes_sent=self.bytes_sent, bytes_received=self.bytes_received)
 
     @property
     def is_readable(self) -> bool:
-        """Whether a receive may have something: in a port whose device is gone, what was pushed back."""
+        """Whether a receive may return bytes; once the device is gone, only bytes that were pushed back."""
         state = self.lifecycle.state
         return state == OPEN or (state == DISCONNECTED and bool(self.pushback))
 
     # What cannot block
 
     def input_waiting(self) -> int:
-        """Return how many received bytes can be had without waiting."""
+        """Return how many received bytes a receive can return without waiting."""
         pushed_back = len(self.pushback)
         try:
             return pushed_back + self._query(self.transport.input_waiting)
@@ -133,7 +133,7 @@ class OpenPort:
     def _query[T](self, query: "Callable[[], T]") -> T:
         lifecycle = self.lifecycle
         ticket = object()
-        # Left twice, since the first leaving may be interrupted; what is called there is all of C.
+        # The call leaves twice, because the first time may be interrupted. It calls only functions of C there.
         try:
             try:
                 lifecycle.enter(ticket, None)
@@ -151,7 +151,7 @@ class OpenPort:
             raise
 
     def unplug(self, cause: BaseException) -> None:
-        """Note that the device is gone; what the backend still holds of its bytes can be received."""
+        """Note that the device is gone; bytes that the backend still holds can be received afterwards."""
         if self.lifecycle.state == OPEN:
             self._salvage()
         self.lifecycle.unplug(cause)
@@ -160,7 +160,7 @@ class OpenPort:
         ticket = object()
         turns = self.lifecycle.turns
         try:
-            # A receive that is under way finds them itself.
+            # A receive that is under way finds the bytes itself.
             if turns.setdefault(RECEIVER, ticket) is ticket:
                 with suppress(SerialError):
                     while self.transport.read_onto(self.pushback.items, self.chunk_size):
@@ -175,7 +175,7 @@ class OpenPort:
             raise self.lifecycle.refusal()
 
     def has_input(self) -> bool:
-        """Return whether the kernel still holds bytes; they come before the disconnect."""
+        """Return whether the kernel still holds bytes; a receive returns them before the disconnect."""
         try:
             return bool(self.transport.input_waiting())
         except SerialError:

@@ -1,8 +1,8 @@
 """What the operations of a port do, as steps: generators that yield a pause in seconds, or a call.
 
-Each is written once, for both faces and for both kinds of backends. Nothing is owned here: how steps
-are carried out and undone is `engine`'s, who may use the port when is `lifecycle`'s, and how one waits
-is each face's.
+Each operation is written once, for both faces and for both kinds of backends. This module owns nothing:
+`engine` carries steps out and undoes them, `lifecycle` says when a call may use the port, and each face
+adds how it waits.
 """
 
 import time
@@ -44,13 +44,13 @@ def configure(port: "OpenPort", config: "SerialConfig") -> "Steps[None]":
 
 
 def reset_input(port: "OpenPort") -> "Steps[None]":
-    """Throw away what was received and not read yet."""
+    """Discard input that was not read yet."""
     yield Call(port.transport.backend.reset_input_buffer)
     port.pushback.clear()
 
 
 def reset_output(port: "OpenPort") -> "Steps[None]":
-    """Throw away what was sent and has not left yet."""
+    """Discard output that has not left yet."""
     yield Call(port.transport.backend.reset_output_buffer)
 
 
@@ -67,7 +67,8 @@ def drain_exact(port: "OpenPort") -> "Steps[None]":
 def send_break(port: "OpenPort", duration: float) -> "Steps[None]":
     """Hold the break for *duration* seconds and release it, whatever happens meanwhile."""
     check_seconds("duration", duration)
-    # Linux lets output leave before it begins a break (tty_ioctl, TIOCSBRK), and nothing interrupts it there.
+    # Linux waits for queued output before it begins a break (tty_ioctl, TIOCSBRK), and that wait cannot be
+    # interrupted.
     yield from _let_output_leave(port)
     release = partial(port.transport.backend.set_break, False)  # a backend's break is on or off
     yield Call(partial(port.transport.backend.set_break, True), undo=release)

@@ -1,13 +1,13 @@
-"""What was read from the driver and not handed to a caller yet, in the order of the line.
+"""Bytes that were read from the driver and not handed to a caller yet, in the order of the line.
 
-That is rare, but it must not be lost: bytes read for a receive that was cancelled or interrupted
-before it had them, what a search for a delimiter read too far, and what follows a mark of a line
-error in the same read. They lead the next receive.
+There are three kinds: bytes read for a receive that was cancelled or interrupted before it had them,
+bytes after the delimiter that a caller searched for, and bytes after the mark of a line error in the same
+read. All of them lead the next receive; none may be lost.
 
-The items are a plain list that is exchanged as a whole: storing it is one atomic step, so that an
-interruption finds the bytes either here or with the caller, and never in both places or in none.
+The items are a plain list that is replaced as a whole. Storing it is one atomic step, so an interruption
+finds the bytes either here or with the caller, and never in both places or in neither.
 
-Not here: what a mark looks like (the backend's), and who may receive (`lifecycle`).
+The backend knows what a mark looks like, and `lifecycle` says which call may receive; neither is known here.
 """
 
 from typing import TYPE_CHECKING
@@ -23,10 +23,10 @@ __all__ = ("Pushback",)
 class Pushback:
     """A queue of bytes and line errors. True while it holds anything.
 
-    One call at a time takes from it or gives back. Any thread may clear it.
+    One call at a time takes from the queue or gives back to it. Any thread may clear it.
 
     Attributes:
-        items: The queue; none of its bytes are empty.
+        items: The queue; it holds no empty bytes.
     """
 
     __slots__ = ("items",)
@@ -38,26 +38,26 @@ class Pushback:
         return bool(self.items)
 
     def __len__(self) -> int:
-        """Return the count of bytes; line errors count nothing."""
+        """Return how many bytes are queued; line errors are not counted."""
         return sum(len(item) for item in self.items if isinstance(item, bytes))
 
     def extend(self, items: "Sequence[bytes | LineError]") -> None:
-        """Append what was read later."""
+        """Append what was read after the queued items."""
         self.items.extend(items)
 
     def give_back(self, item: "bytes | LineError") -> None:
-        """Put back in front what was read earlier."""
+        """Put an item that was read before the others back in front."""
         self.items.insert(0, item)
 
     def first(self, size: int) -> "tuple[bytes, list[bytes | LineError]]":
-        """Look at the front.
+        """Return bytes from the front without taking them.
 
         Returns:
-            1..*size* bytes, and what `items` is without them: storing that takes them.
+            1..*size* bytes, and a list of the items without them. To take the bytes, store it as `items`.
 
         Raises:
             LineError: The line was damaged before the next byte; it is reported once.
-            IndexError: There is nothing.
+            IndexError: The queue is empty.
         """
         items = self.items
         item = items[0]
@@ -81,5 +81,5 @@ class Pushback:
         return len(data)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Discard everything."""
         self.items = []

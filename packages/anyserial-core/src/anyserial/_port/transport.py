@@ -1,12 +1,12 @@
-"""One interface inside for the two backend contracts: how a port reaches its device.
+"""One internal interface for the two backend contracts: how a port reaches its device.
 
-Which of the two it is, the backend declares (`SerialBackend.kind`), and it is asked once, when the
-port is made: `transport_for`. A `DescriptorTransport` makes attempts (read, write) that never
-wait; what may block are calls for a worker. A `SelfWaitingTransport` has no attempts that could
-succeed, and its calls return awaitables; a port waits in the backend itself then.
+The backend declares which contract it follows (`SerialBackend.kind`). `transport_for` asks it once, when
+the port is made. A `DescriptorTransport` makes attempts (read, write) that never wait, and hands what may
+block to a worker. A `SelfWaitingTransport` has no attempts that could succeed, and its calls return
+awaitables, because such a backend waits by itself.
 
 Operations that differ between the kinds (drain) are here, as steps; all others are in `operations`.
-Not here: waiting, and who may do what when (`lifecycle`).
+Waiting does not belong here, nor which call may use the port when (see `lifecycle`).
 """
 
 from _thread import allocate_lock
@@ -48,12 +48,15 @@ LIVENESS_INTERVAL: Final = 0.02  # seconds: an unplug is noticed at least this o
 def waits_itself(backend: "SerialBackend | AsyncSerialBackend") -> "TypeIs[AsyncSerialBackend]":
     """Return whether *backend* is an `AsyncSerialBackend`.
 
-    It says so itself. For one written before there was anything to say, its `open` does: a
-    coroutine function belongs to an `AsyncSerialBackend`.
+    The backend declares it (`kind`). A backend written before `kind` existed is an `AsyncSerialBackend` if
+    its `open` is a coroutine function.
+
+    Raises:
+        TypeError: It declares an unknown kind.
     """
     kind: object = getattr(backend, "kind", None)
     if kind is None:
-        from inspect import iscoroutinefunction  # noqa: PLC0415  # for backends that declare nothing
+        from inspect import iscoroutinefunction  # noqa: PLC0415  # only for backends without a kind
 
         return iscoroutinefunction(backend.open)
     if kind not in ("descriptor", "self-waiting"):
@@ -70,11 +73,11 @@ def transport_for(
     config: "SerialConfig",
     self_waiting: "Callable[[AsyncSerialBackend], SelfWaitingTransport]",
 ) -> "Transport":
-    """Return the transport for an open backend, made by *self_waiting* for an `AsyncSerialBackend`.
+    """Return the transport for an open backend; *self_waiting* makes it for an `AsyncSerialBackend`.
 
     Raises:
-        SerialClosedError: It is not open.
-        TypeError: It declares a kind that there is not.
+        SerialClosedError: *backend* is not open.
+        TypeError: *backend* declares an unknown kind.
     """
     if not backend.is_open:
         raise closed_error(backend.path or None)
@@ -92,12 +95,12 @@ class DescriptorTransport:
         self.backend: Final = backend
         self._line_errors = config.line_errors
         self._pushback = pushback
-        # Workers alone take it: no signal handler runs there.
+        # Only workers take it, and no signal handler runs there.
         self._settings = allocate_lock()
         self.read: Callable[[int], bytes | None] = backend.read
         self.read_into: Callable[[memoryview], int | None] = backend.read_into
         self.write: Callable[[bytes | memoryview], int | None] = backend.write
-        # What a backend may leave out is asked for here and nowhere else.
+        # The only place that asks for what a backend may leave out.
         self._read_onto: Callable[[Items, int], bool] = getattr(backend, "read_onto", self._read_then_append)
         self.write_onto: Callable[[list[int], bytes | memoryview], bool] = getattr(
             backend, "write_onto", self._write_then_append
@@ -112,7 +115,7 @@ class DescriptorTransport:
         self.take_up_settings()
 
     def take_up_settings(self) -> None:
-        """Bind the attempts as the settings in force want them."""
+        """Bind the attempts that fit the settings in force."""
         backend = self.backend
         if (decode := backend.line_decoder) is None:
             self.read, self.read_into, self.read_onto = backend.read, backend.read_into, self._read_onto
@@ -167,12 +170,12 @@ class DescriptorTransport:
     def configure(self, config: "SerialConfig", adopt: "Callable[[], None]") -> Call:
         """See `Transport`."""
 
-        # All of it in the worker, so that a configure whose caller gave up ends in a known state.
+        # All of it happens in the worker, so that a configure ends in a known state even if its caller gave up.
         def apply() -> None:
             try:
                 if config.line_errors is not self._line_errors:
-                    # Bytes are marked, or not, from some moment during the change: until the decoder that knows
-                    # it is taken up, there is nothing to read.
+                    # At an unknown moment during the change, the driver begins or stops marking bytes. So reads find
+                    # nothing until the decoder for both kinds is in place.
                     self.read, self.read_into, self.read_onto = _nothing, _nothing, _nothing_onto
                     self.readers = None
                 self.backend.configure(config)
@@ -191,7 +194,7 @@ class DescriptorTransport:
             yield Call(self.backend.drain)
             return
         while left:
-            # Ten bits a character; looked at often enough to notice an unplug.
+            # Ten bits a character; short enough to notice an unplug.
             yield min(max(left * 10 / baudrate, 0.0005), LIVENESS_INTERVAL)
             left = self.backend.output_waiting()
 
@@ -208,7 +211,7 @@ class DescriptorTransport:
         yield Call(self.backend.drain)
 
     def on_worker(self, function: "Callable[[], Any]") -> "OnWorker":
-        """See `Transport`: nothing interrupts a driver."""
+        """See `Transport`: a driver call cannot be ended early."""
         return function, None
 
     def look_at_lines(self, *, counting: bool) -> Call:
@@ -247,13 +250,13 @@ class DescriptorTransport:
 
 
 class DirectCalls:
-    """What a backend may offer as ``direct_calls``: the system calls behind its `read` and `write`, as calls of C.
+    """What a backend may offer as ``direct_calls``: the system calls behind its `read` and `write`, as functions of C.
 
     Args:
-        read: Takes the descriptor and a count, as `os.read`.
-        write: Takes the descriptor and data, as `os.write`.
-        read_limit: The most that one read is asked for.
-        error: Returns the SerialError that an OSError of one of them means; does not block.
+        read: Takes the descriptor and a count, like `os.read`.
+        write: Takes the descriptor and data, like `os.write`.
+        read_limit: The most bytes to ask one read for.
+        error: Returns the SerialError for an OSError of either call; does not block.
     """
 
     __slots__ = ("error", "read", "read_limit", "write")
@@ -272,7 +275,7 @@ class DirectCalls:
 
 
 class _Readers(dict[int, "Iterator[bytes]"]):
-    """Iterators by the count that is asked for, each made when it is first needed."""
+    """Iterators, keyed by the count that is asked for; each is made when it is first needed."""
 
     def __init__(self, system: DirectCalls, fd: int) -> None:
         super().__init__()
@@ -329,7 +332,7 @@ class _MarkedReader:
 
 
 class SelfWaitingTransport:
-    """An `AsyncSerialBackend`: it waits by itself, so an attempt never finds anything."""
+    """An `AsyncSerialBackend`: the backend waits by itself, so an attempt never finds anything."""
 
     has_descriptor = False
 
@@ -346,7 +349,7 @@ class SelfWaitingTransport:
         self._settings: tuple[object, anyio.Lock] | None = None
 
     def read_failed(self, error: OSError) -> None:
-        """See `Transport`: there is no step that could fail."""
+        """See `Transport`; there is no step that could fail."""
 
     write_failed = read_failed
 
@@ -389,7 +392,7 @@ class SelfWaitingTransport:
         from anyserial._readiness import native_token  # noqa: PLC0415
 
         async def apply() -> None:
-            # A lock is one event loop's; a port that is in use has not left its own.
+            # A lock belongs to one event loop, and a port changes its event loop only while it is not in use.
             loop = native_token()
             if self._settings is None or self._settings[0] is not loop:
                 self._settings = loop, Lock()
@@ -420,7 +423,7 @@ class SelfWaitingTransport:
         return Call(look)
 
     def discard_output(self) -> None:
-        """See `Transport`; `aclose` of the backend sees to that."""
+        """See `Transport`; the backend's `aclose` does that."""
 
     def on_worker(self, function: "Callable[[], Any]") -> "OnWorker":
         """See `Transport`; the blocking face has a transport of its own for this."""
@@ -435,7 +438,7 @@ def _line_counts(counters: "LineCounters") -> tuple[int, ...]:
 
 
 def _nothing(_argument: object) -> None:
-    """Stand in for an attempt: there is never anything yet."""
+    """Stand in for an attempt that never finds anything."""
 
 
 def _nothing_onto(_items: object, _argument: object) -> bool:

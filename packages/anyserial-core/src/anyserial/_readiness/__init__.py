@@ -1,8 +1,8 @@
 """How a task waits: one module for each kind of event loop, behind two small interfaces.
 
-A `Waiter` belongs to one open port in one event loop and waits for its descriptor; a
-`Signal` is set from any thread, and wakes one task. Nothing here knows what is
-read or written, or what a port is.
+A `Waiter` belongs to one open port in one event loop, and waits for the port's descriptor. A
+`Signal` is set from any thread and wakes one task. What is read or written, and what a port
+is, is not known here.
 """
 
 import sys
@@ -19,7 +19,7 @@ __all__ = ("NOWHERE", "checkpoint", "checkpoint_if_cancelled", "native_token", "
 
 
 class _Nowhere:
-    """The waiter of a port that nobody has used yet: of no event loop, so that it is never waited with."""
+    """The waiter of a port that was not used yet. It belongs to no event loop, so no call waits with it."""
 
     home: object = object()
     is_dead = True
@@ -39,10 +39,10 @@ _uninterrupted: list[Any] = []
 
 
 def uninterrupted[F: "Callable[..., object]"](function: F) -> F:
-    """Have Ctrl-C wait until *function* awaits something, where the event loop can do that (trio).
+    """Delay Ctrl-C until *function* awaits something, where the event loop can do that (trio).
 
-    A KeyboardInterrupt in the middle of a call would leave half of its bookkeeping done. asyncio cancels
-    the main task instead, which comes at an await as it is. Costs a call nothing.
+    A KeyboardInterrupt in the middle of a call would leave its bookkeeping half done. asyncio cancels the
+    main task instead, and a cancellation only arrives at an await. This costs a call nothing.
     """
     _uninterrupted.append(function)
     if (trio_ := sys.modules.get("anyserial._readiness.trio")) is not None:
@@ -56,7 +56,7 @@ def native_token() -> object:
     Raises:
         UnsupportedAsyncBackendError: No event loop that AnyIO knows is running.
     """
-    import anyio.lowlevel  # noqa: PLC0415  # slow to import, and needed in an event loop only
+    import anyio.lowlevel  # noqa: PLC0415  # slow to import, and only needed in an event loop
 
     try:
         return anyio.lowlevel.current_token().native_token
@@ -67,7 +67,7 @@ def native_token() -> object:
 
 
 def _trio_for(token: object) -> Any:
-    """Return the module for trio if *token* is trio's, else None."""
+    """Return the module for trio if *token* belongs to trio, else None."""
     if type(token).__module__.partition(".")[0] != "trio":
         return None
     from anyserial._readiness import trio as trio_  # noqa: PLC0415  # trio is optional

@@ -1,4 +1,4 @@
-"""The two interfaces between a port and the event loop it waits in; for the type checkers only.
+"""The interfaces between a port and the event loop that it waits in; only for type checkers.
 
 No code belongs here.
 """
@@ -14,7 +14,7 @@ __all__ = ("Signal", "Waiter", "Watch")
 
 
 class Signal(Protocol):
-    """A thread's way to wake a task, once."""
+    """Lets any thread wake a task, once."""
 
     def notify(self) -> None:
         """Wake the task. Callable from any thread; does nothing once the event loop is gone."""
@@ -26,28 +26,28 @@ class Signal(Protocol):
 
 
 class Watch(Protocol):
-    """What a waiter tells its port. It must not keep the port alive."""
+    """The port, as its waiter sees it. It must not keep the port alive."""
 
     def on_idle(self) -> None:
-        """Look at the port: the descriptor became readable or broke while nobody waited."""
+        """Check the port: the descriptor became readable or broke while no task waited."""
         ...
 
     def on_release(self) -> None:
-        """Close the descriptor if you like: the waiter will never use it again. Called once, on any thread."""
+        """Note that the waiter will never use the descriptor again. Called once, on any thread."""
         ...
 
 
 class Waiter(Protocol):
-    """One port's waiting in one event loop; used on that loop's thread only, but for `wake` and `share`."""
+    """One port's waiting in one event loop; used only on that loop's thread, except `wake` and `share`."""
 
     is_event_loop: bool
-    """True: the descriptor is let go of only when the event loop comes round."""
+    """True: the descriptor is released only when the event loop next runs."""
 
     attempt_first: bool
-    """Whether a read is likely to succeed at once, so that trying beats waiting."""
+    """Whether a read is likely to succeed at once, so that trying is cheaper than waiting."""
 
     scopes: "set[anyio.CancelScope]"
-    """The operations that wait in this event loop for something else than the descriptor; `wake` cancels them."""
+    """Scopes of the operations that wait in this event loop, but not for the descriptor; `wake` cancels them."""
 
     @property
     def home(self) -> object:
@@ -59,27 +59,27 @@ class Waiter(Protocol):
         ...
 
     def read[A, T](self, attempt: "Callable[[A], T | None]", argument: A) -> "Awaitable[T]":
-        """Wait until ``attempt(argument)`` returns something else than None, and return that.
+        """Wait until ``attempt(argument)`` returns a value that is not None, and return that.
 
         The attempt is made as soon as the descriptor is readable, which may be before
-        the waiting task runs: after a cancellation `reclaim` has what it gave.
+        the waiting task runs. After a cancellation, `reclaim` returns what it gave.
         Raises anyio.ClosedResourceError when `wake` is called meanwhile.
         """
         ...
 
     def write[A, T](self, attempt: "Callable[[A], T | None]", argument: A) -> "Awaitable[T]":
-        """The same for a descriptor that becomes writable; `reclaim_write` after a cancellation."""
+        """As `read`, for a descriptor that becomes writable; call `reclaim_write` after a cancellation."""
         ...
 
     def reclaim(self) -> Any:
-        """End a read whose task was cancelled; return what it had got, or None.
+        """End a read whose task was cancelled; return the result of its attempt, or None.
 
-        If the attempt raised an exception, that is returned.
+        If the attempt raised an exception, that exception is returned.
         """
         ...
 
     def reclaim_write(self) -> Any:
-        """End a write whose task was cancelled; return what it had got, or None."""
+        """End a write whose task was cancelled; return the result of its attempt, or None."""
         ...
 
     async def checkpoint(self) -> None:
@@ -91,19 +91,19 @@ class Waiter(Protocol):
         ...
 
     def wake(self) -> None:
-        """Let go of the descriptor and wake everything that waits here, for good; from any thread, and twice.
+        """Release the descriptor for good and wake everything that waits here; from any thread, any number of times.
 
-        `on_release` of the waiter's `Watch` is called once this is done in the waiter's own event loop:
-        until then the descriptor must stay open.
+        Once this is done in the waiter's own event loop, `on_release` of the waiter's `Watch` is called.
+        The descriptor must stay open until then.
         """
         ...
 
     def share(self) -> None:
-        """Keep no registration from one wait to the next: the caller may register the descriptor too."""
+        """Keep no registration from one wait to the next, because the caller may register the descriptor too."""
         ...
 
     def disown(self) -> None:
-        """Forget the descriptor without touching it or the event loop: this is a forked child."""
+        """Forget the descriptor without touching it or the event loop, because this is a forked child."""
         ...
 
     @property

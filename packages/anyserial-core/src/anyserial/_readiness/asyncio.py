@@ -1,21 +1,21 @@
 """Waiting in asyncio and uvloop: a registration that stays.
 
-Theory of operation. A per-call ``wait_readable`` registers and unregisters the
-descriptor around every read: two ``epoll_ctl`` and a handful of allocations. Here
-the reader stays registered from one receive to the next, and the read is made in the
-readiness callback itself, so that the task wakes with its data. Nothing is read
-ahead: when the callback fires and nobody waits, the registration is dropped (a level-
-triggered loop would spin otherwise) and `attempt_first` tells the next receive that
-data is there. Thereafter receives succeed at once and no registration is needed,
-until one finds nothing and registers again. A steady request/response exchange so
-makes no ``epoll_ctl`` at all.
+Theory of operation. A ``wait_readable`` for every call registers and unregisters the
+descriptor around every read: two ``epoll_ctl`` calls and a handful of allocations. Here
+the reader stays registered from one receive to the next, and the readiness callback itself
+makes the read, so the task wakes with its data. A steady request/response exchange makes no
+``epoll_ctl`` call at all.
 
-A task may be cancelled after the callback has read for it and before it wakes. The
-future keeps the data; `reclaim` hands it back, and the port puts it in
-front of the next receive.
+Nothing is read ahead. When the callback fires and no task waits, the registration is dropped,
+because a level-triggered loop would spin otherwise, and `attempt_first` tells the next receive
+that data has arrived. From then on receives succeed at once and need no registration, until a
+receive finds nothing and registers again.
 
-The loop's callbacks hold the waiter weakly, so that a registration does not keep a
-forgotten port alive. What is read or written is not known here.
+A task may be cancelled after the callback has read for it and before it wakes. The future
+keeps the data, `reclaim` hands it back, and the port puts it in front of the next receive.
+
+The loop's callbacks hold the waiter weakly, so a registration does not keep a forgotten port
+alive. What is read or written is not known here.
 """
 
 import asyncio
@@ -37,18 +37,19 @@ if TYPE_CHECKING:
 __all__ = ("AsyncioSignal", "AsyncioWaiter", "has_readers")
 
 
-# Returns None outside a loop, where get_running_loop raises; it is exported, and all of C.
+# Returns None outside a loop, where get_running_loop raises. asyncio exports it, and it is a function of C.
 _running_loop = asyncio._get_running_loop  # noqa: SLF001
-_GONE = object()  # no loop is it, so that the next call looks at the port's state
+_GONE = object()  # equals no loop, so the next call looks at the port's state
 _current_task: "Callable[[], object]" = asyncio.current_task
 
 
 def _deadline_function(backend: Any) -> "Callable[[], float]":
     """Return a function that returns the task's deadline: -inf if an AnyIO scope has cancelled it.
 
-    AnyIO's own takes 5,400 instructions for a task without cancel scopes, a tenth of a whole
-    round trip: it raises and catches a KeyError. So a task that is not in AnyIO's table of
-    tasks with scopes is recognized first, if that table is where AnyIO 4 has it.
+    AnyIO's own function takes 5,400 instructions for a task without cancel scopes, a tenth of a
+    round trip, because it raises and catches a KeyError. So this function first looks whether the
+    task is in AnyIO's table of tasks with scopes. If that table is not where AnyIO 4 has it, AnyIO's
+    own function is used.
     """
     public: Callable[[], float] = backend.current_effective_deadline
     module = sys.modules[backend.__module__]
@@ -87,8 +88,8 @@ def _finds_scopes(find: "Callable[[object], Any]") -> bool:
 def has_readers(fd: int) -> bool:
     """Return whether the running loop can watch descriptors itself.
 
-    A proactor loop cannot, and some loops have the method and raise NotImplementedError (Qt's
-    QtAsyncio), so one that is not known is asked by trying.
+    A proactor loop cannot. Some loops have the method and raise NotImplementedError (Qt's
+    QtAsyncio), so a loop that is not known is asked by trying.
     """
     loop = asyncio.get_running_loop()
     if type(loop).__module__.partition(".")[0] in {"asyncio", "uvloop"}:
@@ -112,7 +113,7 @@ class AsyncioSignal:
 
     def notify(self) -> None:
         """Wake the task, from any thread."""
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        with suppress(RuntimeError):  # the loop is closed, so no task waits any more
             self._loop.call_soon_threadsafe(_settle, self._future)
 
     async def wait(self) -> None:
@@ -164,16 +165,16 @@ class _Direction:
         self._registered = False
         self._detached = False
         self._is_shared = False
-        # What both loops' create_future does, less a frame.
+        # What create_future of both loops does, without its frame.
         self._new_future: Callable[[], asyncio.Future[Any]] = partial(asyncio.Future, loop=loop)
         self._future: asyncio.Future[Any] | None = None
         self._attempt: Callable[[Any], Any] | None = None
         self._argument: Any = None
 
     def wait(self, attempt: "Callable[[Any], Any]", argument: Any) -> "asyncio.Future[Any]":
-        """Return a future of what *attempt* gives once it gives something."""
+        """Return a future of the first result of *attempt* that is not None."""
         if _current_task() is None:
-            # In a callback of this loop, which is where the tasks of a trio guest run.
+            # This is a callback of the loop, and the tasks of a trio guest run in callbacks.
             raise anyio.BusyResourceError("using (from another event loop)")
         self._future = future = self._new_future()
         self._attempt = attempt
@@ -181,7 +182,7 @@ class _Direction:
         self.attempt_first = False
         if not self._registered:
             if self._detached:
-                # Closed after the last wait was over and before its task ran on: nobody would wake this one.
+                # Closed between the end of the last wait and its task's run: nothing would wake this wait.
                 raise anyio.ClosedResourceError
             self._add(self._fd, self._fire, weakref.ref(self), self._remove, self._fd)
             self._registered = True
@@ -189,7 +190,7 @@ class _Direction:
 
     @staticmethod
     def _fire(reference: "weakref.ref[_Direction]", remove: "Callable[[int], bool]", fd: int) -> None:
-        """Make the attempt of the task that waits. The loop's callback."""
+        """Make the attempt for the task that waits; the loop's callback."""
         self = reference()
         if self is None:
             remove(fd)
@@ -203,7 +204,7 @@ class _Direction:
             return
         future = self._future
         if future is None or future.done():
-            return  # cancelled; its task has not run yet
+            return  # cancelled, and its task has not run yet
         try:
             result = attempt(self._argument)
         except BaseException as exc:  # noqa: BLE001  # it belongs to the task that waits
@@ -211,14 +212,14 @@ class _Direction:
             future.set_exception(exc)
         else:
             if result is not None:
-                # The buffer too: its owner may want to resize it, which nobody can while it is exported.
+                # The buffer too: while it is exported, its owner cannot resize it.
                 self._attempt = self._argument = None
                 future.set_result(result)
         if self._is_shared:
             self._drop()
 
     def reclaim(self) -> Any:
-        """End a wait whose task was cancelled; return what the attempt had given, or raised."""
+        """End a wait whose task was cancelled; return what the attempt returned or raised, or None."""
         future, self._future = self._future, None
         self._attempt = self._argument = None
         if self._is_shared:
@@ -240,7 +241,7 @@ class _Direction:
             self._remove(self._fd)
 
     def disown(self) -> None:
-        """Forget the registration without touching the event loop, which is closed, or the parent process's."""
+        """Forget the registration without touching the event loop: it is closed, or belongs to the parent process."""
         self._registered = False
         self._detached = True
 
@@ -257,7 +258,7 @@ class _Direction:
 
 
 class _Release:
-    """The letting go of one waiter, in its own event loop; also if that loop drops it unheard."""
+    """Releases one waiter in its own event loop, or when that loop discards this callback without calling it."""
 
     __slots__ = ("_waiter",)
 
@@ -276,7 +277,7 @@ class _Release:
 
 
 class AsyncioWaiter(_Direction):
-    """The `Waiter` of one port in one asyncio or uvloop event loop: its reading, and on demand its writing."""
+    """The `Waiter` of one port in one asyncio or uvloop event loop. Writing is set up when it is first needed."""
 
     is_event_loop = True
 
@@ -341,7 +342,7 @@ class AsyncioWaiter(_Direction):
         if self._released:
             return
         if loop.is_closed():
-            self.forget()  # its selector is gone, and the registrations with it
+            self.forget()  # the selector is gone, and the registrations with it
         elif _running_loop() is loop or not loop.is_running():
             self.let_go()
         else:
@@ -350,7 +351,7 @@ class AsyncioWaiter(_Direction):
                 loop.call_soon_threadsafe(_Release(self))
 
     def let_go(self) -> None:
-        """Do what `wake` is for; in the event loop, or while it does not run."""
+        """Carry out `wake`, in the event loop or while the loop does not run."""
         self.interrupt()
         if self._output is not None:
             self._output.interrupt()
@@ -362,7 +363,7 @@ class AsyncioWaiter(_Direction):
         self.released()
 
     def forget(self) -> None:
-        """Do it without the event loop, which is gone."""
+        """Carry out `wake` without the event loop, which is closed."""
         _Direction.disown(self)
         if self._output is not None:
             self._output.disown()
@@ -376,4 +377,4 @@ class AsyncioWaiter(_Direction):
 
 
 def _ignore() -> None:
-    """Take no notice: a descriptor that stays writable says nothing."""
+    """Do nothing: that a descriptor stays writable is no news."""

@@ -1,4 +1,4 @@
-"""Waiting in a backend that does its own: the `Waiter` of an `AsyncSerialBackend`.
+"""Waiting in a backend that does its own waiting: the `Waiter` of an `AsyncSerialBackend`.
 
 What is read or written is not known here.
 """
@@ -25,8 +25,8 @@ _CALLS_IN_A_ROW = 32  # before other tasks get their turn
 class OwnWaiter:
     """Turns attempts and waits into the backend's own `receive` and `send`.
 
-    The backend says what a `receive` or `send` under way does when the port is closed;
-    here it is cancelled, so that it wakes whatever the backend does.
+    When the port is closed, a `receive` or `send` under way is cancelled, so that it wakes
+    whatever the backend does.
     """
 
     is_event_loop = True
@@ -72,7 +72,7 @@ class OwnWaiter:
         return await self._interruptible(self._backend.send, argument)
 
     async def _interruptible[T](self, call: "Callable[[Any], Awaitable[T]]", argument: Any) -> T:
-        # A backend need not let others run when it has something at once.
+        # A backend that has data at once need not let other tasks run.
         self._calls += 1
         if self._calls % _CALLS_IN_A_ROW:
             await anyio.lowlevel.checkpoint_if_cancelled()

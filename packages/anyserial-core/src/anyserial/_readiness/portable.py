@@ -1,9 +1,9 @@
-"""Waiting by AnyIO's own means, for event loops that watch no descriptors themselves.
+"""Waiting with AnyIO's own functions, for event loops that cannot watch descriptors.
 
-AnyIO then waits in a thread with a selector. That selector cannot watch one descriptor
-for reading and for writing at once (it loses track of which is registered, as of AnyIO
-4.16), so only reading waits on it. Output that does not fit is tried again after a
-pause, which is seldom needed and short. What is read or written is not known here.
+AnyIO then waits in a thread with a selector. As of AnyIO 4.16, that selector cannot watch
+one descriptor for reading and for writing at once, because it loses track of which is
+registered. So only reading waits on it. Output that the kernel does not take is tried again
+after a pause, which is short and rarely needed. What is read or written is not known here.
 """
 
 from _thread import start_new_thread
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 __all__ = ("GONE", "OnceReleased", "PortableWaiter", "call_in", "is_over", "running_loop")
 
-GONE = object()  # no event loop is it, so that the next call looks at the port's state
+GONE = object()  # equals no event loop, so the next call looks at the port's state
 FIRST_PAUSE = 0.001  # seconds between attempts to write; doubled each time
 LONGEST_PAUSE = 0.02
 
 
 class PortableWaiter:
-    """The `Waiter` of one port in whatever AnyIO runs on. Registers for every wait."""
+    """The `Waiter` of one port in any event loop that AnyIO supports. Registers for every wait."""
 
     is_event_loop = True
 
@@ -63,7 +63,7 @@ class PortableWaiter:
         """See `Waiter.read`."""
         while True:
             await anyio.wait_readable(self._fd)
-            # Detached after the wait was over and before the task ran: the number may be another file's.
+            # Detached between the end of the wait and the task's run: the number may be another file's now.
             if self._detached.is_set():
                 raise anyio.ClosedResourceError
             result = attempt(argument)
@@ -82,7 +82,7 @@ class PortableWaiter:
             pause = min(pause * 2, LONGEST_PAUSE)
 
     def reclaim(self) -> None:
-        """See `Waiter.reclaim`: the read is made by the task itself."""
+        """See `Waiter.reclaim`: the task itself makes the read, so nothing is left over."""
 
     reclaim_write = reclaim
 
@@ -112,7 +112,7 @@ class PortableWaiter:
 
 
 class OnceReleased:
-    """Tells the port, once, that a waiter will never use the descriptor again."""
+    """Tells the port, only once, that a waiter will never use the descriptor again."""
 
     __slots__ = ("_watch",)
 
@@ -121,7 +121,7 @@ class OnceReleased:
 
     @property
     def is_done(self) -> bool:
-        """Whether it has been told."""
+        """Whether the port has been told."""
         return self._watch is None
 
     def __call__(self) -> None:
@@ -148,7 +148,7 @@ def is_over(native_token: object) -> bool:
 
 
 def call_in(token: "EventLoopToken", function: "Callable[[], None]", then: "Callable[[], None]") -> None:
-    """Call *function* in an event loop, at once if the caller runs in it, and *then* when that is done.
+    """Call *function* in an event loop, then *then*. If the caller runs in that loop, both are called at once.
 
     If the event loop is gone, only *then* is called.
     """
@@ -166,5 +166,5 @@ def call_in(token: "EventLoopToken", function: "Callable[[], None]", then: "Call
             anyio.from_thread.run_sync(function, token=token)
         then()
 
-    # run_sync waits for the other loop, which must not hold up this thread.
+    # run_sync waits for the other loop, and this thread must not wait.
     start_new_thread(call, ())

@@ -21,7 +21,7 @@ __all__ = ("TrioSignal", "TrioWaiter", "protect")
 
 
 _WAITS_BETWEEN_ATTEMPTS = 32
-_GONE = object()  # no trio run is it, so that the next call looks at the port's state
+_GONE = object()  # equals no trio run, so the next call looks at the port's state
 
 
 class TrioSignal:
@@ -35,7 +35,7 @@ class TrioSignal:
 
     def notify(self) -> None:
         """Wake the task, from any thread."""
-        with suppress(trio.RunFinishedError):  # nobody waits any more
+        with suppress(trio.RunFinishedError):  # no task waits any more
             self._token.run_sync_soon(self._event.set)
 
     async def wait(self) -> None:
@@ -47,12 +47,17 @@ type _Shortcuts = "tuple[Callable[[], object], object, Callable[[], float], Call
 
 
 def _shortcuts(token: trio.lowlevel.TrioToken) -> _Shortcuts:
-    """Return what tells the caller's trio run, what it tells here, what tells the task's deadline, and what waits.
+    """Return four things that are used for every message.
 
-    trio's own ways are current_trio_token, three frames for a look at one attribute,
-    current_effective_deadline, which goes through all scopes, and wait_readable, a coroutine
-    around the one that waits: 8,000 instructions a message. What they look at first is
-    looked at directly, if it is where trio has it.
+    1. A function that returns the caller's trio run.
+    2. What that function returns here.
+    3. A function that returns the task's deadline.
+    4. The coroutine function that waits for a descriptor.
+
+    trio's public functions for these are current_trio_token (three frames to look at one attribute),
+    current_effective_deadline (which goes through all scopes) and wait_readable (a coroutine around the one
+    that waits). Together they take 8,000 instructions a message. So this module looks directly at what
+    they look at, and uses the public functions if trio does not have it there.
     """
     context: Any = getattr(sys.modules.get("trio._core._run"), "GLOBAL_RUN_CONTEXT", None)
     runner = getattr(context, "runner", None)
@@ -91,7 +96,7 @@ def _outside_of_a_task() -> anyio.BusyResourceError | None:
 
 
 def protect(functions: "list[Any]") -> None:
-    """Have Ctrl-C wait until one of *functions* awaits something; the list is emptied."""
+    """Delay Ctrl-C in each of *functions* until it awaits something; empties the list."""
     while functions:
         trio.lowlevel.enable_ki_protection(functions.pop())
 
@@ -99,10 +104,10 @@ def protect(functions: "list[Any]") -> None:
 class TrioWaiter:
     """The `Waiter` of one port in one trio run.
 
-    trio registers a descriptor for one wake-up at a time; nothing is registered between
-    calls. An attempt that succeeds costs much less than a wait, one that fails costs a
-    seventh of it for nothing. So a receive attempts first while that keeps succeeding,
-    then waits first, and looks every now and then whether attempts would succeed again.
+    trio registers a descriptor for one wake-up at a time, so nothing is registered between
+    calls. An attempt that succeeds costs much less than a wait; an attempt that fails costs a
+    seventh of a wait and gains nothing. So a receive attempts first as long as that succeeds.
+    After a failure receives wait first, and attempt now and then to see whether that succeeds again.
     """
 
     is_event_loop = True
@@ -136,7 +141,7 @@ class TrioWaiter:
 
     checkpoint = staticmethod(trio.lowlevel.checkpoint)
 
-    # As trio's own wait is, so that Ctrl-C does not come between its steps, nor between a read and its taking.
+    # Protected as trio's own wait is: Ctrl-C must not come between its steps, nor between a read and its return.
     @trio.lowlevel.enable_ki_protection
     async def read(self, attempt: "Callable[[Any], Any]", argument: Any) -> Any:
         """See `Waiter.read`."""
@@ -148,7 +153,7 @@ class TrioWaiter:
             while True:
                 await self._wait_readable(self._fd)
                 if self._detached:
-                    # After the wait was over and before the task ran: the number may be another file's.
+                    # Closed between the end of the wait and the task's run: the number may be another file's now.
                     raise anyio.ClosedResourceError
                 result = attempt(argument)
                 if result is not None:
@@ -174,7 +179,7 @@ class TrioWaiter:
             raise _outside_of_a_task() or exc from None
 
     def reclaim(self) -> None:
-        """See `Waiter.reclaim`: trio reads only once the task runs."""
+        """See `Waiter.reclaim`: trio reads only when the task runs, so nothing is left over."""
 
     reclaim_write = reclaim
 
@@ -223,4 +228,4 @@ class TrioWaiter:
 
 
 def _do_nothing() -> None:
-    """See whether the run takes a call at all."""
+    """Do nothing: only whether trio accepts the call matters."""
