@@ -47,13 +47,14 @@ def parts_for_freezers() -> tuple[object, ...]:  # pragma: no cover  # never cal
 
     PyInstaller, cx_Freeze, Nuitka and py2app decide what goes into a frozen program by the
     import statements in its modules, wherever they are, and do not see a name in a string.
-    They pass over what is not installed. The facades `anyserial.sync` and `anyserial.testing`
-    import their own parts and need no mention here.
+    They pass over what is not installed. The facade `anyserial.testing` imports its own part and
+    needs no mention here.
     """
     import anyserial_discovery  # noqa: PLC0415
     import anyserial_posix  # noqa: PLC0415
+    import anyserial_sync  # noqa: PLC0415
 
     # AnyIO loads this by name, and cx_Freeze, unlike PyInstaller, brings only its backend for asyncio.
     from anyio._backends import _trio  # noqa: PLC0415
 
-    return _trio, anyserial_discovery, anyserial_posix
+    return _trio, anyserial_discovery, anyserial_posix, anyserial_sync

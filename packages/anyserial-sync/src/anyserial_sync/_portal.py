@@ -4,7 +4,9 @@ All ports that need the portal share it, and it runs only while one of them is o
 with a descriptor do not use it.
 """
 
+from contextlib import suppress
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, Any, cast, override
 
 from anyserial._spi import OpenPort, SelfWaitingTransport
@@ -162,6 +164,7 @@ class PortalTransport(SelfWaitingTransport):
     def __init__(self, backend: "AsyncSerialBackend") -> None:
         super().__init__(backend)
         self.portal = Portal()
+        self.patience = 1.0  # seconds that the backend's own close may take before it is cancelled
 
     @override
     def input_waiting(self) -> int:
@@ -190,8 +193,18 @@ class PortalTransport(SelfWaitingTransport):
 
     @override
     def close(self) -> None:
+        deadline = monotonic() + self.patience
         try:
-            self.portal.finish(self.backend.aclose)
+            with suppress(TimeoutError):
+                self.portal.run(
+                    self.backend.aclose,
+                    Bell(),
+                    deadline,
+                    check=lambda: None,
+                    what="the backend was not closed",
+                    path=self.backend.path,
+                    late=lambda _: None,
+                )
         finally:
             self.portal.close()
 

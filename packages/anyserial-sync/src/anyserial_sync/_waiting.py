@@ -84,7 +84,7 @@ class BlockingPort(Face):
         if isinstance(port.transport, SelfWaitingTransport):
             from anyserial_sync._portal import PortalWaits  # noqa: PLC0415  # few ports need it, and it is slow to import
 
-            self._waits = PortalWaits(port)
+            self._waits = PortalWaits(port, config.close_timeout)
         else:
             self._waits = _DescriptorWaits(port)
 

@@ -174,7 +174,8 @@ class Closing:
                 if self.linger and not self._hurried:  # otherwise, discarding is what the caller asked for
                     self.given_up = left
                 self.until = max(self.until, time.monotonic() + GRACE)
-                self._report(left)
+                if self.linger:
+                    self._report(left)
                 self._transport.discard_output()
 
     def _report(self, count: int) -> None:
