@@ -76,7 +76,7 @@ class Opening:
         self._given = backend is not None
         self._failed = False
         self._job: Job | None = None
-        self._lifecycle: Lifecycle | None = None
+        self._port: object = None
 
     @property
     def waits_itself(self) -> bool:
@@ -118,20 +118,20 @@ class Opening:
         Raises:
             BaseException: What the constructor raised; `give_up` is to be called then.
         """
-        # As calling the class does, but with the port at hand when its constructor fails.
+        # As calling the class does, but with the port at hand when its constructor fails, or is interrupted.
         port: Any = cls.__new__(cls)
-        try:
-            port.__init__(self.backend, self.config, port_info=self.info)
-        finally:
-            self._lifecycle = getattr(port, "_lifecycle", None)
+        self._port = port
+        port.__init__(self.backend, self.config, port_info=self.info)
         forking.forget(self)
         return cast("P", port)
 
     def give_up(self, notify: "Callable[[], object]") -> None:
         """Close what was opened, or will be, and call *notify* when that is over. A second time it does nothing new."""
-        if self._lifecycle is not None:
-            self._lifecycle.close()
-            self._lifecycle.closing.on_finish(notify)
+        lifecycle: Lifecycle | None = getattr(self._port, "_lifecycle", None)
+        if lifecycle is not None:
+            # It has the backend now: closing that directly, too, would close somebody else's descriptor.
+            lifecycle.close()
+            lifecycle.closing.on_finish(notify)
         elif self._job is not None:
             self._job.give_up(self._close, notify)
 
