@@ -6,6 +6,9 @@ import pytest
 from doc_blocks import Block, Kind, blocks, compiled, does_something, free_names, kind_of
 from source_tree import ROOT
 
+# What `pip install anyserial` does not bring.
+EXTRAS = re.compile(r"uvloop|\btrio\b|\bpyudev\b|\bimport serial\b")
+
 PAGE = """# A page
 
 ```python
@@ -88,6 +91,10 @@ def test_toml_is_toml() -> None:
 
 def test_no_page_has_python_in_a_form_that_is_not_run() -> None:
     assert [one.name for one in blocks("pycon", "py", "python3", "ipython")] == []
+
+
+def test_every_program_runs_after_a_plain_install() -> None:
+    assert [block.name for block in blocks("python") if EXTRAS.search(block.text)] == []
 
 
 def test_every_page_is_on_the_map() -> None:

@@ -1,5 +1,6 @@
 """The layout's rules on who may import whom, read from the source and seen in a fresh interpreter."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -11,6 +12,10 @@ PARTS = tuple(name for name in distributions() if name not in {CORE, METAPACKAGE
 PART_IMPORTS = {distributions()[name].import_name: name for name in PARTS}
 # Core's aliases re-export a part by explicit names; _parts.py imports one by name when it is needed.
 FACADES = frozenset({"anyserial.sync", "anyserial.testing"})
+# The one function that names parts in import statements, because programs that freeze an application
+# see no other mention. Nothing may call it.
+FOR_FREEZERS = ("anyserial._parts", "parts_for_freezers")
+REACHED_BY_NAME_ALONE = {"anyserial_discovery", "anyserial_posix"}
 NOT_ON_THE_IMPORT_PATH = ("anyio.streams.file", "ctypes", "importlib.metadata", *PART_IMPORTS)
 
 IMPORT_NAMES = {"pyserial": "serial"}
@@ -71,8 +76,38 @@ def test_core_imports_a_part_only_in_its_facades(module: Module) -> None:
     found = [entry for entry in imports(module) if entry.module.partition(".")[0] in {*PART_IMPORTS, "anyserial_cli"}]
     if module.name in FACADES:
         assert {entry.module.partition(".")[0] for entry in found} <= {module.name.replace(".", "_")}
+    elif module.name == FOR_FREEZERS[0]:
+        functions = (node for node in module.tree.body if isinstance(node, ast.FunctionDef))
+        (function,) = (node for node in functions if node.name == FOR_FREEZERS[1])
+        assert {entry.module for entry in found} == REACHED_BY_NAME_ALONE
+        inside = range(function.lineno, (function.end_lineno or 0) + 1)
+        assert [entry for entry in found if entry.line not in inside] == []
     else:
         assert [entry for entry in found if not entry.typing_only] == []
+
+
+def test_nothing_calls_the_function_that_names_the_parts_for_freezers() -> None:
+    mentions = {
+        module.name
+        for module in modules()
+        for node in ast.walk(module.tree)
+        if (isinstance(node, ast.Name) and node.id == FOR_FREEZERS[1])
+        or (isinstance(node, ast.Attribute) and node.attr == FOR_FREEZERS[1])
+        or (isinstance(node, ast.alias) and node.name == FOR_FREEZERS[1])
+    }
+    assert mentions == set()
+
+
+def test_every_part_is_seen_by_a_freezer() -> None:
+    """By an import statement in core: of the function above, or of the part's own facade."""
+    seen = {
+        entry.module
+        for module in modules()
+        if module.distribution == CORE
+        for entry in imports(module)
+        if not entry.typing_only and entry.module in PART_IMPORTS
+    }
+    assert seen == set(PART_IMPORTS)
 
 
 def test_core_depends_on_anyio_alone() -> None:

@@ -28,11 +28,11 @@ class Environment:
             command, cwd=self.root, env=_plain(), capture_output=True, text=True, timeout=60, check=False
         )
 
-    def command(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def command(self, name: str, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
         """Run a script that a distribution installed here."""
         command = [str(self.root / "bin" / name), *arguments]
         return subprocess.run(
-            command, cwd=self.root, env=_plain(), capture_output=True, text=True, timeout=120, check=False
+            command, cwd=cwd or self.root, env=_plain(), capture_output=True, text=True, timeout=120, check=False
         )
 
     def probe(self, name: str, *arguments: str) -> str:

@@ -1,5 +1,6 @@
 """What goes into the archives that are published: the sources, the licence, the pins; and nothing else."""
 
+import re
 import tarfile
 import zipfile
 from email.message import Message
@@ -67,3 +68,34 @@ def test_a_wheels_metadata(name: str, dist: Path) -> None:
     siblings = [entry for entry in metadata.get_all("Requires-Dist", []) if entry.startswith("anyserial")]
     assert [entry for entry in siblings if f"=={version}" not in entry] == []
     assert len(siblings) >= (name != "anyserial-core")
+
+
+@pytest.mark.parametrize("name", distributions())
+def test_what_an_index_shows_of_a_wheel(name: str, dist: Path) -> None:
+    project = distributions()[name].project
+    with _wheel(dist, distributions()[name]) as wheel:
+        metadata = _metadata(wheel)
+    assert metadata["Summary"] == project["description"]
+    assert metadata["Author"] == "The anyserial developers"
+    assert {"serial", "asyncio", "trio"} <= set(metadata["Keywords"].split(","))
+    classifiers = metadata.get_all("Classifier", [])
+    assert [entry for entry in classifiers if entry.startswith("Programming Language :: Python :: 3.")] == [
+        "Programming Language :: Python :: 3.13",
+        "Programming Language :: Python :: 3.14",
+    ]
+    assert "Typing :: Typed" in classifiers
+    # The index shows the README alone: a link to another file of the checkout would lead nowhere.
+    description = str(metadata.get_payload())
+    assert f"# {name}\n" in description
+    assert [link for link in re.findall(r"\]\(([^)]*)\)", description) if not link.startswith("https://")] == []
+
+
+def test_every_wheel_names_the_same_places(dist: Path) -> None:
+    """Home, documentation, sources: where one distribution says where they are, every one does."""
+    named: dict[str, list[str]] = {}
+    for name, distribution in distributions().items():
+        with _wheel(dist, distribution) as wheel:
+            named[name] = sorted(_metadata(wheel).get_all("Project-URL", []))
+    urls = sorted(f"{label}, {url}" for label, url in distributions()["anyserial"].project.get("urls", {}).items())
+    assert named == dict.fromkeys(distributions(), urls)
+    assert [url for url in urls if ", https://" not in url] == []

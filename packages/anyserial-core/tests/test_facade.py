@@ -95,13 +95,13 @@ def test_a_submodule_is_an_attribute(name: str) -> None:
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
-    for module in ("anyserial", "anyserial.capabilities", "anyserial.stream", "anyserial._opening"):
+    for module in ("anyserial", "anyserial.capabilities", "anyserial.stream", "anyserial._async_opening"):
         with pytest.raises(AttributeError, match=f"'{module}' has no attribute 'nothing'"):
             _ = importlib.import_module(module).nothing
 
 
 def test_names_that_other_modules_keep_exporting() -> None:
-    for module in ("anyserial.stream", "anyserial._opening"):
+    for module in ("anyserial.stream", "anyserial._async_opening"):
         assert importlib.import_module(module).SerialConnectable is anyserial.SerialConnectable
         assert importlib.import_module(module).open_serial_port is anyserial.open_serial_port
     assert importlib.import_module("anyserial.capabilities").SerialStreamAttribute is anyserial.SerialStreamAttribute

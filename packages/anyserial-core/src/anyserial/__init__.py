@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from anyserial._version import __version__
 
 if TYPE_CHECKING:
-    from anyserial._opening import SerialConnectable, open_serial_port
+    from anyserial._async_opening import SerialConnectable, open_serial_port
     from anyserial.backend import AsyncSerialBackend, SerialBackend
     from anyserial.capabilities import (
         Capability,
@@ -103,7 +103,7 @@ __all__ = (
 )
 
 _HOMES = {
-    "_opening": ("SerialConnectable", "open_serial_port"),
+    "_async_opening": ("SerialConnectable", "open_serial_port"),
     "backend": ("AsyncSerialBackend", "SerialBackend"),
     "capabilities": (
         "Capability",

@@ -13,7 +13,7 @@ from anyserial._readiness import uninterrupted
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from anyserial._port.operations import LinesSeen
+    from anyserial._port.contract import LinesSeen
     from anyserial.capabilities import ControlLines, LineCounters, ModemLines
     from anyserial.config import SerialConfig
 

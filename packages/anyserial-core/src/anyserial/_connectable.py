@@ -1,6 +1,6 @@
 """`SerialConnectable`: how to open a port, as a value that can be passed on.
 
-How a port is opened stands in `_opening`; nothing is checked or kept here.
+How a port is opened is `_async_opening`'s; nothing is checked or kept here.
 """
 
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, override
 
 from anyio.abc import ByteStreamConnectable
 
-from anyserial._opening import open_serial_port
+from anyserial._async_opening import open_serial_port
 from anyserial.config import SerialConfig
 from anyserial.stream import SerialPort
 

@@ -7,9 +7,8 @@ What a backend does is not known here.
 
 import errno
 import os
-import re
 import sys
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from anyserial._parts import load_part
 from anyserial.exceptions import ConfigurationError, UnsupportedPlatformError
@@ -21,18 +20,21 @@ if TYPE_CHECKING:
 __all__ = ("PLATFORMS", "SCHEMES", "Row", "backend_for", "locate", "port_info_for")
 
 
-class Row(NamedTuple):
+class Row:
     """One row.
 
-    Attributes:
+    Args:
         serves: The beginning of `sys.platform`, or a URL scheme.
         driver: The module whose ``create_backend()`` gives an unopened backend.
         discovery: The module whose ``port_info_for(path)`` knows what a path leads to; None for none.
     """
 
-    serves: str
-    driver: str
-    discovery: str | None = None
+    __slots__ = ("discovery", "driver", "serves")
+
+    def __init__(self, serves: str, driver: str, discovery: str | None = None) -> None:
+        self.serves = serves
+        self.driver = driver
+        self.discovery = discovery
 
 
 _TERMIOS = ("anyserial_posix", "anyserial_discovery")
@@ -50,12 +52,11 @@ _OTHER_POSIX = Row("posix", *_TERMIOS)
 
 SCHEMES: tuple[Row, ...] = ()
 
-_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-
 
 def _row_for(device: str) -> Row:
-    if (url := _URL.match(device)) is not None:
-        scheme = url[1].lower()
+    scheme, is_url, _ = device.partition("://")
+    if is_url and "/" not in scheme:
+        scheme = scheme.lower()
         for row in SCHEMES:
             if row.serves == scheme:
                 return row

@@ -11,7 +11,7 @@ task waits in one kind of event loop (`_readiness`).
 import weakref
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, Never, cast
+from typing import TYPE_CHECKING, Any, Never, cast, override
 
 import anyio
 
@@ -19,6 +19,7 @@ from anyserial import _readiness, _workers
 from anyserial._errno import disconnected_error
 from anyserial._port.closing import GRACE
 from anyserial._port.engine import Call, Engine
+from anyserial._port.face import Face
 from anyserial._port.lifecycle import OPEN
 from anyserial._port.open_port import OpenPort
 from anyserial._port.transport import DescriptorTransport, SelfWaitingTransport
@@ -80,7 +81,7 @@ class _Link:
             waiter.disown()
 
 
-class EventLoopPort:
+class EventLoopPort(Face):
     """One open port in an event loop, without its public methods."""
 
     def __init__(
@@ -97,6 +98,13 @@ class EventLoopPort:
         self._is_sending = False
         self._is_shared = False
         self._in_a_row = 0
+
+    @override
+    def _forget(self) -> None:
+        # The lifecycle's weak reference to the waiter may be cleared already.
+        if self._waiter is not NOWHERE:
+            self._waiter.wake()
+        super()._forget()
 
     def _attach(self, *, receiving: bool = False) -> "Waiter":
         """Return a new waiter, for the running event loop.

@@ -6,16 +6,14 @@ port may raise, and so may a subclass's. In each of these cases the worker close
 the caller waits for that, though no longer than for the close of a port: an exclusive port can be
 opened again as soon as the caller knows that this one is not open.
 
-`Opening` has everything but the waiting; `open_port` waits for it in an event loop, the blocking
-face in its thread. Which driver serves what is `_drivers`'s.
+`Opening` has everything but the waiting: the async face waits for it in an event loop (`_async_opening`),
+the blocking face in its thread. Which driver serves what is `_drivers`'s.
 """
 
 import os
 from typing import TYPE_CHECKING, Any, cast
 
-import anyio
-
-from anyserial import _drivers, _readiness, _workers
+from anyserial import _drivers, _workers
 from anyserial._checks import check_config
 from anyserial._port import forking
 from anyserial._port.closing import GRACE
@@ -23,25 +21,15 @@ from anyserial._port.transport import waits_itself
 from anyserial._workers import Job
 from anyserial.config import SerialConfig
 from anyserial.exceptions import ConfigurationError
-from anyserial.stream import SerialPort
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from anyserial._connectable import SerialConnectable
     from anyserial._port.lifecycle import Lifecycle
     from anyserial.backend import AsyncSerialBackend, SerialBackend
     from anyserial.discovery import PortInfo
 
-__all__ = ("Opening", "SerialConnectable", "open_port", "open_serial_port")
-
-
-def __getattr__(name: str) -> Any:
-    if name == "SerialConnectable":
-        from anyserial._connectable import SerialConnectable  # noqa: PLC0415  # it imports this module
-
-        return SerialConnectable
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__all__ = ("Opening",)
 
 
 class Opening:
@@ -177,81 +165,3 @@ def _device_path(path: "str | os.PathLike[str] | PortInfo") -> "tuple[str, PortI
     if not name or "\0" in name:
         raise ConfigurationError(f"path must be the path of a serial port (got {name!r})")
     return name, info
-
-
-@_readiness.uninterrupted
-async def open_serial_port(
-    path: "str | os.PathLike[str] | PortInfo",
-    config: SerialConfig | None = None,
-    *,
-    backend: "SerialBackend | AsyncSerialBackend | None" = None,
-) -> SerialPort:
-    """Open a serial port.
-
-    The tty is opened raw, without becoming the controlling terminal, and set as
-    *config* says; what was received before is kept unless the config says otherwise.
-
-    Args:
-        path: The device's path (``"/dev/ttyUSB0"``, a by-id link), or what discovery found.
-            A PortInfo opens that device, wherever it is now.
-        config: The settings; None for 115200 baud, 8N1, no flow control.
-        backend: An unopened backend to use in place of the platform's own.
-
-    Returns:
-        The open port; use it with ``async with``.
-
-    Raises:
-        PortNotFoundError: There is no such device.
-        PortPermissionError: This user may not open it.
-        PortBusyError: Somebody holds it exclusively.
-        UnsupportedConfigurationError: The driver refuses a setting.
-        UnsupportedFeatureError: The platform lacks a mechanism that *config* asks for.
-        UnsupportedPlatformError: anyserial has no driver for this operating system.
-        SerialError: It is no serial port, or the system refused for another reason.
-        ImportError: The distribution with the platform's driver is not installed.
-        TypeError: An argument is none of those.
-
-    Cancellation: nothing is left open. If the driver's own open is under way, the call waits until
-    that is over and undone, for at most `SerialConfig.close_timeout` seconds; a driver that takes
-    longer is left to a thread, which closes the port later.
-    """
-    return await open_port(SerialPort, path, config, backend)
-
-
-@_readiness.uninterrupted
-async def open_port[P: SerialPort](
-    cls: type[P],
-    path: "str | os.PathLike[str] | PortInfo",
-    config: SerialConfig | None = None,
-    backend: "SerialBackend | AsyncSerialBackend | None" = None,
-) -> P:
-    """Open a port as an instance of *cls*; the rest as `open_serial_port`."""
-    opening = Opening(path, config, backend)
-    await _readiness.checkpoint_if_cancelled()
-    if opening.waits_itself:
-        return await _open_in_loop(cls, opening)
-    with _workers.held():
-        signal = _readiness.signal()
-        job = opening.begin(signal.notify)
-        try:
-            await signal.wait()
-            job.take()
-            return opening.make(cls)
-        except BaseException:
-            if opening.may_be_open:
-                undone = _readiness.signal()
-                opening.give_up(undone.notify)
-                with anyio.move_on_after(opening.patience, shield=True):
-                    await undone.wait()
-            raise
-
-
-async def _open_in_loop[P: SerialPort](cls: type[P], opening: Opening) -> P:
-    backend = cast("AsyncSerialBackend", opening.backend)
-    await backend.open(opening.device, opening.config)
-    try:
-        return opening.make(cls)
-    except BaseException:
-        with anyio.move_on_after(opening.patience, shield=True):
-            await backend.aclose()
-        raise

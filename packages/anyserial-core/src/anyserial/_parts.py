@@ -8,7 +8,7 @@ not known here.
 import importlib
 from typing import Any
 
-__all__ = ("DISTRIBUTIONS", "load_part")
+__all__ = ("DISTRIBUTIONS", "load_part", "parts_for_freezers")
 
 DISTRIBUTIONS = {
     "anyserial_cli": "anyserial",
@@ -40,3 +40,20 @@ def load_part(module: str) -> Any:
             f"this needs the distribution {distribution}, which is not installed: pip install {distribution}",
             name=top,
         ) from exc
+
+
+def parts_for_freezers() -> tuple[object, ...]:  # pragma: no cover  # never called
+    """Name, in import statements, what a program reaches only by a name in a string; never called.
+
+    PyInstaller, cx_Freeze, Nuitka and py2app decide what goes into a frozen program by the
+    import statements in its modules, wherever they are, and do not see a name in a string.
+    They pass over what is not installed. The facades `anyserial.sync` and `anyserial.testing`
+    import their own parts and need no mention here.
+    """
+    import anyserial_discovery  # noqa: PLC0415
+    import anyserial_posix  # noqa: PLC0415
+
+    # AnyIO loads this by name, and cx_Freeze, unlike PyInstaller, brings only its backend for asyncio.
+    from anyio._backends import _trio  # noqa: PLC0415
+
+    return _trio, anyserial_discovery, anyserial_posix

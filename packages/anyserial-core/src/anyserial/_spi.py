@@ -5,6 +5,8 @@ core's public modules and this one, and nothing else of core; the layout tests k
 backend of somebody else needs is public, in `anyserial.backend`. No code belongs here.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from anyserial._attributes import attributes_of
 from anyserial._checks import as_bytes, check_config, check_flag, check_positive, check_seconds
 from anyserial._errno import ErrorContext, closed_error, disconnected_error, translate
@@ -12,12 +14,15 @@ from anyserial._opening import Opening
 from anyserial._port import operations
 from anyserial._port.closing import GRACE
 from anyserial._port.engine import Call, Engine, Steps
-from anyserial._port.lifecycle import CLOSED, DISCONNECTED, OPEN, RECEIVER, SENDER, Lifecycle, Waker
+from anyserial._port.face import Face
+from anyserial._port.lifecycle import CLOSED, DISCONNECTED, OPEN, RECEIVER, SENDER, Lifecycle
 from anyserial._port.open_port import OpenPort
-from anyserial._port.operations import LinesSeen
-from anyserial._port.transport import DirectCalls, OnWorker, SelfWaitingTransport
+from anyserial._port.transport import DirectCalls, SelfWaitingTransport
 from anyserial._printable import printable
 from anyserial._workers import Job, held, post
+
+if TYPE_CHECKING:
+    from anyserial._port.contract import LinesSeen, OnWorker, Waker
 
 __all__ = (
     "CLOSED",
@@ -30,6 +35,7 @@ __all__ = (
     "DirectCalls",
     "Engine",
     "ErrorContext",
+    "Face",
     "Job",
     "Lifecycle",
     "LinesSeen",
@@ -53,3 +59,11 @@ __all__ = (
     "printable",
     "translate",
 )
+
+
+def __getattr__(name: str) -> Any:
+    if name in {"LinesSeen", "OnWorker", "Waker"}:
+        from anyserial._port import contract  # noqa: PLC0415  # for type checkers, who import nothing
+
+        return getattr(contract, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,10 +15,8 @@ how a port ends is `_port`, what the system calls are is the backend's business.
 """
 
 import math
-import sys
-import warnings
 from collections.abc import Buffer
-from typing import TYPE_CHECKING, Any, Never, Self, Unpack, override
+from typing import TYPE_CHECKING, Any, Self, Unpack, override
 
 import anyio
 from anyio.abc import ByteStream
@@ -28,7 +26,7 @@ from anyserial._async_operations import AsyncOperations
 from anyserial._attributes import SerialStreamAttribute
 from anyserial._checks import as_bytes, check_positive
 from anyserial._port.closing import GRACE
-from anyserial._port.lifecycle import CLOSED, FOREIGN, OPEN
+from anyserial._port.lifecycle import CLOSED, FOREIGN
 from anyserial._port.transport import SelfWaitingTransport
 from anyserial._readiness import uninterrupted
 from anyserial.config import SerialConfig
@@ -39,11 +37,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
+    from anyserial._async_opening import open_serial_port
     from anyserial._connectable import SerialConnectable
-    from anyserial._opening import open_serial_port
     from anyserial._readiness._contract import Waiter
     from anyserial.backend import AsyncSerialBackend, SerialBackend
-    from anyserial.capabilities import PortStatistics, SerialCapabilities
     from anyserial.config import SerialConfigFields
     from anyserial.discovery import PortInfo
 
@@ -63,7 +60,7 @@ def __getattr__(name: str) -> Any:
 
         return SerialConnectable
     if name == "open_serial_port":
-        from anyserial._opening import open_serial_port  # noqa: PLC0415  # it imports this module
+        from anyserial._async_opening import open_serial_port  # noqa: PLC0415  # it imports this module
 
         return open_serial_port
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -114,7 +111,7 @@ class SerialPort(AsyncOperations, ByteStream):
             ConfigurationError: A field is not valid; nothing was opened.
             SerialError: As `open_serial_port`.
         """
-        from anyserial._opening import open_port  # noqa: PLC0415  # it imports this module
+        from anyserial._async_opening import open_port  # noqa: PLC0415  # it imports this module
 
         return await open_port(cls, path, SerialConfig(**config_fields))
 
@@ -401,94 +398,6 @@ class SerialPort(AsyncOperations, ByteStream):
     ) -> None:
         """Close the port: `aclose`."""
         await self.aclose()
-
-    # Bound here, since a finalizer may run when the interpreter has taken its modules apart.
-    def __del__(self, _warn: Any = warnings.warn, _is_finalizing: Any = sys.is_finalizing) -> None:
-        """Close a forgotten port, and say so. Its output is left to the kernel."""
-        lifecycle = getattr(self, "_lifecycle", None)
-        if lifecycle is None:
-            return
-        forgotten = lifecycle.state == OPEN
-        try:
-            # Here, since the lifecycle's weak reference to the waiter may be cleared already.
-            if self._waiter is not _readiness.NOWHERE:
-                self._waiter.wake()
-            lifecycle.forget()
-            if forgotten:
-                _warn(f"unclosed serial port {self._port.path!r}", ResourceWarning, stacklevel=1, source=self)
-        except (TypeError, AttributeError):
-            if not _is_finalizing():
-                raise
-
-    @override
-    def __reduce_ex__(self, protocol: object) -> Never:
-        """Refuse to be copied or pickled: the copy would be a second owner of the device."""
-        raise TypeError(
-            f"a serial port cannot be copied or pickled (got {self!r}):"
-            " pass the port itself, or open it again from its path and config"
-        )
-
-    @override
-    def __repr__(self) -> str:
-        state = ("open", "disconnected", "closed", "of the parent process")[self._lifecycle.state]
-        return f"<{type(self).__module__}.{type(self).__qualname__} {self._port.path!r}, {state}, {self._port.config}>"
-
-    # What it is
-
-    @property
-    def path(self) -> str:
-        """The path that was opened; readable in every state."""
-        return self._port.path
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the port can be used: neither closed nor disconnected, as far as is known."""
-        return self._lifecycle.state == OPEN
-
-    @property
-    def config(self) -> SerialConfig:
-        """The settings in force: the last that were applied successfully; readable in every state."""
-        return self._port.config
-
-    @property
-    def capabilities(self) -> "SerialCapabilities":
-        """What this port can do; readable in every state."""
-        return self._port.capabilities
-
-    @property
-    def port_info(self) -> "PortInfo | None":
-        """What discovery knows about the device; None if nothing."""
-        return self._port.port_info
-
-    @property
-    def actual_baudrate(self) -> int | None:
-        """The rate that the driver reported after the last settings, in bits per second; None if it cannot tell."""
-        return self._port.transport.actual_baudrate
-
-    @property
-    def statistics(self) -> "PortStatistics":
-        """Bytes sent and received so far: a snapshot, readable in every state."""
-        return self._port.statistics
-
-    def input_waiting(self) -> int:
-        """Return how many received bytes can be had without waiting.
-
-        Raises:
-            SerialClosedError: The port is closed.
-            SerialDisconnectedError: The device is gone, and nothing is left of its bytes.
-            UnsupportedFeatureError: The backend cannot tell.
-        """
-        return self._port.input_waiting()
-
-    def output_waiting(self) -> int:
-        """Return how many bytes have not been sent yet; a pty always says 0.
-
-        Raises:
-            SerialClosedError: The port is closed.
-            SerialDisconnectedError: The device is gone.
-            UnsupportedFeatureError: The backend cannot tell.
-        """
-        return self._port.output_waiting()
 
     @property
     @override

@@ -123,17 +123,20 @@ class PosixBackend:
         if self._fd != CLOSED:
             raise SerialError(errno.EBUSY, "this backend already has a port open", self.path)
         handle = open_node(self._system, self._platform, path)
+        # Known from here on, so that a child that is forked meanwhile lets go of it.
+        self._handle, self._fd = handle, handle.fd
         settings = Settings(handle)
         try:
             settings.begin(config)
         except BaseException as exc:
+            self._fd = CLOSED
             # What Linux answers to a close does not matter: the descriptor is free.
             with suppress(OSError):
                 self._system.close(handle.fd)
             if isinstance(exc, SerialDisconnectedError):  # it went in the middle of opening
                 raise translate(os_error(errno.ENODEV), context="open", path=path) from exc
             raise
-        self._settings, self._handle, self._fd = settings, handle, handle.fd
+        self._settings = settings
         self._breaking = False
         self._transmitter_tells = os.major(handle.device) not in self._platform.cached_transmitter_majors
 

@@ -138,7 +138,7 @@ class BufferedReceiving(BlockingPort):
         # Dropped where the result is made: what is done to it later, an interruption would lose.
         return self._gather(ends, max_bytes + length, timeout, length if drop else 0)
 
-    def _gather(
+    def _gather(  # noqa: C901, PLR0915  # one piece, as one step takes it all
         self, ends: "Callable[[bytearray, int], int]", most: int, timeout: float | None, tail: int = 0
     ) -> bytes:
         """Receive until ``ends(buffer, searched)`` says where in the buffer the result ends.

@@ -3,7 +3,6 @@
 How the port then waits is not known here.
 """
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from anyserial._spi import Opening, held
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from anyserial.config import SerialConfig
     from anyserial.discovery import PortInfo
 
-__all__ = ("SerialConnectable", "open_port", "open_serial_port")
+__all__ = ("open_port", "open_serial_port")
 
 
 def open_serial_port(
@@ -89,24 +88,3 @@ def open_port[P: SerialPort](
                 opening.give_up(undone.wake)
                 undone.wait(opening.patience)
             raise
-
-
-@dataclass(kw_only=True, slots=True)
-class SerialConnectable:
-    """A path and settings, to be connected later; the blocking twin of `anyserial.SerialConnectable`.
-
-    Attributes:
-        path: The device's path, or what discovery found.
-        config: The settings; None for the defaults of `SerialConfig`.
-    """
-
-    path: "str | os.PathLike[str] | PortInfo"
-    config: "SerialConfig | None" = None
-
-    def connect(self, *, timeout: float | None = None) -> SerialPort:
-        """Open the port; as `open_serial_port`.
-
-        Args:
-            timeout: Seconds that it may take; None for as long as the driver does.
-        """
-        return open_serial_port(self.path, self.config, timeout=timeout)

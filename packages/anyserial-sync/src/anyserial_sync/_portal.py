@@ -111,7 +111,7 @@ class Portal:
             bell.wait(None)
         return task.take()
 
-    def run[T](
+    def run[T](  # noqa: PLR0917  # called from two places
         self,
         function: "Callable[[], Awaitable[T]]",
         bell: Bell,
@@ -145,7 +145,7 @@ class Portal:
                 if not task.finished:
                     check()
                     if not rang and deadline is not None and not remaining(deadline):
-                        raise timed_out(what, path)
+                        raise timed_out(what, path)  # noqa: TRY301  # undone like an interruption
         except BaseException:
             self.cancel(task)
             while not task.finished:

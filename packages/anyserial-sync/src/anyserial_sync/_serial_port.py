@@ -23,15 +23,12 @@ a port ends is `anyserial._port`, what the system calls are is the backend's bus
 """
 
 import math
-import sys
-import warnings
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Never, Self, Unpack, override
+from typing import TYPE_CHECKING, Any, Self, Unpack, override
 
 import anyio
 from anyserial._spi import (
     CLOSED,
-    OPEN,
     as_bytes,
     attributes_of,
     check_config,
@@ -52,7 +49,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from anyserial.backend import AsyncSerialBackend, SerialBackend
-    from anyserial.capabilities import PortStatistics, SerialCapabilities
     from anyserial.config import SerialConfigFields
     from anyserial.discovery import PortInfo
 
@@ -147,27 +143,28 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
         """
         if type(max_bytes) is not int or max_bytes < 1:
             check_positive("max_bytes", max_bytes)
+        poll = False
         if timeout is None:
             milliseconds = deadline = None
+        elif type(timeout) is float and 0.0 <= timeout < LONGEST_WAIT:
+            milliseconds, deadline = timeout * 1000, monotonic() + timeout
+            poll = timeout == 0.0
         else:
-            if type(timeout) is float and 0.0 <= timeout < LONGEST_WAIT:
-                milliseconds, deadline = timeout * 1000, monotonic() + timeout
-            else:
-                milliseconds, deadline = milliseconds_of(timeout), deadline_of(timeout)
+            milliseconds, deadline = milliseconds_of(timeout), deadline_of(timeout)
+            poll = timeout == 0
         port, turns, turnstile = self._port, self._turns, self._receiving
         me: list[bool] = []
-        before = 0
         data: bytes | None = None
+        before = port.bytes_received
         try:
             try:
                 if turns.setdefault("receiver", me) is not me:
                     turnstile.refuse_entry()
-                before = port.bytes_received
                 size = port.chunk_size
                 if max_bytes < size:  # noqa: PLR1730  # half the cost of min()
                     size = max_bytes
-                if self._attempt_first or self._pushback.items or milliseconds == 0.0 or turnstile.interrupted:
-                    data = self._next(me, size, deadline, poll=milliseconds == 0.0)
+                if self._attempt_first or self._pushback.items or poll or turnstile.interrupted:
+                    data = self._next(me, size, poll=poll)
                 elif (
                     (wait := turnstile.wait) is not None
                     and wait(milliseconds)
@@ -228,7 +225,7 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
                     self._receiving.refuse_entry()
                 before = port.bytes_received
                 size = min(len(view), port.chunk_size)
-                data = self._next(me, size, deadline, poll=timeout == 0) or self._wait_and_take(me, size, deadline)
+                data = self._next(me, size, poll=timeout == 0) or self._wait_and_take(me, size, deadline)
                 count = len(data)
                 view[:count] = data
                 if count == size or count >= BURST:
@@ -266,7 +263,7 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
             check_positive("limit", limit)
         return self.receive(limit, timeout=timeout)
 
-    def send(self, item: bytes, *, timeout: float | None = None) -> None:
+    def send(self, item: bytes, *, timeout: float | None = None) -> None:  # noqa: C901  # the hot path
         """Send all of *item*: return when the kernel has taken it.
 
         Args:
@@ -297,13 +294,14 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
                 # The answer to what is sent cannot be there yet: the next receive had better wait first.
                 self._attempt_first = False
                 if data:
-                    if (writer := port.transport.writer) is not None:
+                    transport = port.transport
+                    if (writer := transport.writer) is not None:
                         try:
-                            port.transport.outbox.append(data)
+                            transport.outbox.append(data)
                             for sent in writer:  # noqa: B007  # one write: see `Transport.writer`
                                 break
                         except OSError as exc:
-                            port.transport.write_failed(exc)
+                            transport.write_failed(exc)
                     if sent is not None and sent == len(data):
                         port.bytes_sent = before + sent
                     else:
@@ -444,91 +442,6 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
     ) -> None:
         """Close the port."""
         self.close()
-
-    # Bound here, since a finalizer may run when the interpreter has taken its modules apart.
-    def __del__(self, _warn: Any = warnings.warn, _is_finalizing: Any = sys.is_finalizing) -> None:
-        """Close a forgotten port, and say so. Its output is left to the kernel."""
-        lifecycle = getattr(self, "_lifecycle", None)
-        if lifecycle is None:
-            return
-        forgotten = lifecycle.state == OPEN
-        try:
-            lifecycle.forget()
-            if forgotten:
-                _warn(f"unclosed serial port {self._port.path!r}", ResourceWarning, stacklevel=1, source=self)
-        except (TypeError, AttributeError):
-            if not _is_finalizing():
-                raise
-
-    @override
-    def __reduce_ex__(self, protocol: object) -> Never:
-        """Refuse to be copied or pickled: the copy would be a second owner of the device."""
-        raise TypeError(
-            f"a serial port cannot be copied or pickled (got {self!r}):"
-            " pass the port itself, or open it again from its path and config"
-        )
-
-    @override
-    def __repr__(self) -> str:
-        state = ("open", "disconnected", "closed", "of the parent process")[self._lifecycle.state]
-        return f"<{type(self).__module__}.{type(self).__qualname__} {self._port.path!r}, {state}, {self._port.config}>"
-
-    # What it is
-
-    @property
-    def path(self) -> str:
-        """The path that was opened; readable in every state."""
-        return self._port.path
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the port can be used: neither closed nor disconnected, as far as is known."""
-        return self._lifecycle.state == OPEN
-
-    @property
-    def config(self) -> SerialConfig:
-        """The settings in force: the last that were applied successfully; readable in every state."""
-        return self._port.config
-
-    @property
-    def capabilities(self) -> "SerialCapabilities":
-        """What this port can do; readable in every state."""
-        return self._port.capabilities
-
-    @property
-    def port_info(self) -> "PortInfo | None":
-        """What discovery knows about the device; None if nothing."""
-        return self._port.port_info
-
-    @property
-    def actual_baudrate(self) -> int | None:
-        """The rate that the driver reported after the last settings, in bits per second; None if it cannot tell."""
-        return self._port.transport.actual_baudrate
-
-    @property
-    def statistics(self) -> "PortStatistics":
-        """Bytes sent and received so far: a snapshot, readable in every state."""
-        return self._port.statistics
-
-    def input_waiting(self) -> int:
-        """Return how many received bytes can be had without waiting.
-
-        Raises:
-            SerialClosedError: The port is closed.
-            SerialDisconnectedError: The device is gone, and nothing is left of its bytes.
-            UnsupportedFeatureError: The backend cannot tell.
-        """
-        return self._port.input_waiting()
-
-    def output_waiting(self) -> int:
-        """Return how many bytes have not been sent yet; a pty always says 0.
-
-        Raises:
-            SerialClosedError: The port is closed.
-            SerialDisconnectedError: The device is gone.
-            UnsupportedFeatureError: The backend cannot tell.
-        """
-        return self._port.output_waiting()
 
     @property
     @override

@@ -11,7 +11,7 @@ Not here: what the operations do (`anyserial._port.operations`) and how a port e
 import sys
 from typing import TYPE_CHECKING, Protocol
 
-from anyserial._spi import DISCONNECTED, RECEIVER, SENDER, OpenPort, SelfWaitingTransport
+from anyserial._spi import DISCONNECTED, RECEIVER, SENDER, Face, OpenPort, SelfWaitingTransport
 from anyserial.exceptions import SerialDisconnectedError
 
 from anyserial_sync._runner import perform
@@ -51,7 +51,7 @@ class _DescriptorWaits:
         """See `Waits`."""
         port = self._port
         while True:
-            turnstile.wait_for(port.transport.fileno() or 0, me, deadline)
+            turnstile.wait_for(port.transport.fileno(), me, deadline)
             if port.transport.read_onto(port.pushback.items, size):
                 return
 
@@ -59,12 +59,12 @@ class _DescriptorWaits:
         """See `Waits`."""
         port = self._port
         while True:
-            turnstile.wait_for(port.transport.fileno() or 0, me, deadline)
+            turnstile.wait_for(port.transport.fileno(), me, deadline)
             if port.transport.write_onto(me, rest):
                 return
 
 
-class BlockingPort:
+class BlockingPort(Face):
     """One open port for threads, without its public methods."""
 
     def __init__(
@@ -88,7 +88,7 @@ class BlockingPort:
         else:
             self._waits = _DescriptorWaits(port)
 
-    def _next(self, me: object, size: int, deadline: float | None, *, poll: bool) -> bytes | None:
+    def _next(self, me: object, size: int, *, poll: bool) -> bytes | None:
         """Return 1..*size* bytes that are there already; None if it is time to wait.
 
         Raises:

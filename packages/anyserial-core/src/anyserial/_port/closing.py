@@ -21,8 +21,8 @@ from anyserial.exceptions import SerialError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from anyserial._port.contract import Transport
     from anyserial._port.lifecycle import Lifecycle
-    from anyserial._port.transport import Transport
 
 __all__ = ("ABRUPTLY", "GENTLY", "GRACE", "LEAVING_OUTPUT", "Closing", "Manner")
 

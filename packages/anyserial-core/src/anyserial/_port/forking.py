@@ -14,27 +14,14 @@ Nothing here costs an operation anything.
 import os
 import weakref
 from contextlib import suppress
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from anyserial.exceptions import SerialError
 
-__all__ = ("Forkable", "forget", "watch")
+if TYPE_CHECKING:
+    from anyserial._port.contract import Forkable
 
-
-class Forkable(Protocol):
-    """What owns a descriptor of a port."""
-
-    def fork(self) -> None:
-        """Be the parent process's from now on; in the child."""
-        ...
-
-    def fileno(self) -> int | None:
-        """Return the descriptor.
-
-        Returns:
-            None, instead of which SerialClosedError may be raised, if there is none.
-        """
-        ...
+__all__ = ("forget", "watch")
 
 
 # By id, and weak: a port that is open or being closed is held by whoever uses or closes it, and one that is
@@ -42,13 +29,13 @@ class Forkable(Protocol):
 _owners: "dict[int, weakref.ref[Forkable]]" = {}
 
 
-def watch(owner: Forkable) -> None:
+def watch(owner: "Forkable") -> None:
     """Have *owner* marked in every child that is forked from now on."""
     key = id(owner)
     _owners[key] = weakref.ref(owner, lambda _: _owners.pop(key, None))
 
 
-def forget(owner: Forkable) -> None:
+def forget(owner: "Forkable") -> None:
     """Have it marked no longer: its descriptor is closed."""
     _owners.pop(id(owner), None)
 

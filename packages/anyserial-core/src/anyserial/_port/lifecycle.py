@@ -33,7 +33,7 @@ Not here: event loops, descriptors (`transport`), what closing does (`closing`).
 
 import errno
 from sys import is_finalizing
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal
 
 from anyserial import _workers
 from anyserial._errno import closed_error, disconnected_error
@@ -45,9 +45,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from anyserial._port.closing import Manner
-    from anyserial._port.transport import Transport
+    from anyserial._port.contract import Transport, Waker
 
-__all__ = ("CLOSED", "DISCONNECTED", "FOREIGN", "OPEN", "RECEIVER", "SENDER", "TABLE", "Event", "Lifecycle", "Waker")
+__all__ = ("CLOSED", "DISCONNECTED", "FOREIGN", "OPEN", "RECEIVER", "SENDER", "TABLE", "Event", "Lifecycle")
 
 type State = Literal[0, 1, 2, 3]
 OPEN: Final = 0
@@ -79,27 +79,6 @@ TABLE: Final[dict[tuple[State, Event], tuple[State, "Manner | None"]]] = {
 
 RECEIVER: Final = "receiver"
 SENDER: Final = "sender"
-
-
-class Waker(Protocol):
-    """Something of a port that waits, or lets others wait.
-
-    Attributes:
-        is_event_loop: Whether it lets go of the descriptor only when an event loop comes round.
-    """
-
-    is_event_loop: bool
-
-    def wake(self) -> None:
-        """Have every call that waits here look at the port's state. From any thread, any number of times."""
-        ...
-
-    def disown(self) -> None:
-        """Forget the descriptor without touching it or the event loop.
-
-        It is closed, or this is a forked child and it is the parent process's.
-        """
-        ...
 
 
 class Lifecycle:
@@ -227,7 +206,7 @@ class Lifecycle:
         """Whether nothing uses the backend but event loops that have not come round yet."""
         return not self.turns and all(waker is not None and waker.is_event_loop for waker in list(self.calls.values()))
 
-    def enter(self, ticket: object, waker: Waker | None) -> None:
+    def enter(self, ticket: object, waker: "Waker | None") -> None:
         """Hold the backend open until `leave` is called with the same *ticket*.
 
         Raises:

@@ -21,7 +21,7 @@ from anyserial.exceptions import SerialDisconnectedError, SerialError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from anyserial._port.transport import Transport
+    from anyserial._port.contract import Transport
     from anyserial.backend import AsyncSerialBackend, SerialBackend
     from anyserial.capabilities import PortStatistics, SerialCapabilities
     from anyserial.config import SerialConfig

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 
 from anyserial._checks import check_flag, check_seconds
 from anyserial._port.engine import Call
-from anyserial._port.transport import LIVENESS_INTERVAL, LinesSeen
+from anyserial._port.transport import LIVENESS_INTERVAL
 from anyserial.exceptions import UnsupportedFeatureError
 
 if TYPE_CHECKING:
+    from anyserial._port.contract import LinesSeen
     from anyserial._port.engine import Steps
     from anyserial._port.open_port import OpenPort
     from anyserial.capabilities import ControlLines, LineCounters, ModemLines
     from anyserial.config import SerialConfig
 
 __all__ = (
-    "LinesSeen",
     "configure",
     "control_lines",
     "drain",
@@ -115,7 +115,7 @@ def look_at_lines(port: "OpenPort", *, counting: bool = True) -> "Steps[LinesSee
     return seen
 
 
-def modem_change(port: "OpenPort", interval: float, since: LinesSeen | None) -> "Steps[LinesSeen]":
+def modem_change(port: "OpenPort", interval: float, since: "LinesSeen | None") -> "Steps[LinesSeen]":
     """Wait until the lines or their counts differ from *since*; return the new look."""
     check_seconds("interval", interval, zero=False)
     if since is None:

@@ -12,47 +12,37 @@ Not here: waiting, and who may do what when (`lifecycle`).
 from _thread import allocate_lock
 from contextlib import suppress
 from itertools import repeat
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, override
-
-import anyio
+from typing import TYPE_CHECKING, Any, Final
 
 from anyserial._errno import closed_error, disconnected_error
 from anyserial._port.engine import Call
-from anyserial._readiness import native_token
 from anyserial.exceptions import UnsupportedFeatureError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import TypeIs
 
+    import anyio
+
+    from anyserial._port.contract import Items, LinesSeen, OnWorker, Transport
     from anyserial._port.engine import Steps
     from anyserial._port.pushback import Pushback
     from anyserial.backend import AsyncSerialBackend, SerialBackend
-    from anyserial.capabilities import LineCounters, ModemLines, SerialCapabilities
+    from anyserial.capabilities import LineCounters, SerialCapabilities
     from anyserial.config import SerialConfig
-    from anyserial.exceptions import LineError, SerialError
+    from anyserial.exceptions import SerialError
 
 __all__ = (
     "LIVENESS_INTERVAL",
     "DescriptorTransport",
     "DirectCalls",
-    "LinesSeen",
     "SelfWaitingTransport",
-    "Transport",
     "transport_for",
     "waits_itself",
 )
 
 MOST_READERS: Final = 16
 LIVENESS_INTERVAL: Final = 0.02  # seconds: an unplug is noticed at least this often while something waits
-
-type Items = list[bytes | LineError]
-"""What was read: bytes and line errors, in the order of the line."""
-
-type LinesSeen = tuple[ModemLines, tuple[int, ...] | None]
-"""One look at the modem lines: their levels, and how often each has changed if the driver counts."""
-
-type OnWorker = tuple[Callable[[], Any], Callable[[], None] | None]
 
 
 def waits_itself(backend: "SerialBackend | AsyncSerialBackend") -> "TypeIs[AsyncSerialBackend]":
@@ -93,114 +83,6 @@ def transport_for(
     return DescriptorTransport(backend, pushback, config)
 
 
-class Transport(Protocol):
-    """What both kinds have. The first group is looked up for every message, so the callables are bound once.
-
-    Attributes:
-        read: Attempt to read so many bytes; None if there is nothing now.
-        read_into: The same into a buffer; the count.
-        read_onto: The same, appended to a list in one step that nothing interrupts; False if there is nothing.
-        write: Attempt to write; the count, None if nothing is taken now.
-        write_onto: The same, the count appended to a list in one step that nothing interrupts.
-        has_descriptor: Whether `fileno` is a number.
-        readers: By how many bytes are asked for, iterators of C whose every step is one read: for the
-            blocking face, which must not lose what is read when a signal comes. ``b""`` and OSError
-            (`read_failed`) are the caller's to sort out. None where there are none.
-        writer: The same for writing: each step writes the last item of `outbox`, and gives the count. None
-            where there is none.
-        outbox: What *writer* is to write.
-    """
-
-    read: "Callable[[int], bytes | None]"
-    read_into: "Callable[[memoryview], int | None]"
-    read_onto: "Callable[[Items, int], bool]"
-    write: "Callable[[bytes | memoryview], int | None]"
-    write_onto: "Callable[[list[int], bytes | memoryview], bool]"
-
-    has_descriptor: bool
-    readers: "dict[int, Iterator[bytes]] | None"
-    writer: "Iterator[int] | None"
-    outbox: "list[bytes | memoryview]"
-
-    def read_failed(self, error: OSError) -> None:
-        """Raise what *error* of a step of `readers` means; return if there was nothing to read."""
-        ...
-
-    def write_failed(self, error: OSError) -> None:
-        """Raise what *error* of a step of `writer` means; return if nothing was taken."""
-        ...
-
-    @property
-    def backend(self) -> "SerialBackend | AsyncSerialBackend":
-        """The backend itself, for what both contracts share."""
-        ...
-
-    @property
-    def capabilities(self) -> "SerialCapabilities":
-        """What this port can do."""
-        ...
-
-    @property
-    def actual_baudrate(self) -> int | None:
-        """The rate that the driver reported, in bits per second."""
-        ...
-
-    def fileno(self) -> int | None:
-        """Return the descriptor, None if the kind has none.
-
-        Raises:
-            SerialClosedError: The backend is closed.
-        """
-        ...
-
-    def hung_up(self) -> bool:
-        """Return whether the device is gone for certain."""
-        ...
-
-    def input_waiting(self) -> int:
-        """Return how many received bytes are waiting. Does not block."""
-        ...
-
-    def output_waiting(self) -> int:
-        """Return how many bytes have not been sent. Does not block."""
-        ...
-
-    def check_alive(self, path: str) -> None:
-        """Raise SerialDisconnectedError if the device is gone. Does not block."""
-        ...
-
-    def configure(self, config: "SerialConfig", adopt: "Callable[[], None]") -> Call:
-        """Return the call that applies *config* and then calls *adopt*; one at a time."""
-        ...
-
-    def on_worker(self, function: "Callable[[], Any]") -> "OnWorker":
-        """Return what a worker calls to have *function* done: a method of the backend, or an undoing.
-
-        With it comes what ends that call early, None where nothing does.
-        """
-        ...
-
-    def drain(self, baudrate: int) -> "Steps[None]":
-        """Wait until the kernel's queue is empty."""
-        ...
-
-    def drain_exact(self, baudrate: int) -> "Steps[None]":
-        """Wait until the last bit has left."""
-        ...
-
-    def look_at_lines(self, *, counting: bool) -> Call:
-        """Return the call that gives `LinesSeen`: both readings as close together as can be."""
-        ...
-
-    def discard_output(self) -> None:
-        """Throw away unsent output where the driver can; on a worker."""
-        ...
-
-    def close(self) -> None:
-        """Close the backend; on a worker."""
-        ...
-
-
 class DescriptorTransport:
     """A `SerialBackend`: attempts on a descriptor, and calls for a worker."""
 
@@ -212,7 +94,9 @@ class DescriptorTransport:
         self._pushback = pushback
         # Workers alone take it: no signal handler runs there.
         self._settings = allocate_lock()
-        self.write = backend.write
+        self.read: Callable[[int], bytes | None] = backend.read
+        self.read_into: Callable[[memoryview], int | None] = backend.read_into
+        self.write: Callable[[bytes | memoryview], int | None] = backend.write
         # What a backend may leave out is asked for here and nowhere else.
         self._read_onto: Callable[[Items, int], bool] = getattr(backend, "read_onto", self._read_then_append)
         self.write_onto: Callable[[list[int], bytes | memoryview], bool] = getattr(
@@ -330,7 +214,7 @@ class DescriptorTransport:
     def look_at_lines(self, *, counting: bool) -> Call:
         """See `Transport`."""
 
-        def look() -> LinesSeen:
+        def look() -> "LinesSeen":
             lines = self.backend.modem_lines()
             if counting:
                 with suppress(UnsupportedFeatureError):
@@ -347,7 +231,7 @@ class DescriptorTransport:
         """See `Transport`."""
         self.backend.close()
 
-    def _read_then_append(self, items: Items, max_bytes: int) -> bool:
+    def _read_then_append(self, items: "Items", max_bytes: int) -> bool:
         data = self.backend.read(max_bytes)
         if data is None:
             return False
@@ -362,20 +246,29 @@ class DescriptorTransport:
         return True
 
 
-class DirectCalls(NamedTuple):
+class DirectCalls:
     """What a backend may offer as ``direct_calls``: the system calls behind its `read` and `write`, as calls of C.
 
-    Attributes:
+    Args:
         read: Takes the descriptor and a count, as `os.read`.
         write: Takes the descriptor and data, as `os.write`.
         read_limit: The most that one read is asked for.
         error: Returns the SerialError that an OSError of one of them means; does not block.
     """
 
-    read: "Callable[[int, int], bytes]"
-    write: "Callable[[int, bytes | memoryview], int]"
-    read_limit: int
-    error: "Callable[[OSError], SerialError]"
+    __slots__ = ("error", "read", "read_limit", "write")
+
+    def __init__(
+        self,
+        read: "Callable[[int, int], bytes]",
+        write: "Callable[[int, bytes | memoryview], int]",
+        read_limit: int,
+        error: "Callable[[OSError], SerialError]",
+    ) -> None:
+        self.read = read
+        self.write = write
+        self.read_limit = read_limit
+        self.error = error
 
 
 class _Readers(dict[int, "Iterator[bytes]"]):
@@ -386,7 +279,6 @@ class _Readers(dict[int, "Iterator[bytes]"]):
         self._system = system
         self._fd = fd
 
-    @override
     def __missing__(self, size: int) -> "Iterator[bytes]":
         if len(self) >= MOST_READERS:
             self.clear()
@@ -426,7 +318,7 @@ class _MarkedReader:
             return None
         return self._pushback.take_into(buffer)
 
-    def read_onto(self, items: Items, size: int) -> bool:
+    def read_onto(self, items: "Items", size: int) -> bool:
         """The same onto *items*."""
         data = self._read(size)
         if data is None:
@@ -492,12 +384,15 @@ class SelfWaitingTransport:
 
     def configure(self, config: "SerialConfig", adopt: "Callable[[], None]") -> Call:
         """See `Transport`."""
+        from anyio import Lock  # noqa: PLC0415  # few backends wait by themselves, and this is slow to import
+
+        from anyserial._readiness import native_token  # noqa: PLC0415
 
         async def apply() -> None:
             # A lock is one event loop's; a port that is in use has not left its own.
             loop = native_token()
             if self._settings is None or self._settings[0] is not loop:
-                self._settings = loop, anyio.Lock()
+                self._settings = loop, Lock()
             async with self._settings[1]:
                 await self.backend.configure(config)
                 adopt()
@@ -515,7 +410,7 @@ class SelfWaitingTransport:
     def look_at_lines(self, *, counting: bool) -> Call:
         """See `Transport`."""
 
-        async def look() -> LinesSeen:
+        async def look() -> "LinesSeen":
             lines = await self.backend.modem_lines()
             if counting:
                 with suppress(UnsupportedFeatureError):

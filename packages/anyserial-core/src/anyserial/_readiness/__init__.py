@@ -70,11 +70,9 @@ def _trio_for(token: object) -> Any:
     """Return the module for trio if *token* is trio's, else None."""
     if type(token).__module__.partition(".")[0] != "trio":
         return None
-    trio_ = sys.modules.get("anyserial._readiness.trio")
-    if trio_ is None:
-        from anyserial._readiness import trio as trio_  # noqa: PLC0415  # trio is optional
+    from anyserial._readiness import trio as trio_  # noqa: PLC0415  # trio is optional
 
-        trio_.protect(_uninterrupted)
+    trio_.protect(_uninterrupted)
     return trio_
 
 

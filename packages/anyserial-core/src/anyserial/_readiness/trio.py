@@ -22,7 +22,6 @@ __all__ = ("TrioSignal", "TrioWaiter", "protect")
 
 _WAITS_BETWEEN_ATTEMPTS = 32
 _GONE = object()  # no trio run is it, so that the next call looks at the port's state
-_in_task = trio.lowlevel.in_trio_task
 
 
 class TrioSignal:
@@ -72,6 +71,13 @@ def _shortcuts(token: trio.lowlevel.TrioToken) -> _Shortcuts:
         return cancelled if context.task._cancel_status.effectively_cancelled else never  # noqa: SLF001
 
     return partial(getattr, context, "runner", None), runner, deadline, wait
+
+
+def _outside_of_a_task() -> anyio.BusyResourceError | None:
+    """Return the error of a call from outside of a trio task; None inside. The host loop of a guest run is outside."""
+    if trio.lowlevel.in_trio_task():
+        return None
+    return anyio.BusyResourceError("using (from another event loop)")
 
 
 def protect(functions: "list[Any]") -> None:
@@ -124,8 +130,6 @@ class TrioWaiter:
     @trio.lowlevel.enable_ki_protection
     async def read(self, attempt: "Callable[[Any], Any]", argument: Any) -> Any:
         """See `Waiter.read`."""
-        if not _in_task():
-            raise anyio.BusyResourceError("using (from another event loop)")  # the host loop of a guest run
         self._until_attempt -= 1
         self.attempt_first = not self._until_attempt
         if self.attempt_first:
@@ -141,11 +145,11 @@ class TrioWaiter:
                     return result
         except trio.ClosedResourceError as exc:
             raise anyio.ClosedResourceError from exc
+        except RuntimeError as exc:
+            raise _outside_of_a_task() or exc from None
 
     async def write(self, attempt: "Callable[[Any], Any]", argument: Any) -> Any:
         """See `Waiter.write`."""
-        if not _in_task():
-            raise anyio.BusyResourceError("using (from another event loop)")
         try:
             while True:
                 await trio.lowlevel.wait_writable(self._fd)
@@ -156,6 +160,8 @@ class TrioWaiter:
                     return result
         except trio.ClosedResourceError as exc:
             raise anyio.ClosedResourceError from exc
+        except RuntimeError as exc:
+            raise _outside_of_a_task() or exc from None
 
     def reclaim(self) -> None:
         """See `Waiter.reclaim`: trio reads only once the task runs."""

@@ -1,0 +1,115 @@
+"""What the two faces have in common: what a port is, what can be asked of it at once, and that it is forgotten.
+
+A face has an `OpenPort` and its `Lifecycle`, and adds how it waits; nothing of that belongs here.
+"""
+
+import sys
+import warnings
+from typing import TYPE_CHECKING, Any, Never, override
+
+from anyserial._port.lifecycle import OPEN
+
+if TYPE_CHECKING:
+    from anyserial._port.lifecycle import Lifecycle
+    from anyserial._port.open_port import OpenPort
+    from anyserial.capabilities import PortStatistics, SerialCapabilities
+    from anyserial.config import SerialConfig
+    from anyserial.discovery import PortInfo
+
+__all__ = ("Face",)
+
+_STATES = ("open", "disconnected", "closed", "of the parent process")
+
+
+class Face:
+    """A port, without any waiting."""
+
+    _port: "OpenPort"
+    _lifecycle: "Lifecycle"
+
+    def _forget(self) -> None:
+        """End the port, which nothing refers to any more."""
+        self._lifecycle.forget()
+
+    # Bound here, since a finalizer may run when the interpreter has taken its modules apart.
+    def __del__(self, _warn: Any = warnings.warn, _is_finalizing: Any = sys.is_finalizing) -> None:
+        """Close a forgotten port, and say so. Its output is left to the kernel."""
+        lifecycle = getattr(self, "_lifecycle", None)
+        if lifecycle is None:  # its constructor failed
+            return
+        was_open = lifecycle.state == OPEN
+        try:
+            self._forget()
+            if was_open:
+                _warn(f"unclosed serial port {self._port.path!r}", ResourceWarning, stacklevel=1, source=self)
+        except (TypeError, AttributeError):
+            if not _is_finalizing():
+                raise
+
+    @override
+    def __reduce_ex__(self, protocol: object) -> Never:
+        """Refuse to be copied or pickled: the copy would be a second owner of the device."""
+        raise TypeError(
+            f"a serial port cannot be copied or pickled (got {self!r}):"
+            " pass the port itself, or open it again from its path and config"
+        )
+
+    @override
+    def __repr__(self) -> str:
+        state = _STATES[self._lifecycle.state]
+        return f"<{type(self).__module__}.{type(self).__qualname__} {self._port.path!r}, {state}, {self._port.config}>"
+
+    @property
+    def path(self) -> str:
+        """The path that was opened; readable in every state."""
+        return self._port.path
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the port can be used: neither closed nor disconnected, as far as is known."""
+        return self._lifecycle.state == OPEN
+
+    @property
+    def config(self) -> "SerialConfig":
+        """The settings in force: the last that were applied successfully; readable in every state."""
+        return self._port.config
+
+    @property
+    def capabilities(self) -> "SerialCapabilities":
+        """What this port can do; readable in every state."""
+        return self._port.capabilities
+
+    @property
+    def port_info(self) -> "PortInfo | None":
+        """What discovery knows about the device; None if nothing."""
+        return self._port.port_info
+
+    @property
+    def actual_baudrate(self) -> int | None:
+        """The rate that the driver reported after the last settings, in bits per second; None if it cannot tell."""
+        return self._port.transport.actual_baudrate
+
+    @property
+    def statistics(self) -> "PortStatistics":
+        """Bytes sent and received so far: a snapshot, readable in every state."""
+        return self._port.statistics
+
+    def input_waiting(self) -> int:
+        """Return how many received bytes can be had without waiting.
+
+        Raises:
+            SerialClosedError: The port is closed.
+            SerialDisconnectedError: The device is gone, and nothing is left of its bytes.
+            UnsupportedFeatureError: The backend cannot tell.
+        """
+        return self._port.input_waiting()
+
+    def output_waiting(self) -> int:
+        """Return how many bytes have not been sent yet; a pty always says 0.
+
+        Raises:
+            SerialClosedError: The port is closed.
+            SerialDisconnectedError: The device is gone.
+            UnsupportedFeatureError: The backend cannot tell.
+        """
+        return self._port.output_waiting()
