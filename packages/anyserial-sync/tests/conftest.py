@@ -21,9 +21,10 @@ from typing import Any, Literal
 import anyio
 import pytest
 from anyserial._errno import closed_error, disconnected_error, translate
+from anyserial._port.transport import DirectCalls
 from anyserial.capabilities import Capability, ControlLines, LineCounters, ModemLines, SerialCapabilities
 from anyserial.config import SerialConfig
-from anyserial.exceptions import UnsupportedFeatureError
+from anyserial.exceptions import SerialError, UnsupportedFeatureError
 from anyserial.sync import SerialPort
 
 NAMES = (  # noqa: SIM905  # shorter
@@ -155,13 +156,42 @@ class PtyBackend:
         return LineCounters(**{**zero, **self.counts})
 
 
+class ExactBackend(PtyBackend):
+    """A `PtyBackend` that reads and writes in single steps of C, as anyserial's own driver does."""
+
+    @property
+    def direct_calls(self) -> DirectCalls:
+        return DirectCalls(os.read, os.write, 65536, self._error)
+
+    def _error(self, error: OSError) -> SerialError:
+        return translate(error, context="io", path=self.path, hung_up=True)
+
+    def read_onto(self, items: list[Any], max_bytes: int) -> bool:
+        try:
+            items.extend(map(os.read, (self.fd,), (max_bytes,)))
+        except BlockingIOError:
+            return False
+        except OSError as exc:
+            raise self._error(exc) from exc
+        return True
+
+    def write_onto(self, counts: list[int], data: bytes | memoryview) -> bool:
+        try:
+            counts.extend(map(os.write, (self.fd,), (data,)))
+        except BlockingIOError:
+            return False
+        except OSError as exc:
+            raise self._error(exc) from exc
+        return True
+
+
 class Rig:
     """A port on a pty, and the far end in the test's hands."""
 
-    def __init__(self) -> None:
+    def __init__(self, backend: PtyBackend | None = None) -> None:
         self.master, slave = os.openpty()
         tty.setraw(slave)
-        self.backend = PtyBackend()
+        self.backend = backend or PtyBackend()
         self.backend.open(os.ttyname(slave), SerialConfig())
         os.close(slave)
         self.backend.calls.clear()
@@ -185,7 +215,17 @@ class Rig:
 
 @pytest.fixture
 def rig() -> Iterator[Rig]:
-    made = Rig()
+    """A port whose backend does what every backend must."""
+    yield from _made(Rig())
+
+
+@pytest.fixture
+def exact_rig() -> Iterator[Rig]:
+    """A port whose backend also reads and writes in single steps."""
+    yield from _made(Rig(ExactBackend()))
+
+
+def _made(made: Rig) -> Iterator[Rig]:
     yield made
     for event in made.backend.hold.values():
         event.set()

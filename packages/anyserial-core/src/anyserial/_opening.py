@@ -64,7 +64,7 @@ class Opening:
         self._given = backend is not None
         self._failed = False
         self._job: Job | None = None
-        self._lifecycle: Lifecycle | None = None
+        self._port: object = None
 
     @property
     def waits_itself(self) -> bool:
@@ -106,20 +106,20 @@ class Opening:
         Raises:
             BaseException: What the constructor raised; call `give_up` then.
         """
-        # What calling the class does, but the port is known here even if its constructor fails.
+        # What calling the class does, but the port is known here if its constructor fails or is interrupted.
         port: Any = cls.__new__(cls)
-        try:
-            port.__init__(self.backend, self.config, port_info=self.info)
-        finally:
-            self._lifecycle = getattr(port, "_lifecycle", None)
+        self._port = port
+        port.__init__(self.backend, self.config, port_info=self.info)
         forking.forget(self)
         return cast("P", port)
 
     def give_up(self, notify: "Callable[[], object]") -> None:
         """Close what was opened or will be opened, then call *notify*. A second time it does nothing new."""
-        if self._lifecycle is not None:
-            self._lifecycle.close()
-            self._lifecycle.closing.on_finish(notify)
+        lifecycle: Lifecycle | None = getattr(self._port, "_lifecycle", None)
+        if lifecycle is not None:
+            # It owns the backend now. Closing the backend here as well would close another file's descriptor.
+            lifecycle.close()
+            lifecycle.closing.on_finish(notify)
         elif self._job is not None:
             self._job.give_up(self._close, notify)
 

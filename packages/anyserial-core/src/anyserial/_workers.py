@@ -275,15 +275,38 @@ def release(holder: object) -> None:
 
 
 class held:  # noqa: N801  # used as a function
-    """Keep a thread in hand for the length of a block."""
+    """Keep a thread in hand for the length of a block, or from `take` to `release`.
 
-    __slots__ = ("__weakref__",)
+    It ends with this object at the latest, since an interruption may come before or after either of them.
+    """
 
-    def __enter__(self) -> None:
-        hold(self)
+    __slots__ = ("_holder", "_release")
+
+    def __init__(self) -> None:
+        # First: a finalizer may run when the interpreter has taken its modules apart, or this was interrupted.
+        self._release = release
+        self._holder = object()
+
+    def take(self) -> None:
+        """Begin.
+
+        Raises:
+            SerialError: The system gives no thread, and none is there.
+        """
+        hold(self._holder)
+
+    def release(self) -> None:
+        """End; a second time it does nothing."""
+        self._release(self._holder)
+
+    __enter__ = take
 
     def __exit__(self, *exc_info: object) -> None:
-        release(self)
+        self._release(self._holder)
+
+    def __del__(self) -> None:
+        if (holder := getattr(self, "_holder", None)) is not None:
+            self._release(holder)
 
 
 def post(job: "Callable[[], object]") -> None:

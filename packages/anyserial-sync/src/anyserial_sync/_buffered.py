@@ -84,7 +84,7 @@ class BufferedReceiving(BlockingPort):
             LineError: As `receive_exactly`.
             anyio.BusyResourceError: Another thread is receiving.
         """
-        return self._until(delimiter, max_bytes, timeout)[: -len(delimiter)]
+        return self._until(delimiter, max_bytes, timeout, drop=True)
 
     def lines(self, *, max_bytes: int = 65536, timeout: float | None = None) -> "Generator[bytes]":
         r"""Iterate over the lines received; iterating over the port does the same, without a timeout.
@@ -113,8 +113,8 @@ class BufferedReceiving(BlockingPort):
         """Iterate over the lines received; as `lines`, waiting without limit."""
         return self.lines()
 
-    def _until(self, delimiter: bytes, max_bytes: int, timeout: float | None) -> bytes:
-        """Receive up to and including *delimiter*."""
+    def _until(self, delimiter: bytes, max_bytes: int, timeout: float | None, *, drop: bool = False) -> bytes:
+        """Receive up to and including *delimiter*; return it too, unless it is to be dropped."""
         check_bytes("delimiter", delimiter)
         check_positive("max_bytes", max_bytes)
         length = len(delimiter)
@@ -127,15 +127,19 @@ class BufferedReceiving(BlockingPort):
                 raise anyio.DelimiterNotFound(max_bytes)
             return -1
 
-        return self._gather(ends, max_bytes + length, timeout)
+        # Dropped where the result is made: what is done to it later, an interruption would lose.
+        return self._gather(ends, max_bytes + length, timeout, length if drop else 0)
 
-    def _gather(self, ends: "Callable[[bytearray, int], int]", most: int, timeout: float | None) -> bytes:  # noqa: C901, PLR0915  # one piece, as one step takes it all
-        """Receive until ``ends(buffer, searched)`` returns where in the buffer the result ends.
+    def _gather(  # noqa: C901, PLR0915  # one piece, as one step takes it all
+        self, ends: "Callable[[bytearray, int], int]", most: int, timeout: float | None, tail: int = 0
+    ) -> bytes:
+        """Receive until ``ends(buffer, searched)`` says where in the buffer the result ends.
 
         Args:
             ends: Returns an index, or -1 if more bytes are needed; it has seen the first *searched* bytes before.
             most: How long the buffer may get.
-            timeout: The caller's timeout.
+            timeout: As the caller's.
+            tail: How many bytes at the end are received but not returned.
         """
         deadline = deadline_of(timeout)
         port, pushback, turns = self._port, self._pushback, self._turns
@@ -173,7 +177,7 @@ class BufferedReceiving(BlockingPort):
                         seen = searched = 0
                 left = bytes(buffer[end:])
                 rest = [left, *items[seen:]] if left else items[seen:]
-                data = bytes(buffer[:end])
+                data = bytes(buffer[: end - tail])
                 pushback.items = rest
                 port.bytes_received = before + end
                 return data

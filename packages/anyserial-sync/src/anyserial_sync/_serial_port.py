@@ -26,15 +26,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Self, Unpack, override
 
 import anyio
-from anyserial._spi import (
-    CLOSED,
-    as_bytes,
-    attributes_of,
-    check_config,
-    check_positive,
-    check_timeout,
-    limited,
-)
+from anyserial._spi import CLOSED, as_bytes, attributes_of, check_config, check_positive, check_timeout, limited
 from anyserial.config import SerialConfig
 from anyserial.exceptions import UnsupportedFeatureError
 

@@ -58,8 +58,9 @@ class Wakeup:
 
     def __del__(self) -> None:
         """Close the descriptors."""
-        while self._ends:
-            self._close(self._ends.pop())
+        ends = getattr(self, "_ends", ())  # its making may have been interrupted
+        while ends:
+            self._close(ends.pop())
 
 
 def _pipe() -> tuple[int, int]:

@@ -15,7 +15,6 @@ from contextlib import suppress
 from sys import is_finalizing
 from typing import TYPE_CHECKING, Final, Literal
 
-from anyserial import _workers
 from anyserial._port import forking
 from anyserial.exceptions import SerialError
 
@@ -153,7 +152,7 @@ class Closing:
         forking.forget(self._lifecycle)
         for waker in self._lifecycle.wakers:
             waker.disown()  # no call waits there any more
-        _workers.release(self._lifecycle.hold)
+        self._lifecycle.hold.release()
         self.finished = True
         self._tell()
 

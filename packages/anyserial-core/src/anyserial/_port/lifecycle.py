@@ -124,10 +124,14 @@ class Lifecycle:
         self._happened: list[Event] = []
         self.closing = Closing(self, transport)
         self.fileno = transport.fileno
-        self.hold = object()
-        _workers.hold(self.hold)
-        self.post: Callable[[Callable[[], object]], None] = _workers.poster()
-        forking.watch(self)
+        self.hold = _workers.held()
+        try:
+            self.hold.take()
+            self.post: Callable[[Callable[[], object]], None] = _workers.poster()
+            forking.watch(self)
+        except BaseException:
+            self.hold.release()  # the finalizer has to wait for the collector, for this and `closing` are a cycle
+            raise
 
     # What happens
 

@@ -162,12 +162,16 @@ class OpenPort:
         try:
             # A receive that is under way finds the bytes itself.
             if turns.setdefault(RECEIVER, ticket) is ticket:
-                with suppress(SerialError):
-                    while self.transport.read_onto(self.pushback.items, self.chunk_size):
-                        pass
+                self._read_the_rest()
         finally:
             if turns.get(RECEIVER) is ticket:
                 del turns[RECEIVER]
+
+    def _read_the_rest(self) -> None:
+        # A function of its own: the jump out of a handler is outside of the `try` around it, and a signal may come there.
+        with suppress(SerialError):
+            while self.transport.read_onto(self.pushback.items, self.chunk_size):
+                pass
 
     def check_open(self) -> None:
         """Raise the refusal of a call that the state does not allow."""
