@@ -15,7 +15,7 @@ FACADES = frozenset({"anyserial.sync", "anyserial.testing"})
 # The one function that names parts in import statements, because programs that freeze an application
 # see no other mention. Nothing may call it.
 FOR_FREEZERS = ("anyserial._parts", "parts_for_freezers")
-REACHED_BY_NAME_ALONE = {"anyserial_discovery", "anyserial_posix"}
+REACHED_BY_NAME_ALONE = {"anyserial_discovery", "anyserial_posix", "anyserial_sync"}
 NOT_ON_THE_IMPORT_PATH = ("anyio.streams.file", "ctypes", "importlib.metadata", *PART_IMPORTS)
 
 IMPORT_NAMES = {"pyserial": "serial"}

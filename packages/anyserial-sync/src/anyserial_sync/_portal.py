@@ -214,8 +214,9 @@ class PortalWaits:
 
     __slots__ = ("_backend", "_port", "_portal")
 
-    def __init__(self, port: OpenPort) -> None:
+    def __init__(self, port: OpenPort, close_timeout: float) -> None:
         assert isinstance(port.transport, PortalTransport)  # noqa: S101  # `BlockingPort` makes them together
+        port.transport.patience = close_timeout
         self._port = port
         self._portal = port.transport.portal
         self._backend = port.transport.backend

@@ -82,7 +82,8 @@ def _finds_scopes(find: "Callable[[object], Any]") -> bool:
         return False
     with anyio.CancelScope() as scope:  # noqa: ASYNC100  # to be looked at
         state = find(weakref.ref(task))
-        return state is not None and state.cancel_scope is scope
+        found: bool = state is not None and state.cancel_scope is scope
+    return found
 
 
 def has_readers(fd: int) -> bool:

@@ -85,7 +85,8 @@ def _tells_cancellation(context: Any) -> bool:
         status = context.task._cancel_status  # noqa: SLF001
         before = status.effectively_cancelled
         scope.cancel()
-        return before is was_cancelled and status.effectively_cancelled is True
+        told: bool = before is was_cancelled and status.effectively_cancelled is True
+    return told
 
 
 def _outside_of_a_task() -> anyio.BusyResourceError | None:
