@@ -246,5 +246,6 @@ class PortWatch:
 
     def _release(self) -> None:
         watcher, self._watcher = self._watcher, None
+        self._turnstile.disown()
         if watcher is not None:
             watcher.close()
