@@ -4,6 +4,7 @@ import threading
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from itertools import pairwise
+from typing import Any
 
 import anyio
 import anyserial.sync
@@ -66,7 +67,7 @@ class Looks:
     """Lets a port look at its lines once, and again when told to."""
 
     def __init__(self, port: SerialPort | anyserial.sync.SerialPort, monkeypatch: pytest.MonkeyPatch) -> None:
-        backend = port._port.transport.backend
+        backend: Any = port._port.transport.backend
         read_lines, read_counters = backend.modem_lines, backend.line_counters
         self.first, self.more = threading.Event(), threading.Event()
 

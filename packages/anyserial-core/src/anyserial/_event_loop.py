@@ -178,6 +178,8 @@ class EventLoopPort(Face):
         if isinstance(exc, anyio.ClosedResourceError):
             raise self._lifecycle.refusal() from None
         if isinstance(exc, Exception):
+            if isinstance(exc, TypeError):
+                self._check_loop(waiter)
             return
         got = waiter.reclaim()
         if isinstance(got, SerialDisconnectedError):
@@ -192,12 +194,24 @@ class EventLoopPort(Face):
         if isinstance(exc, anyio.ClosedResourceError):
             raise self._lifecycle.refusal() from None
         if isinstance(exc, Exception):
+            if isinstance(exc, TypeError):
+                self._check_loop(waiter)
             return
         got = waiter.reclaim_write()
         if isinstance(got, SerialDisconnectedError):
             self._port.unplug(got)
         elif isinstance(got, int):
             self._port.bytes_sent += got
+
+    def _check_loop(self, waiter: "Waiter") -> None:
+        """Refuse a wait in the other event loop of this thread: the host's, or that of a trio guest run in it.
+
+        That loop answers TypeError to what it is given to wait for.
+        """
+        waiter.reclaim()
+        waiter.reclaim_write()
+        if _readiness.native_token() is not waiter.home:
+            raise anyio.BusyResourceError(f"using {self._port.path} (from another event loop)") from None
 
     # Operations
 

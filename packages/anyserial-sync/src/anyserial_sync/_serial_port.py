@@ -183,7 +183,8 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
                 self._receive_failed(exc, me, data, before)
                 raise
         except BaseException as exc:
-            self._receive_failed(exc, me, data, before)
+            if turns.get("receiver") is me:  # the undoing was interrupted before its end
+                self._receive_failed(exc, me, data, before)
             raise
 
     def receive_into(self, buffer: "bytearray | memoryview", *, timeout: float | None = None) -> int:
@@ -232,7 +233,8 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
                 self._receive_failed(exc, me, data, before)
                 raise
         except BaseException as exc:
-            self._receive_failed(exc, me, data, before)
+            if turns.get("receiver") is me:  # the undoing was interrupted before its end
+                self._receive_failed(exc, me, data, before)
             raise
 
     def receive_available(self, *, limit: int | None = None, timeout: float | None = None) -> bytes:

@@ -81,12 +81,13 @@ def _shortcuts(token: trio.lowlevel.TrioToken) -> _Shortcuts:
 def _tells_cancellation(context: Any) -> bool:
     """Return whether the task's status says that a scope is cancelled when it is, and not before."""
     was_cancelled = trio.current_effective_deadline() == -math.inf
-    with trio.CancelScope() as scope:  # noqa: ASYNC100  # to be looked at
+    scope = trio.CancelScope()
+    with scope:
         status = context.task._cancel_status  # noqa: SLF001
         before = status.effectively_cancelled
         scope.cancel()
-        told: bool = before is was_cancelled and status.effectively_cancelled is True
-    return told
+        after = status.effectively_cancelled
+    return before is was_cancelled and after is True
 
 
 def _outside_of_a_task() -> anyio.BusyResourceError | None:
