@@ -79,7 +79,7 @@ def _finds_scopes(find: "Callable[[object], Any]") -> bool:
     task = asyncio.current_task()
     if task is None:
         return False
-    scope = anyio.CancelScope()
+    scope, found = anyio.CancelScope(), None
     with scope:
         state = find(weakref.ref(task))
         found = None if state is None else state.cancel_scope

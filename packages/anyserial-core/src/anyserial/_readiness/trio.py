@@ -81,7 +81,7 @@ def _shortcuts(token: trio.lowlevel.TrioToken) -> _Shortcuts:
 def _tells_cancellation(context: Any) -> bool:
     """Return whether the task's status says that a scope is cancelled when it is, and not before."""
     was_cancelled = trio.current_effective_deadline() == -math.inf
-    scope = trio.CancelScope()
+    scope, before, after = trio.CancelScope(), None, None
     with scope:
         status = context.task._cancel_status  # noqa: SLF001
         before = status.effectively_cancelled
