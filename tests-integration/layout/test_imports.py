@@ -58,6 +58,16 @@ def test_a_part_imports_no_other_part(module: Module) -> None:
 @pytest.mark.parametrize(
     "module", [module for module in modules() if module.distribution in PARTS], ids=lambda m: m.name
 )
+def test_a_part_uses_the_one_private_layer_of_core(module: Module) -> None:
+    """What a part may use beside the public modules is listed in anyserial._spi."""
+    names = {entry.module for entry in imports(module)} | {f"{e.module}.{e.name}" for e in imports(module)}
+    private = {name for name in names if name.startswith("anyserial._") and not name.startswith("anyserial._spi")}
+    assert private == set()
+
+
+@pytest.mark.parametrize(
+    "module", [module for module in modules() if module.distribution in PARTS], ids=lambda m: m.name
+)
 def test_a_part_takes_no_part_through_a_facade(module: Module) -> None:
     facades = {"anyserial.sync": "anyserial-sync", "anyserial.testing": "anyserial-testing"}
     found = [

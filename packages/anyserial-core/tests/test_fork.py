@@ -73,7 +73,7 @@ async def _uses_in_a_loop_of_its_own(port: SerialPort) -> None:
 def _run(function: Callable[..., Awaitable[object]], *arguments: object) -> None:
     """Run it in an event loop of the child's own: in another thread, for this one's still counts as running."""
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(anyio.run, function, *arguments).result(5)  # type: ignore[arg-type]
+        pool.submit(anyio.run, function, *arguments).result(5)
 
 
 def _leave_by_exit(_held: list[SerialPort]) -> None:
