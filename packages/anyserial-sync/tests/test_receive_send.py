@@ -329,3 +329,20 @@ def test_reset_input_buffer_takes_what_was_carried_over(rig: Rig) -> None:
     assert rig.port.input_waiting() == 0
     with pytest.raises(TimeoutError):
         rig.port.receive(timeout=0)
+
+
+@pytest.mark.parametrize("call", [lambda port: port.receive(4), lambda port: port.receive_into(bytearray(4))])
+def test_bytes_that_another_thread_discards_before_they_are_taken_are_waited_for_again(rig: Rig, call: Any) -> None:
+    read_onto = rig.port._port.transport.read_onto
+    discards = iter((True,))
+
+    def read_and_discard(items: Any, size: int) -> bool:
+        found = bool(read_onto(items, size))
+        if found and next(discards, False):
+            rig.port._pushback.clear()
+            rig.write(b"next")
+        return found
+
+    rig.port._port.transport.read_onto = read_and_discard
+    rig.write(b"gone")
+    assert call(rig.port) in (b"next", 4)

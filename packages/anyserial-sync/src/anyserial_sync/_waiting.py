@@ -9,6 +9,7 @@ What the operations do is in `anyserial._port.operations`, and how a port ends i
 """
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from anyserial._spi import DISCONNECTED, RECEIVER, SENDER, Face, OpenPort, SelfWaitingTransport
@@ -106,12 +107,16 @@ class BlockingPort(Face):
                 if poll and port.transport.has_descriptor:
                     raise timed_out("nothing was received", port.path)
                 return None
-        return port.pushback.take(size)
+        with suppress(IndexError):  # another thread has discarded it meanwhile
+            return port.pushback.take(size)
+        return None
 
     def _wait_and_take(self, me: object, size: int, deadline: float | None) -> bytes:
         """Wait until bytes arrive, and return 1..*size* of them."""
-        self._waits.fill(self._receiving, me, size, deadline)
-        return self._port.pushback.take(size)
+        while True:
+            self._waits.fill(self._receiving, me, size, deadline)
+            with suppress(IndexError):  # another thread has discarded it meanwhile
+                return self._port.pushback.take(size)
 
     def _check_readable(self) -> None:
         """Raise if a receive is not allowed. Without a device, it still returns bytes that were pushed back."""
