@@ -2,7 +2,7 @@
 
 import pytest
 from anyserial._port.pushback import Pushback
-from anyserial._port.transport import _MarkedReader as MarkedReader
+from anyserial._port.reading import MarkedReader
 from anyserial.exceptions import LineError
 from hypothesis import given
 from hypothesis import strategies as st

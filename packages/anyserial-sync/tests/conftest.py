@@ -21,7 +21,7 @@ from typing import Any, Literal
 import anyio
 import pytest
 from anyserial._errno import closed_error, disconnected_error, translate
-from anyserial._port.transport import DirectCalls
+from anyserial._port.reading import DirectCalls
 from anyserial.capabilities import Capability, ControlLines, LineCounters, ModemLines, SerialCapabilities
 from anyserial.config import SerialConfig
 from anyserial.exceptions import SerialError, UnsupportedFeatureError

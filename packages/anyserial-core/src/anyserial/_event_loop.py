@@ -22,7 +22,8 @@ from anyserial._port.engine import Call, Engine
 from anyserial._port.face import Face
 from anyserial._port.lifecycle import OPEN
 from anyserial._port.open_port import OpenPort
-from anyserial._port.transport import DescriptorTransport, SelfWaitingTransport
+from anyserial._port.self_waiting import SelfWaitingTransport
+from anyserial._port.transport import DescriptorTransport
 from anyserial._readiness import NOWHERE
 from anyserial._workers import Job
 from anyserial.exceptions import LineError, SerialDisconnectedError

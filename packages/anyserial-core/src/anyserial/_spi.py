@@ -29,7 +29,8 @@ from anyserial._port.engine import Call, Engine, Steps
 from anyserial._port.face import Face
 from anyserial._port.lifecycle import CLOSED, DISCONNECTED, OPEN, RECEIVER, SENDER, Lifecycle
 from anyserial._port.open_port import OpenPort
-from anyserial._port.transport import DirectCalls, SelfWaitingTransport
+from anyserial._port.reading import DirectCalls
+from anyserial._port.self_waiting import SelfWaitingTransport
 from anyserial._printable import printable
 from anyserial._workers import Job, held, post
 

@@ -27,7 +27,7 @@ from anyserial._attributes import SerialStreamAttribute
 from anyserial._checks import as_bytes, check_positive
 from anyserial._port.closing import GRACE
 from anyserial._port.lifecycle import CLOSED, FOREIGN
-from anyserial._port.transport import SelfWaitingTransport
+from anyserial._port.self_waiting import SelfWaitingTransport
 from anyserial._readiness import uninterrupted
 from anyserial.config import SerialConfig
 from anyserial.exceptions import SerialDisconnectedError

@@ -9,7 +9,6 @@ What the operations do is in `anyserial._port.operations`, and how a port ends i
 """
 
 import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from anyserial._spi import DISCONNECTED, RECEIVER, SENDER, Face, OpenPort, SelfWaitingTransport
@@ -107,16 +106,20 @@ class BlockingPort(Face):
                 if poll and port.transport.has_descriptor:
                     raise timed_out("nothing was received", port.path)
                 return None
-        with suppress(IndexError):  # another thread has discarded it meanwhile
+        # No `with` here: a signal that comes while it is left would lose what was taken.
+        try:
             return port.pushback.take(size)
-        return None
+        except IndexError:  # another thread has discarded it meanwhile
+            return None
 
     def _wait_and_take(self, me: object, size: int, deadline: float | None) -> bytes:
         """Wait until bytes arrive, and return 1..*size* of them."""
         while True:
             self._waits.fill(self._receiving, me, size, deadline)
-            with suppress(IndexError):  # another thread has discarded it meanwhile
+            try:
                 return self._port.pushback.take(size)
+            except IndexError:  # another thread has discarded it meanwhile
+                continue
 
     def _check_readable(self) -> None:
         """Raise if a receive is not allowed. Without a device, it still returns bytes that were pushed back."""

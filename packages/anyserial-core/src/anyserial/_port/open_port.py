@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from anyserial._port.lifecycle import CLOSED, DISCONNECTED, OPEN, RECEIVER, Lifecycle
 from anyserial._port.pushback import Pushback
-from anyserial._port.transport import SelfWaitingTransport, transport_for
+from anyserial._port.self_waiting import SelfWaitingTransport
+from anyserial._port.transport import transport_for
 from anyserial.exceptions import SerialDisconnectedError, SerialError
 
 if TYPE_CHECKING:

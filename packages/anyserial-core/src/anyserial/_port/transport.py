@@ -16,32 +16,29 @@ from typing import TYPE_CHECKING, Any, Final
 
 from anyserial._errno import closed_error, disconnected_error
 from anyserial._port.engine import Call
+from anyserial._port.reading import MarkedReader, Readers, line_counts, nothing, nothing_onto
 from anyserial.exceptions import UnsupportedFeatureError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import TypeIs
 
-    import anyio
-
     from anyserial._port.contract import Items, LinesSeen, OnWorker, Transport
     from anyserial._port.engine import Steps
     from anyserial._port.pushback import Pushback
+    from anyserial._port.reading import DirectCalls
+    from anyserial._port.self_waiting import SelfWaitingTransport
     from anyserial.backend import AsyncSerialBackend, SerialBackend
-    from anyserial.capabilities import LineCounters, SerialCapabilities
+    from anyserial.capabilities import SerialCapabilities
     from anyserial.config import SerialConfig
-    from anyserial.exceptions import SerialError
 
 __all__ = (
     "LIVENESS_INTERVAL",
     "DescriptorTransport",
-    "DirectCalls",
-    "SelfWaitingTransport",
     "transport_for",
     "waits_itself",
 )
 
-MOST_READERS: Final = 16
 LIVENESS_INTERVAL: Final = 0.02  # seconds: an unplug is noticed at least this often while something waits
 
 
@@ -120,10 +117,10 @@ class DescriptorTransport:
         if (decode := backend.line_decoder) is None:
             self.read, self.read_into, self.read_onto = backend.read, backend.read_into, self._read_onto
             if self._system is not None:
-                self.readers = _Readers(self._system, backend.fileno())
+                self.readers = Readers(self._system, backend.fileno())
         else:
             self.readers = None
-            marked = _MarkedReader(backend.read, decode, self._pushback)
+            marked = MarkedReader(backend.read, decode, self._pushback)
             self.read, self.read_into, self.read_onto = marked.read, marked.read_into, marked.read_onto
 
     def read_failed(self, error: OSError) -> None:
@@ -176,7 +173,7 @@ class DescriptorTransport:
                 if config.line_errors is not self._line_errors:
                     # At an unknown moment during the change, the driver begins or stops marking bytes. So reads find
                     # nothing until the decoder for both kinds is in place.
-                    self.read, self.read_into, self.read_onto = _nothing, _nothing, _nothing_onto
+                    self.read, self.read_into, self.read_onto = nothing, nothing, nothing_onto
                     self.readers = None
                 self.backend.configure(config)
                 self._line_errors = config.line_errors
@@ -221,7 +218,7 @@ class DescriptorTransport:
             lines = self.backend.modem_lines()
             if counting:
                 with suppress(UnsupportedFeatureError):
-                    return lines, _line_counts(self.backend.line_counters())
+                    return lines, line_counts(self.backend.line_counters())
             return lines, None
 
         return Call(look)
@@ -247,200 +244,3 @@ class DescriptorTransport:
             return False
         counts.append(count)
         return True
-
-
-class DirectCalls:
-    """What a backend may offer as ``direct_calls``: the system calls behind its `read` and `write`, as functions of C.
-
-    Args:
-        read: Takes the descriptor and a count, like `os.read`.
-        write: Takes the descriptor and data, like `os.write`.
-        read_limit: The most bytes to ask one read for.
-        error: Returns the SerialError for an OSError of either call; does not block.
-    """
-
-    __slots__ = ("error", "read", "read_limit", "write")
-
-    def __init__(
-        self,
-        read: "Callable[[int, int], bytes]",
-        write: "Callable[[int, bytes | memoryview], int]",
-        read_limit: int,
-        error: "Callable[[OSError], SerialError]",
-    ) -> None:
-        self.read = read
-        self.write = write
-        self.read_limit = read_limit
-        self.error = error
-
-
-class _Readers(dict[int, "Iterator[bytes]"]):
-    """Iterators, keyed by the count that is asked for; each is made when it is first needed."""
-
-    def __init__(self, system: DirectCalls, fd: int) -> None:
-        super().__init__()
-        self._system = system
-        self._fd = fd
-
-    def __missing__(self, size: int) -> "Iterator[bytes]":
-        if len(self) >= MOST_READERS:
-            self.clear()
-        limit = min(size, self._system.read_limit)
-        reader = self[size] = map(self._system.read, repeat(self._fd), repeat(limit))
-        return reader
-
-
-class _MarkedReader:
-    """Reads from a driver that marks line errors in the data, and separates the two."""
-
-    __slots__ = ("_decode", "_pushback", "_read")
-
-    def __init__(
-        self,
-        read: "Callable[[int], bytes | None]",
-        decode: "Callable[[bytes], Any]",
-        pushback: "Pushback",
-    ) -> None:
-        self._read = read
-        self._decode = decode
-        self._pushback = pushback
-
-    def read(self, size: int) -> bytes | None:
-        """Read once; None if there is nothing to hand over yet.
-
-        Raises:
-            LineError: The first thing read was damaged.
-        """
-        if not self.read_onto(self._pushback.items, size):
-            return None
-        return self._pushback.take(size)
-
-    def read_into(self, buffer: memoryview) -> int | None:
-        """The same into *buffer*."""
-        if not self.read_onto(self._pushback.items, len(buffer)):
-            return None
-        return self._pushback.take_into(buffer)
-
-    def read_onto(self, items: "Items", size: int) -> bool:
-        """The same onto *items*."""
-        data = self._read(size)
-        if data is None:
-            return False
-        decoded = self._decode(data)
-        items.extend(decoded)
-        return bool(decoded)
-
-
-class SelfWaitingTransport:
-    """An `AsyncSerialBackend`: the backend waits by itself, so an attempt never finds anything."""
-
-    has_descriptor = False
-
-    def __init__(self, backend: "AsyncSerialBackend") -> None:
-        self.backend: Final = backend
-        self.read: Callable[[int], bytes | None] = _nothing
-        self.read_into: Callable[[memoryview], int | None] = _nothing
-        self.read_onto: Callable[[Items, int], bool] = _nothing_onto
-        self.write: Callable[[bytes | memoryview], int | None] = _nothing
-        self.write_onto: Callable[[list[int], bytes | memoryview], bool] = _nothing_onto
-        self.readers: dict[int, Iterator[bytes]] | None = None
-        self.writer: Iterator[int] | None = None
-        self.outbox: list[bytes | memoryview] = []
-        self._settings: tuple[object, anyio.Lock] | None = None
-
-    def read_failed(self, error: OSError) -> None:
-        """See `Transport`; there is no step that could fail."""
-
-    write_failed = read_failed
-
-    @property
-    def capabilities(self) -> "SerialCapabilities":
-        """See `Transport`."""
-        return self.backend.capabilities
-
-    @property
-    def actual_baudrate(self) -> int | None:
-        """See `Transport`."""
-        return self.backend.actual_baudrate
-
-    def fileno(self) -> None:
-        """See `Transport`."""
-
-    def hung_up(self) -> bool:
-        """See `Transport`."""
-        return False
-
-    def input_waiting(self) -> int:
-        """See `Transport`."""
-        return self.backend.input_waiting()
-
-    def output_waiting(self) -> int:
-        """See `Transport`."""
-        return self.backend.output_waiting()
-
-    def check_alive(self, path: str) -> None:  # noqa: ARG002  # see `Transport`
-        """See `Transport`."""
-        try:
-            self.backend.output_waiting()
-        except UnsupportedFeatureError:
-            return
-
-    def configure(self, config: "SerialConfig", adopt: "Callable[[], None]") -> Call:
-        """See `Transport`."""
-        from anyio import Lock  # noqa: PLC0415  # few backends wait by themselves, and this is slow to import
-
-        from anyserial._readiness import native_token  # noqa: PLC0415
-
-        async def apply() -> None:
-            # A lock belongs to one event loop, and a port changes its event loop only while it is not in use.
-            loop = native_token()
-            if self._settings is None or self._settings[0] is not loop:
-                self._settings = loop, Lock()
-            async with self._settings[1]:
-                await self.backend.configure(config)
-                adopt()
-
-        return Call(apply)
-
-    def drain(self, baudrate: int) -> "Steps[None]":  # noqa: ARG002  # see `Transport`
-        """See `Transport`."""
-        yield Call(self.backend.drain)
-
-    def drain_exact(self, baudrate: int) -> "Steps[None]":  # noqa: ARG002  # see `Transport`
-        """See `Transport`."""
-        yield Call(self.backend.drain_exact)
-
-    def look_at_lines(self, *, counting: bool) -> Call:
-        """See `Transport`."""
-
-        async def look() -> "LinesSeen":
-            lines = await self.backend.modem_lines()
-            if counting:
-                with suppress(UnsupportedFeatureError):
-                    return lines, _line_counts(await self.backend.line_counters())
-            return lines, None
-
-        return Call(look)
-
-    def discard_output(self) -> None:
-        """See `Transport`; the backend's `aclose` does that."""
-
-    def on_worker(self, function: "Callable[[], Any]") -> "OnWorker":
-        """See `Transport`; the blocking face has a transport of its own for this."""
-        raise NotImplementedError
-
-    def close(self) -> None:
-        """See `Transport`: the backend's close is awaited by the face, in its event loop."""
-
-
-def _line_counts(counters: "LineCounters") -> tuple[int, ...]:
-    return counters.cts, counters.dsr, counters.ri, counters.cd
-
-
-def _nothing(_argument: object) -> None:
-    """Stand in for an attempt that never finds anything."""
-
-
-def _nothing_onto(_items: object, _argument: object) -> bool:
-    """The same, onto a list."""
-    return False
