@@ -168,6 +168,7 @@ class _Pool:
         # Collections instead of counters, because adding and removing are atomic and += is not.
         self.alive: set[int] = set()
         self.idle: list[int] = []
+        self.coming: list[bool] = []  # threads that were started and do not wait yet
 
     def begin(self) -> None:
         """Start the first thread, in one step of C: the caller may be interrupted, and may be a signal handler.
@@ -198,7 +199,7 @@ class _Pool:
                 continue
             if job is None:  # the pool is not held any more
                 continue
-            if not self.idle and not self.follow() and isinstance(job, Job) and not job.essential:
+            if not self.idle and not self.coming and not self.follow() and isinstance(job, Job) and not job.essential:
                 job.refuse()
             else:
                 with suppress(Exception):  # a job keeps its error itself
@@ -207,6 +208,7 @@ class _Pool:
 
     def _next_job(self, me: int) -> "Callable[[], object] | None":
         self.idle.append(me)
+        del self.coming[:1]
         try:
             return self.jobs.get(timeout=IDLE_SECONDS if self.holders else LINGER_SECONDS)
         finally:
@@ -214,9 +216,11 @@ class _Pool:
 
     def follow(self) -> bool:
         """Start another thread to wait for the next job; return False if the system gives none."""
+        self.coming.append(True)
         try:
             self.thread(target=self.work, name="anyserial-worker", daemon=True).start()
         except RuntimeError:
+            del self.coming[:1]
             return False
         return True
 

@@ -31,7 +31,7 @@ CLOSED: Final = 2**31 - 1
 
 # Seconds. A transfer that fails because the device is being unplugged fails before the kernel
 # reports the hang-up, which follows within 20 ms.
-UNPLUG_PATIENCE: Final = 0.035
+UNPLUG_PATIENCE: Final = 0.025
 
 # What such a transfer fails with: most drivers translate what the USB core says
 # (Documentation/driver-api/usb/error-codes.rst) to EIO, not all, and not everywhere.
