@@ -168,7 +168,7 @@ class OpenPort:
                 del turns[RECEIVER]
 
     def _read_the_rest(self) -> None:
-        # A function of its own: the jump out of a handler is outside of the `try` around it, and a signal may come there.
+        # A function of its own: the jump out of a handler is outside of the `try` around it, and may be interrupted.
         with suppress(SerialError):
             while self.transport.read_onto(self.pushback.items, self.chunk_size):
                 pass
