@@ -231,6 +231,10 @@ def _made(made: Rig) -> Iterator[Rig]:
         event.set()
     if hasattr(made, "port"):  # a test may forget it
         made.port.close(timeout=0)
+        # It comes back within 40 ms, also when a loaded machine has not let the worker close by then.
+        deadline = time.monotonic() + 5
+        while made.backend.is_open and time.monotonic() < deadline:
+            os.sched_yield()
     with suppress(OSError):
         made.hang_up()
 
