@@ -1,3 +1,5 @@
+# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false
+# A lambda has nowhere to say what it takes.
 """An open that is given up is over when its caller knows: the device can be opened exclusively at once."""
 
 import asyncio

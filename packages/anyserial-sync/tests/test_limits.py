@@ -1,3 +1,5 @@
+# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false
+# A lambda has nowhere to say what it takes.
 """Timeouts of every size, opens that are given up, and drivers that do not come back."""
 
 import copy
@@ -121,7 +123,7 @@ def test_a_break_behind_stuck_output_is_ended(rig: Rig, end: str) -> None:
         rig.port.cancel_send()
         thread.join(5)
         assert [type(exc) for exc in raised] == [SerialCancelledError]
-    with pytest.warns(RuntimeWarning, match="5 bytes of output were not sent"):
+    with pytest.warns(RuntimeWarning, match="5 bytes of output not sent"):
         rig.port.close()
     thread.join(5)
     _until(lambda: not rig.backend.is_open)
