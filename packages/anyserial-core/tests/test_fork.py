@@ -314,4 +314,6 @@ def test_a_child_that_ends_by_sys_exit_through_everything(runtime: str) -> None:
         timeout=15,
         check=False,
     )
-    assert (ended.stdout, ended.stderr, ended.returncode) == ("fine\n", "", 0)
+    # In development mode asyncio says so when a step takes long, which a fork does.
+    said = [line for line in ended.stderr.splitlines() if not line.startswith("Executing <")]
+    assert (ended.stdout, said, ended.returncode) == ("fine\n", [], 0)
