@@ -4,7 +4,7 @@ import os
 
 import anyio
 import pytest
-from anyserial import SerialConfig, open_serial_port
+from anyserial import PortNotFoundError, SerialConfig, open_serial_port
 from exact import receive_exactly
 from serial_links import Link, TtyLink
 from usb_links import UsbLink
@@ -20,7 +20,14 @@ END = b"that was all"
 async def received(path: str, config: SerialConfig, link: UsbLink) -> bytes:
     """Open the port while the device talks, and return all that comes."""
     data = b""
-    async with await open_serial_port(path, config) as port:
+    while True:
+        try:
+            port = await open_serial_port(path, config)
+        except PortNotFoundError:  # the node is there before the device behind it answers
+            await anyio.sleep(0.002)
+        else:
+            break
+    async with port:
         link.send(TALK * 20 + END)
         while not data.endswith(END):
             data += await port.receive()
