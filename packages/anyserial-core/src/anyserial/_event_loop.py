@@ -176,33 +176,30 @@ class EventLoopPort(Face):
             SerialClosedError: The port was closed meanwhile.
             SerialDisconnectedError: The device was unplugged meanwhile.
         """
-        if isinstance(exc, anyio.ClosedResourceError):
-            raise self._lifecycle.refusal() from None
-        if isinstance(exc, Exception):
-            if isinstance(exc, TypeError):
-                self._check_loop(waiter)
-            return
-        got = waiter.reclaim()
-        if isinstance(got, SerialDisconnectedError):
-            self._port.unplug(got)
-        elif isinstance(got, (bytes, LineError)):
+        got = self._reclaimed(exc, waiter, waiter.reclaim)
+        if isinstance(got, (bytes, LineError)):
             self._pushback.give_back(got)
         elif isinstance(got, int) and view is not None:
             self._pushback.give_back(bytes(view[:got]))
 
     def _write_wait_ended(self, exc: BaseException, waiter: "Waiter") -> None:
         """Find out why the wait of a send ended; if it was cancelled, count what was written for it."""
+        got = self._reclaimed(exc, waiter, waiter.reclaim_write)
+        if isinstance(got, int):
+            self._port.bytes_sent += got
+
+    def _reclaimed(self, exc: BaseException, waiter: "Waiter", reclaim: "Callable[[], Any]") -> Any:
+        """Return what a wait that *exc* has ended had got already; raise what an ended port answers."""
         if isinstance(exc, anyio.ClosedResourceError):
             raise self._lifecycle.refusal() from None
+        if isinstance(exc, TypeError):
+            self._check_loop(waiter)
         if isinstance(exc, Exception):
-            if isinstance(exc, TypeError):
-                self._check_loop(waiter)
-            return
-        got = waiter.reclaim_write()
+            return None
+        got = reclaim()
         if isinstance(got, SerialDisconnectedError):
             self._port.unplug(got)
-        elif isinstance(got, int):
-            self._port.bytes_sent += got
+        return got
 
     def _check_loop(self, waiter: "Waiter") -> None:
         """Refuse a wait in the other event loop of this thread: the host's, or that of a trio guest run in it.

@@ -263,6 +263,20 @@ class PosixBackend:
         except OSError as exc:
             raise self._handle.error(exc, "io", may_wait=False) from exc
 
+    def write_onto(self, counts: list[int], data: bytes | memoryview) -> bool:
+        """Write as `write` does, and append the count to *counts* in the same step of C; return whether it is above 0.
+
+        Raises:
+            SerialDisconnectedError: The device is gone.
+        """
+        try:
+            counts.extend(map(self._os_write, (self._fd,), (data,)))
+        except BlockingIOError:
+            return False
+        except OSError as exc:
+            raise self._handle.error(exc, "io", may_wait=False) from exc
+        return bool(counts[-1])
+
     def _nothing_read(self) -> None:
         """Tell a hang-up from a tty that another program has set: to lines, which end at a ^D, or to VMIN 0."""
         if self._settings is not None and not self._handle.hung_up():
