@@ -273,7 +273,7 @@ class Settings:
         # the change would be taken for unmarked. One that stops has marked all of it: counted afterwards.
         queued = self._queued() if changes and not was_marked else 0
         have = want
-        # An open finds what the last one left as a rule. A configure sets it anew all the same: somebody asks for it.
+        # An open finds what the last one left as a rule. A configure sets it again all the same: somebody asks for it.
         if after != before or not opening:
             undo.append(partial(self._restore, before, self.actual_baudrate))
             got = self._set_attributes(config, want, after)
