@@ -154,9 +154,15 @@ class BufferedReceiving(BlockingPort):
                     self._receiving.refuse_entry()
                 self._check_readable()
                 before = port.bytes_received
+                items = pushback.items
                 seen = searched = 0
+                # The loop ends in a call: Python 3.14 lets an interruption at the jump back from an `if` pass
+                # by the `finally`.
                 while True:
-                    items = pushback.items
+                    if pushback.items is not items:  # thrown away meanwhile by another thread
+                        items = pushback.items
+                        buffer.clear()
+                        seen = searched = 0
                     error = None
                     for item in items[seen:]:
                         if not isinstance(item, bytes):
@@ -172,9 +178,6 @@ class BufferedReceiving(BlockingPort):
                         raise error
                     searched = len(buffer)
                     self._fill_more(me, min(most - searched, port.chunk_size), deadline, poll=timeout == 0)
-                    if pushback.items is not items:  # thrown away meanwhile by another thread
-                        buffer.clear()
-                        seen = searched = 0
                 left = bytes(buffer[end:])
                 rest = [left, *items[seen:]] if left else items[seen:]
                 data = bytes(buffer[: end - tail])
