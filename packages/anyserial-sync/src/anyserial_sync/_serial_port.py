@@ -407,8 +407,7 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
         closing = lifecycle.closing
         first = lifecycle.state < CLOSED
         if first:
-            closing.begin(linger)
-            self._pushback.clear()
+            closing.begin(linger)  # bytes that a receive has read and not taken yet are left to it
         lifecycle.close()
         if closing.finished or calls_below(lifecycle):
             return
