@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ("FramedStream",)
 
-GENERIC_WAIT = 0.001  # seconds that a stream without `input_waiting` gets to hand over what has arrived
+GENERIC_WAIT = 0.005  # seconds that a stream without `input_waiting` gets to hand over what has arrived
 
 
 class FramedStream(ObjectStream[bytes]):
@@ -263,7 +263,7 @@ class FramedStream(ObjectStream[bytes]):
             return
         if self._has_input():
             decoder.feed(*await self._receive_timed())
-        else:
+        elif monotonic() >= quiet_at:  # uvloop's clock counts whole milliseconds, and may be early
             decoder.quiet()
 
     async def _receive_then_look(self) -> tuple[bytes, float]:
