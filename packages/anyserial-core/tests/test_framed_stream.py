@@ -292,7 +292,7 @@ async def test_the_silence_follows_the_settings(far: Far, backend: PtyBackend) -
         ("usb", "ftdi_sio", False, 0.017, "FTDI"),
         ("usb", "ftdi_sio", True, 0.002, "FTDI"),
         ("usb", "cp210x", False, 0.005, "USB"),
-        ("pci", "serial", False, 80 / 9600, "FIFO"),
+        ("pci", "serial", False, 0.001 + 110 / 9600, "FIFO"),
         ("virtual", None, False, 0, None),
     ],
 )

@@ -106,6 +106,8 @@ class FramedStream(anyio.TypedAttributeProvider):
         self._receive_timed: Callable[..., tuple[bytes, float]] = getattr(
             stream, "receive_with_time", self._receive_then_look
         )
+        # Only silence needs the time of a read, and a receive without it costs less.
+        self._is_timed = type(framing).silence is not Framing.silence
         self._turns: dict[str, object] = {}  # the thread that receives or exchanges: one atomic step takes the turn
         self._is_settled = True
         self._exchange_turn = FairLock()
@@ -282,16 +284,18 @@ class FramedStream(anyio.TypedAttributeProvider):
             # Only a serial port has settings that a framing could want others of.
             cast("SerialPort", self._stream).configure(decoder.wanted, timeout=remaining(deadline))
             decoder.wanted = None
-        quiet_at = decoder.quiet_at()
+        quiet_at = decoder.quiet_at() if self._is_timed else None
         waits_for_silence = quiet_at is not None and (deadline is None or quiet_at <= deadline)
+        timeout = remaining(quiet_at if waits_for_silence else deadline)
         try:
-            data, read_at = self._receive_timed(timeout=remaining(quiet_at if waits_for_silence else deadline))
+            if self._is_timed:
+                decoder.feed(*self._receive_timed(timeout=timeout))
+            else:
+                decoder.feed(self._stream.receive(timeout=timeout))
         except TimeoutError:
             if not waits_for_silence:
                 raise timed_out("no whole frame was received", self._path or "") from None
             decoder.quiet()
-            return
-        decoder.feed(data, read_at)
 
     def _receive_then_look(self, *, timeout: float | None) -> tuple[bytes, float]:
         """Receive from a stream that does not tell the time."""

@@ -50,12 +50,13 @@ class _Holding(NamedTuple):
 
 # The latency timer of an FTDI is 16 ms unless it is set, and the low-latency flag sets it to 1 ms. Other USB
 # chips send a packet when it is full or after a time of their own, which no driver tells. A 16550 interrupts at
-# 8 bytes of its FIFO (UART_FCR_R_TRIG_10, drivers/tty/serial/8250), or 4 characters after the last byte.
+# 8 bytes of its FIFO (UART_FCR_R_TRIG_10, drivers/tty/serial/8250), or 4 characters after the last byte. So the
+# last 7 bytes of a frame may come 11 characters after the 8 before them.
 _NOTHING = _Holding(0.0, 0.0, "")
 _FTDI = _Holding(0.017, 0.0, "the latency timer of the FTDI chip (16 ms; 1 ms with low_latency)")
 _FTDI_FAST = _Holding(0.002, 0.0, "the latency timer of the FTDI chip (1 ms)")
 _USB = _Holding(0.005, 0.0, "the buffer of the USB adapter, whose timing its driver does not tell")
-_FIFO = _Holding(0.0, 8.0, "the FIFO of the UART, which interrupts every 8 bytes")
+_FIFO = _Holding(0.001, 11.0, "the FIFO of the UART, which interrupts every 8 bytes, or when 4 characters are missing")
 
 
 class Silence(Framing):
