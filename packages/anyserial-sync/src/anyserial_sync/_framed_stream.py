@@ -60,10 +60,6 @@ class BlockingByteStream(Protocol):
         """The typed attributes of the stream."""
         ...
 
-    def extra[D](self, attribute: Any, default: D) -> Any | D:
-        """Return one of them."""
-        ...
-
 
 class FramedStream(anyio.TypedAttributeProvider):
     """Frames over a blocking byte stream: each receive returns one frame, each send sends one.
