@@ -393,19 +393,24 @@ async def test_attempts(line: Line) -> None:
     framed = FramedStream(line, Delimited(b"\n", max_size=5), quiet=0.001)
     answers = [[], [b"too long for it\n"], [b"good\n"]]
     line.on_send = lambda _: line.feed(*answers.pop(0))
-    assert await framed.exchange(b"ask", timeout=0.05, attempts=3) == b"good"
+    assert await framed.exchange(b"ask", timeout=0.3, attempts=3) == b"good"
     assert line.sent == [b"ask\n"] * 3
     answers += [[b"too long for it\n"]]
     with pytest.raises(FrameTooLong):
-        await framed.exchange(b"ask", timeout=0.05)
+        await framed.exchange(b"ask", timeout=PATIENCE)
     line.on_send = lambda _: line.end()
     with pytest.raises(anyio.EndOfStream):
-        await framed.exchange(b"ask", timeout=0.05, attempts=3)
+        await framed.exchange(b"ask", timeout=PATIENCE, attempts=3)
 
 
 async def test_an_answer_that_is_cut_off_is_not_asked_for_again(line: Line) -> None:
     framed = FramedStream(line, Delimited(b"\n"))
-    line.on_send = lambda _: (line.feed(b"par"), line.end())
+
+    def answer(_request: bytes) -> None:
+        line.feed(b"par")
+        line.end()
+
+    line.on_send = answer
     with pytest.raises(FrameCutOff) as caught:
         await framed.exchange(b"ask", timeout=PATIENCE, attempts=3)
     assert caught.value.partial == b"par"
@@ -422,7 +427,7 @@ async def test_wrong_arguments_of_an_exchange(line: Line, fields: dict[str, Any]
 
 
 async def test_a_cancelled_exchange_gives_up_its_answer(line: Line) -> None:
-    framed = FramedStream(line, Delimited(b"\n"), quiet=0.02)
+    framed = FramedStream(line, Delimited(b"\n"), quiet=0.2)
     with anyio.move_on_after(0.02):
         await framed.exchange(b"first", timeout=PATIENCE)
     line.feed(b"answer to the first\n")
@@ -430,13 +435,21 @@ async def test_a_cancelled_exchange_gives_up_its_answer(line: Line) -> None:
     assert await framed.exchange(b"second", timeout=PATIENCE) == b"re:second"
 
 
-async def test_silent_frames_before_a_request_are_handed_over(line: Line) -> None:
+async def test_silent_frames_before_a_request_are_handed_over(far: Far, backend: PtyBackend) -> None:
     strays: list[bytes] = []
-    framed = FramedStream(line, Silence(seconds=0.02), unsolicited=strays.append)
-    line.feed(b"stray")
-    line.on_send = lambda data: line.feed(b"re:" + data)
-    assert await framed.exchange(b"ask", timeout=PATIENCE) == b"re:ask"
-    assert strays == [b"stray"]
+    async with await open_serial_port(far.path, backend=backend) as port:
+        framed = FramedStream(port, Silence(seconds=0.02), unsolicited=strays.append)
+        far.write(b"stray")
+
+        async def answer() -> None:
+            assert await anyio.to_thread.run_sync(far.read, 3) == b"ask"
+            far.write(b"answer")
+
+        with anyio.fail_after(PATIENCE):
+            async with anyio.create_task_group() as group:
+                group.start_soon(answer)
+                assert await framed.exchange(b"ask", timeout=PATIENCE) == b"answer"
+        assert strays == [b"stray"]
 
 
 async def test_a_framing_of_one_s_own(line: Line) -> None:
