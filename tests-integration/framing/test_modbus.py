@@ -5,9 +5,8 @@ import os
 import select
 import threading
 import tty
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Any
 
 import anyio
 import anyserial.sync
@@ -37,8 +36,11 @@ def request(unit: int) -> bytes:
     return checked(bytes([unit, 3, 0, 0, 0, 10]))
 
 
-def accepts(unit: int) -> Any:
-    return lambda answer: answer[:2] == bytes([unit, 3]) and checked(answer[:-2]) == answer
+def accepts(unit: int) -> Callable[[bytes], bool]:
+    def accept(answer: bytes) -> bool:
+        return answer[:2] == bytes([unit, 3]) and checked(answer[:-2]) == answer
+
+    return accept
 
 
 def registers(answer: bytes) -> list[int]:
@@ -98,7 +100,7 @@ class Server:
         task = asyncio.create_task(server.serve_forever())
         self._loop.call_soon(self._started.set)
         await self._stop.wait()
-        await server.shutdown()
+        await server.shutdown()  # type: ignore[no-untyped-call]  # pymodbus has no types there
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 

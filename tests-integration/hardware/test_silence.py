@@ -9,7 +9,7 @@ import random
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
 import anyserial.sync
@@ -42,7 +42,7 @@ def pieces(frame: bytes, latency: float | None) -> Iterator[tuple[float, bytes]]
 
 
 @contextmanager
-def playing(link: Link, frames: list[bytes], latency: float | None, gap: float) -> Iterator[None]:
+def playing(link: Link, frames: list[bytes], latency: float | None, gap: float) -> Generator[None]:
     """Send the frames from a thread, with *gap* seconds of silence on the line behind each."""
 
     def play() -> None:

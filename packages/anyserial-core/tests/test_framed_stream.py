@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -94,7 +94,7 @@ def line() -> Iterator[Line]:
 
 
 @asynccontextmanager
-async def lines_from(far: Far, backend: PtyBackend, **fields: Any) -> AsyncIterator[FramedStream]:
+async def lines_from(far: Far, backend: PtyBackend, **fields: Any) -> AsyncGenerator[FramedStream]:
     async with FramedStream(
         await open_serial_port(far.path, SerialConfig(**fields), backend=backend), Delimited(b"\n")
     ) as framed:
@@ -486,7 +486,8 @@ async def test_the_time_of_a_read(far: Far, backend: PtyBackend) -> None:
     async with await open_serial_port(far.path, backend=backend) as port:
         with anyio.fail_after(PATIENCE):
             for waits in (False, True):
-                before = time.monotonic()
+                before = after = time.monotonic()
+                data, at = b"", 0.0
                 if not waits:
                     far.write(b"abc")
                 async with anyio.create_task_group() as group:
