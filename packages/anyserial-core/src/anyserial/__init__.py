@@ -151,7 +151,7 @@ _HOMES = {
     "stream": ("BytesLike", "SerialPort", "SerialStreamAttribute"),
 }
 # The last two are a part's: asked for without it, they say what to install.
-_SUBMODULES = ("backend", "capabilities", "config", "discovery", "exceptions", "stream", "sync", "testing")
+_SUBMODULES = ("backend", "capabilities", "config", "discovery", "exceptions", "framing", "stream", "sync", "testing")
 
 
 def __getattr__(name: str) -> Any:

@@ -99,6 +99,7 @@ class EventLoopPort(Face):
         self._is_sending = False
         self._is_shared = False
         self._in_a_row = 0
+        self._read_early: tuple[bytes, float] | None = None
 
     @override
     def _forget(self) -> None:
@@ -179,6 +180,9 @@ class EventLoopPort(Face):
         got = self._reclaimed(exc, waiter, waiter.reclaim)
         if isinstance(got, (bytes, LineError)):
             self._pushback.give_back(got)
+        elif isinstance(got, tuple):  # of `receive_with_time`
+            self._read_early = got
+            self._pushback.give_back(cast("tuple[bytes, float]", got)[0])
         elif isinstance(got, int) and view is not None:
             self._pushback.give_back(bytes(view[:got]))
 

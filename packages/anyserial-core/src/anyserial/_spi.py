@@ -35,19 +35,28 @@ from anyserial._printable import printable
 from anyserial._workers import Job, held, post
 
 if TYPE_CHECKING:
+    from anyserial._framing.decoder import Decoder
+    from anyserial._framing.exchange import Clear, Receive, Send, Settle, Step, exchange
+    from anyserial._framing.exchange import Steps as ExchangeSteps
+    from anyserial._framing.limits import MOST_READS, QUIET, path_of
     from anyserial._port.contract import LinesSeen, OnWorker, Waker
 
 __all__ = (
     "CLOSED",
     "DISCONNECTED",
     "GRACE",
+    "MOST_READS",
     "OPEN",
+    "QUIET",
     "RECEIVER",
     "SENDER",
     "Call",
+    "Clear",
+    "Decoder",
     "DirectCalls",
     "Engine",
     "ErrorContext",
+    "ExchangeSteps",
     "Face",
     "Job",
     "Lifecycle",
@@ -55,7 +64,11 @@ __all__ = (
     "OnWorker",
     "OpenPort",
     "Opening",
+    "Receive",
     "SelfWaitingTransport",
+    "Send",
+    "Settle",
+    "Step",
     "Steps",
     "Waker",
     "as_bytes",
@@ -70,19 +83,33 @@ __all__ = (
     "check_timeout",
     "closed_error",
     "disconnected_error",
+    "exchange",
     "held",
     "limited",
     "operations",
+    "path_of",
     "post",
     "printable",
     "refusal",
     "translate",
 )
 
+_LATE = {
+    "_port.contract": {name: name for name in ("LinesSeen", "OnWorker", "Waker")},
+    "_framing.decoder": {"Decoder": "Decoder"},
+    "_framing.exchange": {
+        "ExchangeSteps": "Steps",
+        **{name: name for name in ("Clear", "Receive", "Send", "Settle", "Step", "exchange")},
+    },
+    "_framing.limits": {name: name for name in ("MOST_READS", "QUIET", "path_of")},
+}
+
 
 def __getattr__(name: str) -> Any:
-    if name in {"LinesSeen", "OnWorker", "Waker"}:
-        from anyserial._port import contract  # noqa: PLC0415  # only type checkers need it
+    # Only type checkers need the first, and only frames the others.
+    for module, names in _LATE.items():
+        if name in names:
+            from importlib import import_module  # noqa: PLC0415  # few need it
 
-        return getattr(contract, name)
+            return getattr(import_module(f"anyserial.{module}"), names[name])
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

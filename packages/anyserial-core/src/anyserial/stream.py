@@ -1,11 +1,11 @@
 """The async port.
 
 Theory of operation. `OpenPort` has everything that both faces share, `EventLoopPort` adds the waiting in
-an event loop, `AsyncOperations` the operations other than receiving and sending, and this class moves the
-bytes. A receive first takes bytes that were pushed back. Otherwise it tries to read, if that is likely to
-succeed, and otherwise waits: the waiter of the running event loop reads as soon as the descriptor is
-readable, and wakes the task with the bytes. A send tries to write, and waits only for what the kernel does
-not take. Everything that may block runs on a worker.
+an event loop, `AsyncOperations` the operations other than receiving and sending, `TimedReceiving` a receive
+that tells the time, and this class moves the bytes. A receive first takes bytes that were pushed back.
+Otherwise it tries to read, if that is likely to succeed, and otherwise waits: the waiter of the running event
+loop reads as soon as the descriptor is readable, and wakes the task with the bytes. A send tries to write, and
+waits only for what the kernel does not take. Everything that may block runs on a worker.
 
 A call that succeeds without waiting still checks for cancellation. After a bounded number of such calls in
 a row, other tasks get to run.
@@ -14,7 +14,6 @@ Only the public face of a port belongs here. Waiting is in `_readiness`, the ope
 port are in `_port`, and the system calls are in the backend.
 """
 
-import math
 from collections.abc import Buffer
 from typing import TYPE_CHECKING, Any, Self, Unpack, override
 
@@ -22,13 +21,13 @@ import anyio
 from anyio.abc import ByteStream
 
 from anyserial import _readiness
-from anyserial._async_operations import AsyncOperations
 from anyserial._attributes import SerialStreamAttribute
 from anyserial._checks import as_bytes, check_positive
 from anyserial._port.closing import GRACE
 from anyserial._port.lifecycle import CLOSED, FOREIGN
 from anyserial._port.self_waiting import SelfWaitingTransport
 from anyserial._readiness import uninterrupted
+from anyserial._timed_receiving import CALLS_IN_A_ROW, CANCELLED, TimedReceiving
 from anyserial.config import SerialConfig
 from anyserial.exceptions import SerialDisconnectedError
 
@@ -50,8 +49,6 @@ BytesLike = Buffer
 """Any object that can be sent."""
 
 _BURST = 4095  # the most that one read of a Linux tty returns; after such a read, more is likely to be queued
-_CANCELLED = -math.inf  # the deadline of a cancelled task
-_CALLS_IN_A_ROW = 32  # receives and sends that succeed at once before other tasks get their turn
 
 
 def __getattr__(name: str) -> Any:
@@ -66,7 +63,7 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-class SerialPort(AsyncOperations, ByteStream):
+class SerialPort(TimedReceiving, ByteStream):
     """A serial port as an AnyIO byte stream.
 
     Made by `open_serial_port`, `SerialPort.open` or `SerialConnectable.connect`; the
@@ -156,7 +153,7 @@ class SerialPort(AsyncOperations, ByteStream):
         try:
             if waiter.attempt_first or self._pushback.items:
                 self._in_a_row += 1
-                if self._in_a_row > _CALLS_IN_A_ROW or waiter.deadline() == _CANCELLED:
+                if self._in_a_row > CALLS_IN_A_ROW or waiter.deadline() == CANCELLED:
                     await self._give_way(waiter)
                 data = self._pushback.take(size) if self._pushback.items else port.transport.read(size)
             if data is None:
@@ -215,7 +212,7 @@ class SerialPort(AsyncOperations, ByteStream):
         try:
             if waiter.attempt_first or self._pushback.items:
                 self._in_a_row += 1
-                if self._in_a_row > _CALLS_IN_A_ROW or waiter.deadline() == _CANCELLED:
+                if self._in_a_row > CALLS_IN_A_ROW or waiter.deadline() == CANCELLED:
                     await self._give_way(waiter)
                 count = self._pushback.take_into(view) if self._pushback.items else port.transport.read_into(view)
             if count is None:
@@ -286,7 +283,7 @@ class SerialPort(AsyncOperations, ByteStream):
         self._is_sending = True
         try:
             self._in_a_row += 1
-            if self._in_a_row > _CALLS_IN_A_ROW or waiter.deadline() == _CANCELLED:
+            if self._in_a_row > CALLS_IN_A_ROW or waiter.deadline() == CANCELLED:
                 await self._give_way(waiter)
                 self._port.check_open()
             size = len(data)

@@ -9,6 +9,7 @@ from anyserial._parts import load_part
 
 if TYPE_CHECKING:
     from anyserial_sync import (
+        FramedStream,
         PortWatch,
         SerialConnectable,
         SerialPort,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     _get_provider = get_portal_provider
 
 __all__ = (
+    "FramedStream",
     "PortWatch",
     "SerialConnectable",
     "SerialPort",

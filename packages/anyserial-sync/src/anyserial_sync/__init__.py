@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from anyserial_sync._connectable import SerialConnectable
     from anyserial_sync._discovery import PortWatch, find_serial_port, list_serial_ports, watch_serial_ports
+    from anyserial_sync._framed_stream import FramedStream
     from anyserial_sync._opening import open_serial_port
     from anyserial_sync._portal_provider import configure_portal, get_portal_provider
     from anyserial_sync._serial_port import SerialPort
 
 __all__ = (
+    "FramedStream",
     "PortWatch",
     "SerialConnectable",
     "SerialPort",
@@ -26,6 +28,7 @@ __all__ = (
 )
 
 _HOMES = {
+    "FramedStream": "_framed_stream",
     "PortWatch": "_discovery",
     "SerialConnectable": "_connectable",
     "SerialPort": "_serial_port",

@@ -6,6 +6,7 @@ waits is in `_waiting`.
 """
 
 import errno
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -33,6 +34,35 @@ class _IncompleteError(SerialDisconnectedError, anyio.IncompleteRead):
 
 class BufferedReceiving(BlockingPort):
     """The methods that `anyio.streams.buffered.BufferedByteReceiveStream` adds to the async port, and lines."""
+
+    def receive_with_time(self, max_bytes: int = 65536, *, timeout: float | None = None) -> tuple[bytes, float]:
+        """Receive as `receive` does, and tell when the bytes were read from the driver.
+
+        The time is taken right after the read, so the bytes arrived before it. They may have arrived any time
+        earlier: the thread may have had to wait for the processor, and drivers hold bytes back (an FTDI adapter
+        for up to 16 ms). Bytes that an earlier, interrupted call left have the time of this call.
+
+        Args:
+            max_bytes: As for `receive`.
+            timeout: Seconds to wait; 0 polls, None waits without limit.
+
+        Returns:
+            1..max_bytes bytes, and the time of `time.monotonic` in seconds.
+
+        Raises:
+            TimeoutError: Nothing came in time.
+            SerialDisconnectedError: As `receive`; so are all other errors.
+        """
+        check_positive("max_bytes", max_bytes)
+        read_at = 0.0
+
+        def ends(buffer: bytearray, _searched: int) -> int:
+            nonlocal read_at
+            read_at = monotonic()
+            return min(len(buffer), max_bytes)
+
+        # `_gather` loses nothing, wherever it is interrupted.
+        return self._gather(ends, max_bytes, timeout), read_at
 
     def receive_exactly(self, nbytes: int, *, timeout: float | None = None) -> bytes:
         """Receive an exact number of bytes.

@@ -11,6 +11,7 @@ What the operations do is in `operations`, which owns nothing.
 """
 
 from contextlib import suppress
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from anyserial._port.lifecycle import CLOSED, DISCONNECTED, OPEN, RECEIVER, Lifecycle
@@ -94,6 +95,11 @@ class OpenPort:
     def read_into(self, buffer: memoryview) -> int | None:
         """Attempt to read into *buffer*."""
         return self.transport.read_into(buffer)
+
+    def read_with_time(self, size: int) -> tuple[bytes, float] | None:
+        """Attempt to read, and note the time right after it."""
+        data = self.transport.read(size)
+        return None if data is None else (data, monotonic())
 
     # Available in every state
 
