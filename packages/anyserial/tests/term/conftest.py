@@ -66,7 +66,10 @@ class User:
 
     def wait(self, wanted: str | Callable[[], bool]) -> None:
         """Read until *wanted* is on the screen."""
-        seen = (lambda: wanted in self.text) if isinstance(wanted, str) else wanted
+
+        def seen() -> bool:
+            return wanted in self.text if isinstance(wanted, str) else wanted()
+
         deadline = time.monotonic() + PATIENCE
         while not seen():
             ready, _, _ = select.select([self.fd], [], [], 1.0)

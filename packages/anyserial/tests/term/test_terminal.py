@@ -264,10 +264,10 @@ def test_the_log_is_complete_while_nobody_reads_the_screen(run: Any, device: Any
     user = connect(run, device, "--log", str(log))
     data = b"".join(b"%07d\n" % number for number in range(LARGE // 8))
     device.send(data)  # ends only when the program has taken it, and the screen is not read meanwhile
-    user.wait("bytes not shown")
     user.wait(f"{LARGE // 8 - 1:07}")
     user.wait(lambda: f"rx {LARGE}" in user.lines[-1])
     leave(user)
+    assert b" bytes not shown ..." in user.output
     assert log.read_bytes() == data
 
 
