@@ -82,9 +82,8 @@ def waiter(fd: int, wakeup: Wakeup, *, writing: bool) -> "Callable[[float | None
     end the wait; a signal whose handler raises does.
     """
     # Asked for at each call: eventlet takes poll(2) out of the module, maybe after this was imported.
-    poll = getattr(select, "poll", None)
-    if poll is not None and (_POLL_SERVES_TTYS or max(fd, wakeup.fileno()) >= FD_SETSIZE):
-        poller = poll()
+    if hasattr(select, "poll") and (_POLL_SERVES_TTYS or max(fd, wakeup.fileno()) >= FD_SETSIZE):
+        poller = select.poll()
         poller.register(fd, select.POLLOUT if writing else select.POLLIN)
         poller.register(wakeup.fileno(), select.POLLIN)
         return poller.poll
