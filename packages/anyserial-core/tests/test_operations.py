@@ -265,7 +265,6 @@ async def test_the_iterator_misses_no_change_between_two_steps(far: Far, backend
             backend.lines = QUIET  # while nobody looks
             seen.append(await anext(changes))
         assert seen == [CTS, QUIET]
-        await changes.aclose()
 
 
 # Break

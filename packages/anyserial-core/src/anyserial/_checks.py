@@ -151,8 +151,8 @@ def check_seconds(name: str, value: object, *, zero: bool = True, high: float = 
     raise error(refusal(name, accepted, value))
 
 
-def check_timeout(timeout: object) -> None:
-    """Check an argument ``timeout``: a number of seconds, or None to wait without limit.
+def check_timeout(timeout: object, name: str = "timeout") -> None:
+    """Check a timeout: a number of seconds, or None to wait without limit.
 
     Infinity is accepted, and so is an integer that no float can hold: both wait without limit.
     `limited` tells such a timeout from one that ends.
@@ -168,7 +168,7 @@ def check_timeout(timeout: object) -> None:
         if timeout >= 0:
             return
         error = ValueError
-    raise error(refusal("timeout", "a number of seconds, 0 or more, or None to wait without limit", timeout))
+    raise error(refusal(name, "a number of seconds, 0 or more, or None to wait without limit", timeout))
 
 
 def limited(seconds: float | None) -> float | None:

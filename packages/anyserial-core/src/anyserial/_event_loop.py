@@ -85,6 +85,8 @@ class _Link:
 class EventLoopPort(Face):
     """One open port in an event loop, without its public methods."""
 
+    _is_awaited = True
+
     def __init__(
         self,
         backend: "SerialBackend | AsyncSerialBackend",

@@ -22,7 +22,7 @@ from anyserial._checks import (
     refusal,
 )
 from anyserial._errno import ErrorContext, closed_error, disconnected_error, translate
-from anyserial._opening import Opening
+from anyserial._opening import Opening, brief, settled
 from anyserial._port import operations
 from anyserial._port.closing import GRACE
 from anyserial._port.engine import Call, Engine, Steps
@@ -74,6 +74,7 @@ __all__ = (
     "as_bytes",
     "as_writable",
     "attributes_of",
+    "brief",
     "check_bytes",
     "check_config",
     "check_flag",
@@ -91,6 +92,7 @@ __all__ = (
     "post",
     "printable",
     "refusal",
+    "settled",
     "translate",
 )
 

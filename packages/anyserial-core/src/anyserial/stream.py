@@ -15,6 +15,7 @@ port are in `_port`, and the system calls are in the backend.
 """
 
 from collections.abc import Buffer
+from inspect import markcoroutinefunction
 from typing import TYPE_CHECKING, Any, Self, Unpack, override
 
 import anyio
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from anyserial._async_opening import open_serial_port
     from anyserial._connectable import SerialConnectable
+    from anyserial._opener import Opener
     from anyserial._readiness._contract import Waiter
     from anyserial.backend import AsyncSerialBackend, SerialBackend
     from anyserial.config import SerialConfigFields
@@ -95,22 +97,33 @@ class SerialPort(TimedReceiving, ByteStream):
         super().__init__(backend, config, port_info)
 
     @classmethod
-    async def open(
-        cls, path: "str | os.PathLike[str] | PortInfo", /, **config_fields: "Unpack[SerialConfigFields]"
-    ) -> Self:
-        """Open a port; as `open_serial_port` with ``SerialConfig(**config_fields)``.
+    @markcoroutinefunction  # it returns an awaitable, and frameworks ask before they call
+    def open(
+        cls,
+        path: "str | os.PathLike[str] | PortInfo",
+        config: SerialConfig | None = None,
+        /,
+        **config_fields: "Unpack[SerialConfigFields]",
+    ) -> "Opener[Self]":
+        """Open a port; as `open_serial_port`, also for a subclass.
 
         Args:
             path: The device's path, or what discovery found.
-            **config_fields: Fields of `SerialConfig`.
+            config: The settings; None for the defaults of `SerialConfig`.
+            **config_fields: Fields of `SerialConfig`; they override those of *config*.
+
+        Returns:
+            As `open_serial_port`: it can be awaited or entered.
 
         Raises:
             ConfigurationError: A field is not valid; nothing was opened.
             SerialError: As `open_serial_port`.
+            TypeError: As `open_serial_port`.
         """
         from anyserial._async_opening import open_port  # noqa: PLC0415  # it imports this module
+        from anyserial._opening import settled  # noqa: PLC0415  # likewise
 
-        return await open_port(cls, path, SerialConfig(**config_fields))
+        return open_port(cls, f"{cls.__name__}.open", path, settled(config, config_fields))
 
     # Receiving and sending
 

@@ -10,14 +10,15 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import anyio
-from anyserial._spi import RECEIVER, check_bytes, check_positive
+from anyserial._spi import RECEIVER, check_bytes, check_positive, check_timeout
 from anyserial.exceptions import SerialDisconnectedError
 
+from anyserial_sync._endless import Endless
 from anyserial_sync._timeouts import deadline_of, timed_out
 from anyserial_sync._waiting import BlockingPort
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Iterator
 
     from anyserial.exceptions import LineError
 
@@ -69,8 +70,8 @@ class BufferedReceiving(BlockingPort):
 
         Args:
             nbytes: How many, at least 1.
-            timeout: Seconds that all of it may take; 0 takes what has arrived, None waits
-                without limit.
+            timeout: Seconds that all of it may take; 0 takes what has arrived, None takes
+                `default_timeout`.
 
         Returns:
             *nbytes* bytes.
@@ -90,7 +91,7 @@ class BufferedReceiving(BlockingPort):
         def ends(buffer: bytearray, _searched: int) -> int:
             return nbytes if len(buffer) >= nbytes else -1
 
-        return self._gather(ends, nbytes, timeout)
+        return self._gather(ends, nbytes, self._limit(timeout))
 
     def receive_until(self, delimiter: bytes, max_bytes: int, *, timeout: float | None = None) -> bytes:
         """Receive everything up to a delimiter.
@@ -98,8 +99,8 @@ class BufferedReceiving(BlockingPort):
         Args:
             delimiter: The delimiter, at least one byte long.
             max_bytes: The most bytes that may come before the delimiter, at least 1.
-            timeout: Seconds that all of it may take; 0 takes what has arrived, None waits
-                without limit.
+            timeout: Seconds that all of it may take; 0 takes what has arrived, None takes
+                `default_timeout`.
 
         Returns:
             The bytes before the delimiter, maybe ``b""``. The delimiter is taken but not returned.
@@ -116,19 +117,19 @@ class BufferedReceiving(BlockingPort):
         """
         return self._until(delimiter, max_bytes, timeout, drop=True)
 
-    def lines(self, *, max_bytes: int = 65536, timeout: float | None = None) -> "Generator[bytes]":
-        r"""Iterate over the lines received; iterating over the port does the same, without a timeout.
+    def lines(self, *, max_bytes: int = 65536, timeout: float | None = None) -> "Iterator[bytes]":
+        r"""Iterate over the lines received; iterating over the port does the same, without arguments.
 
         Args:
             max_bytes: The most bytes in a line, its end not counted; at least 1.
-            timeout: Seconds to wait for each line; None waits without limit.
+            timeout: Seconds to wait for each line; None takes `default_timeout`.
 
-        Yields:
-            Each line with its ``b"\n"``.
+        Returns:
+            An iterator that returns each line with its ``b"\n"``. No error ends it for good: the next
+            ``next()`` continues where the last one stopped.
 
         Raises:
-            TimeoutError: No whole line came in time. The iteration is over then, but
-                nothing is lost: a new one continues where it ended.
+            TimeoutError: No whole line came in time; nothing is lost.
             anyio.DelimiterNotFound: A line is longer than *max_bytes*.
             SerialDisconnectedError: As `receive_exactly`.
             SerialClosedError: As `receive_exactly`.
@@ -136,11 +137,12 @@ class BufferedReceiving(BlockingPort):
             LineError: As `receive_exactly`.
             anyio.BusyResourceError: Another thread is receiving.
         """
-        while True:
-            yield self._until(b"\n", max_bytes, timeout)
+        check_positive("max_bytes", max_bytes)
+        check_timeout(timeout)
+        return Endless(lambda: self._until(b"\n", max_bytes, timeout))
 
-    def __iter__(self) -> "Generator[bytes]":
-        """Iterate over the lines received; as `lines`, waiting without limit."""
+    def __iter__(self) -> "Iterator[bytes]":
+        """Iterate over the lines received; as `lines`."""
         return self.lines()
 
     def _until(self, delimiter: bytes, max_bytes: int, timeout: float | None, *, drop: bool = False) -> bytes:
@@ -158,7 +160,7 @@ class BufferedReceiving(BlockingPort):
             return -1
 
         # Dropped where the result is made: what is done to it later, an interruption would lose.
-        return self._gather(ends, max_bytes + length, timeout, length if drop else 0)
+        return self._gather(ends, max_bytes + length, self._limit(timeout), length if drop else 0)
 
     def _gather(  # noqa: C901, PLR0915  # one piece, as one step takes it all
         self, ends: "Callable[[bytearray, int], int]", most: int, timeout: float | None, tail: int = 0
@@ -168,7 +170,7 @@ class BufferedReceiving(BlockingPort):
         Args:
             ends: Returns an index, or -1 if more bytes are needed; it has seen the first *searched* bytes before.
             most: How long the buffer may get.
-            timeout: As the caller's.
+            timeout: Seconds that it may take; None has no limit.
             tail: How many bytes at the end are received but not returned.
         """
         deadline = deadline_of(timeout)

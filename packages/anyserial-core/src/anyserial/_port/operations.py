@@ -127,6 +127,31 @@ def modem_change(port: "OpenPort", interval: float, since: "LinesSeen | None") -
             return now
 
 
+class ModemChanges:
+    """The changes of the modem lines, one after another. An error or a cancellation between them loses none."""
+
+    __slots__ = ("_interval", "_port", "_seen")
+
+    def __init__(self, port: "OpenPort", interval: float) -> None:
+        """Take the seconds between two looks.
+
+        Raises:
+            TypeError: *interval* is not a number.
+            ValueError: It is not above 0.
+        """
+        check_seconds("interval", interval, zero=False)
+        self._port = port
+        self._interval = interval
+        self._seen: LinesSeen | None = None
+
+    def following(self) -> "Steps[ModemLines]":
+        """Wait for the next change; return the lines after it. The first call looks at the lines first."""
+        if self._seen is None:
+            self._seen = yield from look_at_lines(self._port)
+        self._seen = yield from modem_change(self._port, self._interval, self._seen)
+        return self._seen[0]
+
+
 def _let_output_leave(port: "OpenPort") -> "Steps[None]":
     try:
         left = port.transport.output_waiting()
