@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, cast
 import anyio
 
 from anyserial import _readiness, _workers
-from anyserial._opening import Opening
 from anyserial.stream import SerialPort
 
 if TYPE_CHECKING:
     import os
 
     from anyserial._connectable import SerialConnectable
+    from anyserial._opening import Opening
     from anyserial.backend import AsyncSerialBackend, SerialBackend
     from anyserial.config import SerialConfig
     from anyserial.discovery import PortInfo
@@ -77,6 +77,8 @@ async def open_port[P: SerialPort](
     backend: "SerialBackend | AsyncSerialBackend | None" = None,
 ) -> P:
     """Open a port as an instance of *cls*; the rest as `open_serial_port`."""
+    from anyserial._opening import Opening  # noqa: PLC0415  # opening alone needs it
+
     opening = Opening(path, config, backend)
     await _readiness.checkpoint_if_cancelled()
     if opening.waits_itself:
@@ -84,6 +86,7 @@ async def open_port[P: SerialPort](
     with _workers.held():
         signal = _readiness.signal()
         job = opening.begin(signal.notify)
+        job.afterwards.append(_load_runner)
         try:
             await signal.wait()
             job.take()
@@ -97,7 +100,12 @@ async def open_port[P: SerialPort](
             raise
 
 
-async def _open_in_loop[P: SerialPort](cls: type[P], opening: Opening) -> P:
+def _load_runner() -> None:
+    """Load what operations need, on the worker: an import would hold up the event loop."""
+    from anyserial import _runner  # noqa: F401, PLC0415  # only loaded
+
+
+async def _open_in_loop[P: SerialPort](cls: type[P], opening: "Opening") -> P:
     backend = cast("AsyncSerialBackend", opening.backend)
     await backend.open(opening.device, opening.config)
     try:

@@ -13,7 +13,7 @@ blocking face in its caller's thread. `_drivers` knows which driver serves what.
 import os
 from typing import TYPE_CHECKING, Any, cast
 
-from anyserial import _drivers, _workers
+from anyserial import _workers
 from anyserial._checks import check_config
 from anyserial._port import forking
 from anyserial._port.closing import GRACE
@@ -90,6 +90,9 @@ class Opening:
         return job
 
     def _open(self) -> None:
+        # On the worker: an import would hold up an event loop.
+        from anyserial import _drivers, _errno  # noqa: F401, PLC0415  # the errors of the port need the second
+
         if self.info is not None and not self._given:
             self.info = _drivers.locate(self.info)
             self.device = self.info.device

@@ -14,7 +14,6 @@ Only the public face of a port belongs here. Waiting is in `_readiness`, the ope
 port are in `_port`, and the system calls are in the backend.
 """
 
-import math
 from collections.abc import Buffer
 from typing import TYPE_CHECKING, Any, Self, Unpack, override
 
@@ -23,11 +22,9 @@ from anyio.abc import ByteStream
 
 from anyserial import _readiness
 from anyserial._async_operations import AsyncOperations
-from anyserial._attributes import SerialStreamAttribute
 from anyserial._checks import as_bytes, check_positive
 from anyserial._port.closing import GRACE
 from anyserial._port.lifecycle import CLOSED, FOREIGN
-from anyserial._port.self_waiting import SelfWaitingTransport
 from anyserial._readiness import uninterrupted
 from anyserial.config import SerialConfig
 from anyserial.exceptions import SerialDisconnectedError
@@ -38,6 +35,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from anyserial._async_opening import open_serial_port
+    from anyserial._attributes import SerialStreamAttribute
     from anyserial._connectable import SerialConnectable
     from anyserial._readiness._contract import Waiter
     from anyserial.backend import AsyncSerialBackend, SerialBackend
@@ -50,7 +48,7 @@ BytesLike = Buffer
 """Any object that can be sent."""
 
 _BURST = 4095  # the most that one read of a Linux tty returns; after such a read, more is likely to be queued
-_CANCELLED = -math.inf  # the deadline of a cancelled task
+_CANCELLED = float("-inf")  # the deadline of a cancelled task
 _CALLS_IN_A_ROW = 32  # receives and sends that succeed at once before other tasks get their turn
 
 
@@ -63,6 +61,10 @@ def __getattr__(name: str) -> Any:
         from anyserial._async_opening import open_serial_port  # noqa: PLC0415  # it imports this module
 
         return open_serial_port
+    if name == "SerialStreamAttribute":
+        from anyserial._attributes import SerialStreamAttribute  # noqa: PLC0415  # few programs need it
+
+        return SerialStreamAttribute
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -363,9 +365,8 @@ class SerialPort(AsyncOperations, ByteStream):
         lifecycle.close()
         if lifecycle.state == FOREIGN:
             return  # there need not be an event loop in a forked child
-        if first and isinstance(port.transport, SelfWaitingTransport):
-            with anyio.move_on_after(port.config.close_timeout + GRACE):
-                await port.transport.backend.aclose()
+        if first and not port.transport.has_descriptor:
+            await self._close_own(port.config.close_timeout + GRACE)
         try:
             if closing.finished:
                 await _readiness.checkpoint()
