@@ -57,7 +57,7 @@ FOREIGN: Final = 3  # this is a forked child, and the port belongs to the parent
 type Event = Literal["close", "unplug", "fork", "forget"]
 
 # (state, event): (next state, how the backend is closed). None: it is closed already, or not by this process.
-TABLE: "Final[dict[tuple[State, Event], tuple[State, Manner | None]]]" = {
+TABLE: "dict[tuple[State, Event], tuple[State, Manner | None]]" = {
     (OPEN, "close"): (CLOSED, GENTLY),
     (OPEN, "unplug"): (DISCONNECTED, ABRUPTLY),
     (OPEN, "fork"): (FOREIGN, None),
