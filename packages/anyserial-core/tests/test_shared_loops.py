@@ -8,7 +8,7 @@ import threading
 import weakref
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any, Never
+from typing import Any
 
 import anyio
 import pytest
@@ -16,7 +16,6 @@ import trio
 from anyio import wait_all_tasks_blocked
 from anyio.streams.file import FileStreamAttribute
 from anyserial import SerialPort, open_serial_port
-from anyserial._readiness.portable import PortableWaiter
 from backends import Far, PtyBackend, until
 
 # The descriptor is the caller's too.
@@ -72,31 +71,6 @@ async def test_a_caller_that_watches_the_descriptor_between_two_receives(
 async def _answer_a_waiting_receive(far: Far) -> None:
     await wait_all_tasks_blocked()
     far.write(b"answer")
-
-
-# Event loops that cannot watch descriptors, and say so only when they are asked.
-
-
-class _RefusingLoop(asyncio.SelectorEventLoop):
-    """As PySide6's QtAsyncio: the methods are there, and raise."""
-
-    def add_reader(self, *_arguments: Any) -> Never:
-        raise NotImplementedError
-
-    add_writer = remove_reader = remove_writer = add_reader
-
-
-def test_a_loop_whose_add_reader_raises_is_served(far: Far, backend: PtyBackend) -> None:
-    async def use() -> None:
-        async with await open_serial_port(far.path, backend=backend) as port, anyio.create_task_group() as tasks:
-            tasks.start_soon(_answer_a_waiting_receive, far)
-            with anyio.fail_after(5):
-                assert await port.receive() == b"answer"
-                await port.send(b"question")
-            assert isinstance(port._waiter, PortableWaiter)
-            assert far.read(8) == b"question"
-
-    anyio.run(use, backend_options={"loop_factory": _RefusingLoop})
 
 
 # Event loops that come and go.

@@ -102,7 +102,7 @@ async def open_port[P: SerialPort](
 
 def _load_runner() -> None:
     """Load what operations need, on the worker: an import would hold up the event loop."""
-    from anyserial import _runner  # noqa: F401, PLC0415  # only loaded
+    from anyserial import _runner  # noqa: F401, PLC0415  # pyright: ignore[reportUnusedImport]
 
 
 async def _open_in_loop[P: SerialPort](cls: type[P], opening: "Opening") -> P:

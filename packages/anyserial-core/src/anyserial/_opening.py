@@ -90,8 +90,11 @@ class Opening:
         return job
 
     def _open(self) -> None:
-        # On the worker: an import would hold up an event loop.
-        from anyserial import _drivers, _errno  # noqa: F401, PLC0415  # the errors of the port need the second
+        # On the worker: an import would hold up an event loop. The errors of an open port need the first.
+        from anyserial import (  # noqa: PLC0415
+            _drivers,
+            _errno,  # noqa: F401  # pyright: ignore[reportUnusedImport]
+        )
 
         if self.info is not None and not self._given:
             self.info = _drivers.locate(self.info)
