@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any, Unpack, cast
 import anyio
 
 from anyserial import _readiness, _workers
-from anyserial._opener import Opener
-from anyserial._opening import Opening, brief, settled
 from anyserial.exceptions import SerialError
 from anyserial.stream import SerialPort
 
@@ -18,6 +16,8 @@ if TYPE_CHECKING:
     import os
 
     from anyserial._connectable import SerialConnectable
+    from anyserial._opener import Opener
+    from anyserial._opening import Opening
     from anyserial.backend import AsyncSerialBackend, SerialBackend
     from anyserial.config import SerialConfig, SerialConfigFields
     from anyserial.discovery import PortInfo
@@ -40,7 +40,7 @@ def open_serial_port(
     *,
     backend: "SerialBackend | AsyncSerialBackend | None" = None,
     **config_fields: "Unpack[SerialConfigFields]",
-) -> Opener[SerialPort]:
+) -> "Opener[SerialPort]":
     """Open a serial port.
 
     ``async with open_serial_port(path) as port:`` closes the port at the end of the block.
@@ -75,6 +75,8 @@ def open_serial_port(
     done and undone, for at most `SerialConfig.close_timeout` seconds. If the driver takes longer, a thread
     closes the port later.
     """
+    from anyserial._opening import settled  # noqa: PLC0415  # opening alone needs it
+
     return open_port(SerialPort, "open_serial_port", path, settled(config, config_fields), backend)
 
 
@@ -84,20 +86,24 @@ def open_port[P: SerialPort](
     path: "str | os.PathLike[str] | PortInfo",
     config: "SerialConfig",
     backend: "SerialBackend | AsyncSerialBackend | None" = None,
-) -> Opener[P]:
+) -> "Opener[P]":
     """Open a port as an instance of *cls*; *name* is what the user has called. The rest as `open_serial_port`."""
+    from anyserial._opener import Opener  # noqa: PLC0415  # opening alone needs these
+    from anyserial._opening import Opening  # noqa: PLC0415
+
     opening = Opening(path, config, backend)
     return Opener(name, opening, _open(cls, opening))  # type: ignore[arg-type]  # mypy knows the base class only
 
 
 @_readiness.uninterrupted
-async def _open[P: SerialPort](cls: type[P], opening: Opening) -> P:
+async def _open[P: SerialPort](cls: type[P], opening: "Opening") -> P:
     await _readiness.checkpoint_if_cancelled()
     if opening.waits_itself:
         return await _open_in_loop(cls, opening)
     with _workers.held():
         signal = _readiness.signal()
-        opening.begin(signal.notify)
+        job = opening.begin(signal.notify)
+        job.afterwards.append(_load_runner)
         try:
             await signal.wait()
             if opening.failed:
@@ -112,11 +118,18 @@ async def _open[P: SerialPort](cls: type[P], opening: Opening) -> P:
             raise
 
 
-async def _open_in_loop[P: SerialPort](cls: type[P], opening: Opening) -> P:
+def _load_runner() -> None:
+    """Load what operations need, on the worker: an import would hold up the event loop."""
+    from anyserial import _runner  # noqa: F401, PLC0415  # pyright: ignore[reportUnusedImport]
+
+
+async def _open_in_loop[P: SerialPort](cls: type[P], opening: "Opening") -> P:
     backend = cast("AsyncSerialBackend", opening.backend)
     try:
         await backend.open(opening.device, opening.config)
     except SerialError as exc:
+        from anyserial._opening import brief  # noqa: PLC0415  # it is loaded by now
+
         raise brief(exc)  # noqa: B904  # the same error
     try:
         return opening.make(cls)

@@ -13,7 +13,7 @@ blocking face in its caller's thread. `_drivers` knows which driver serves what.
 import os
 from typing import TYPE_CHECKING, Any, cast
 
-from anyserial import _drivers, _workers
+from anyserial import _workers
 from anyserial._checks import check_config, refusal
 from anyserial._port import forking
 from anyserial._port.closing import GRACE
@@ -140,6 +140,12 @@ class Opening:
         return job
 
     def _open(self) -> None:
+        # On the worker: an import would hold up an event loop. The errors of an open port need the first.
+        from anyserial import (  # noqa: PLC0415
+            _drivers,
+            _errno,  # noqa: F401  # pyright: ignore[reportUnusedImport]
+        )
+
         if self.info is not None and not self._given:
             self.info = _drivers.locate(self.info)
             self.device = self.info.device

@@ -3,7 +3,6 @@
 `SerialPort.receive` knows nothing of this, so it costs an ordinary receive nothing.
 """
 
-import math
 from time import monotonic
 from typing import Any, cast
 
@@ -14,7 +13,7 @@ from anyserial.exceptions import SerialDisconnectedError
 
 __all__ = ("CALLS_IN_A_ROW", "CANCELLED", "TimedReceiving")
 
-CANCELLED = -math.inf
+CANCELLED = float("-inf")
 """The deadline of a cancelled task."""
 
 CALLS_IN_A_ROW = 32

@@ -16,8 +16,8 @@ import anyio
 import anyio.lowlevel
 
 from anyserial._checks import check_seconds
-from anyserial._event_loop import run_on_worker as run
 from anyserial._parts import load_part
+from anyserial._runner import run_on_worker as run
 from anyserial._workers import hold, release
 
 if TYPE_CHECKING:

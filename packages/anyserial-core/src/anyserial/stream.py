@@ -22,11 +22,9 @@ import anyio
 from anyio.abc import ByteStream
 
 from anyserial import _readiness
-from anyserial._attributes import SerialStreamAttribute
 from anyserial._checks import as_bytes, check_positive
 from anyserial._port.closing import GRACE
 from anyserial._port.lifecycle import CLOSED, FOREIGN
-from anyserial._port.self_waiting import SelfWaitingTransport
 from anyserial._readiness import uninterrupted
 from anyserial._timed_receiving import CALLS_IN_A_ROW, CANCELLED, TimedReceiving
 from anyserial.config import SerialConfig
@@ -38,6 +36,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from anyserial._async_opening import open_serial_port
+    from anyserial._attributes import SerialStreamAttribute
     from anyserial._connectable import SerialConnectable
     from anyserial._opener import Opener
     from anyserial._readiness._contract import Waiter
@@ -62,6 +61,10 @@ def __getattr__(name: str) -> Any:
         from anyserial._async_opening import open_serial_port  # noqa: PLC0415  # it imports this module
 
         return open_serial_port
+    if name == "SerialStreamAttribute":
+        from anyserial._attributes import SerialStreamAttribute  # noqa: PLC0415  # few programs need it
+
+        return SerialStreamAttribute
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -373,9 +376,8 @@ class SerialPort(TimedReceiving, ByteStream):
         lifecycle.close()
         if lifecycle.state == FOREIGN:
             return  # there need not be an event loop in a forked child
-        if first and isinstance(port.transport, SelfWaitingTransport):
-            with anyio.move_on_after(port.config.close_timeout + GRACE):
-                await port.transport.backend.aclose()
+        if first and not port.transport.has_descriptor:
+            await self._close_own(port.config.close_timeout + GRACE)
         try:
             if closing.finished:
                 await _readiness.checkpoint()

@@ -68,6 +68,7 @@ def perform[T](port: OpenPort, steps: Steps[T], timeout: float | None, sending: 
                 lifecycle.turns.pop(SENDER, None)
             if lifecycle.ending is not None:
                 lifecycle.post(lifecycle.closing.advance)
+        steps.close()
         if isinstance(exc, SerialDisconnectedError):
             port.unplug(exc)
         raise

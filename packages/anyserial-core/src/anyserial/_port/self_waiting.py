@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from anyserial._port.engine import Call
-from anyserial._port.reading import line_counts, nothing, nothing_onto
+from anyserial._port.transport import line_counts, nothing, nothing_onto
 from anyserial.exceptions import UnsupportedFeatureError
 
 if TYPE_CHECKING:

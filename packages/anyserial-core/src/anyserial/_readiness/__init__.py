@@ -60,6 +60,8 @@ def native_token() -> object:
 
     try:
         return anyio.lowlevel.current_token().native_token
+    except RecursionError:
+        raise
     except RuntimeError as exc:
         raise UnsupportedAsyncBackendError(f"anyserial needs a running asyncio or trio event loop ({exc})") from exc
     except (ImportError, LookupError) as exc:

@@ -67,15 +67,25 @@ def _shortcuts(token: trio.lowlevel.TrioToken) -> _Shortcuts:
         return (
             trio.lowlevel.current_trio_token,
             token,
-            trio.current_effective_deadline,
+            _deadline,
             trio.lowlevel.wait_readable,
         )
     never, cancelled = math.inf, -math.inf
 
     def deadline() -> float:
-        return cancelled if context.task._cancel_status.effectively_cancelled else never  # noqa: SLF001
+        try:
+            return cancelled if context.task._cancel_status.effectively_cancelled else never  # noqa: SLF001
+        except AttributeError as exc:
+            raise _outside_of_a_task() or exc from None
 
     return partial(getattr, context, "runner", None), runner, deadline, wait
+
+
+def _deadline() -> float:
+    try:
+        return trio.current_effective_deadline()
+    except RuntimeError as exc:
+        raise _outside_of_a_task() or exc from None
 
 
 def _tells_cancellation(context: Any) -> bool:
