@@ -7,6 +7,32 @@ from anyserial._parts import load_part
 
 load_part("anyserial_testing")  # or an error that says what to install
 
-from anyserial_testing import FaultPlan, MockBackend, faults_of, serial_port_pair  # noqa: E402
+from anyserial_testing import (  # noqa: E402
+    FaultPlan,
+    MockBackend,
+    RecordError,
+    Recording,
+    Replay,
+    ReplayError,
+    Spying,
+    faults_of,
+    record,
+    replay,
+    serial_port_pair,
+    spy,
+)
 
-__all__ = ("FaultPlan", "MockBackend", "faults_of", "serial_port_pair")
+__all__ = (
+    "FaultPlan",
+    "MockBackend",
+    "RecordError",
+    "Recording",
+    "Replay",
+    "ReplayError",
+    "Spying",
+    "faults_of",
+    "record",
+    "replay",
+    "serial_port_pair",
+    "spy",
+)
