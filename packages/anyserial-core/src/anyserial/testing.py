@@ -8,6 +8,10 @@ from anyserial._parts import load_part
 load_part("anyserial_testing")  # or an error that says what to install
 
 from anyserial_testing import (  # noqa: E402
+    BackendBench,
+    BackendReport,
+    CheckResult,
+    ConformanceError,
     FaultPlan,
     MockBackend,
     RecordError,
@@ -15,6 +19,7 @@ from anyserial_testing import (  # noqa: E402
     Replay,
     ReplayError,
     Spying,
+    check_backend,
     faults_of,
     record,
     replay,
@@ -23,6 +28,10 @@ from anyserial_testing import (  # noqa: E402
 )
 
 __all__ = (
+    "BackendBench",
+    "BackendReport",
+    "CheckResult",
+    "ConformanceError",
     "FaultPlan",
     "MockBackend",
     "RecordError",
@@ -30,6 +39,7 @@ __all__ = (
     "Replay",
     "ReplayError",
     "Spying",
+    "check_backend",
     "faults_of",
     "record",
     "replay",

@@ -3,6 +3,13 @@
 Only names, no code, belong here.
 """
 
+from anyserial_testing._conformance import (
+    BackendBench,
+    BackendReport,
+    CheckResult,
+    ConformanceError,
+    check_backend,
+)
 from anyserial_testing._conversation import ReplayError
 from anyserial_testing._faults import FaultPlan
 from anyserial_testing._mock import MockBackend
@@ -13,6 +20,10 @@ from anyserial_testing._replay import Replay, replay
 from anyserial_testing._spy import Spying, spy
 
 __all__ = (
+    "BackendBench",
+    "BackendReport",
+    "CheckResult",
+    "ConformanceError",
     "FaultPlan",
     "MockBackend",
     "RecordError",
@@ -20,6 +31,7 @@ __all__ = (
     "Replay",
     "ReplayError",
     "Spying",
+    "check_backend",
     "faults_of",
     "record",
     "replay",
