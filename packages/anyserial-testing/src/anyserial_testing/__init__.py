@@ -3,8 +3,10 @@
 Only names, no code, belong here.
 """
 
+from anyserial_testing._fault import Fault
 from anyserial_testing._faults import FaultPlan
 from anyserial_testing._mock import MockBackend
 from anyserial_testing._ports import faults_of, serial_port_pair
+from anyserial_testing._schedule import Fired
 
-__all__ = ("FaultPlan", "MockBackend", "faults_of", "serial_port_pair")
+__all__ = ("Fault", "FaultPlan", "Fired", "MockBackend", "faults_of", "serial_port_pair")
