@@ -7,6 +7,28 @@ from anyserial._parts import load_part
 
 load_part("anyserial_testing")  # or an error that says what to install
 
-from anyserial_testing import Fault, FaultPlan, Fired, MockBackend, faults_of, serial_port_pair  # noqa: E402
+from anyserial_testing import (  # noqa: E402
+    Fault,
+    FaultPlan,
+    Fired,
+    MockBackend,
+    Request,
+    SimulatedDevice,
+    VirtualPort,
+    faults_of,
+    serial_port_pair,
+    virtual_serial_port,
+)
 
-__all__ = ("Fault", "FaultPlan", "Fired", "MockBackend", "faults_of", "serial_port_pair")
+__all__ = (
+    "Fault",
+    "FaultPlan",
+    "Fired",
+    "MockBackend",
+    "Request",
+    "SimulatedDevice",
+    "VirtualPort",
+    "faults_of",
+    "serial_port_pair",
+    "virtual_serial_port",
+)

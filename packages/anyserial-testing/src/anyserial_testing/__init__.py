@@ -3,10 +3,24 @@
 Only names, no code, belong here.
 """
 
+from anyserial_testing._device import SimulatedDevice
 from anyserial_testing._fault import Fault
 from anyserial_testing._faults import FaultPlan
 from anyserial_testing._mock import MockBackend
 from anyserial_testing._ports import faults_of, serial_port_pair
+from anyserial_testing._rules import Request
 from anyserial_testing._schedule import Fired
+from anyserial_testing._virtual_port import VirtualPort, virtual_serial_port
 
-__all__ = ("Fault", "FaultPlan", "Fired", "MockBackend", "faults_of", "serial_port_pair")
+__all__ = (
+    "Fault",
+    "FaultPlan",
+    "Fired",
+    "MockBackend",
+    "Request",
+    "SimulatedDevice",
+    "VirtualPort",
+    "faults_of",
+    "serial_port_pair",
+    "virtual_serial_port",
+)

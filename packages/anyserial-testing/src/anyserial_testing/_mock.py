@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Literal, Self
 
-from anyserial._spi import ErrorContext, closed_error, disconnected_error, translate
+from anyserial._spi import closed_error, disconnected_error, translate
 from anyserial.capabilities import ControlLines, LineCounters, ModemLines, SerialCapabilities
 from anyserial.config import LineErrors, SerialConfig
 from anyserial.exceptions import LineError, SerialError
@@ -162,9 +162,9 @@ class MockBackend:
             PortNotFoundError: `faults.disconnected` is set.
         """
         if self._socket is not None:
-            raise self._error(errno.EBUSY, "open", detail="this mock is open already; each backend serves one port")
+            raise self._error(errno.EBUSY, detail="this mock is open already; each backend serves one port")
         if not self._faults.comes_back():
-            raise self._error(errno.ENODEV, "open")
+            raise self._error(errno.ENODEV)
         self._path = path
         self._bytes_read = self._bytes_written = 0
         self._damaged.clear()
@@ -360,8 +360,7 @@ class MockBackend:
         if config.line_errors is not LineErrors.RAISE:
             self._marks = self._decoder = None
         elif self._marks is None:
-            self._marks = MarkedReader(self._marked)
-            self._decoder = DecodeMarks(self._path)
+            self._marks, self._decoder = MarkedReader(self._marked), DecodeMarks(self._path)
 
     def _read_retrying(self, mine: socket.socket, max_bytes: int) -> bytes:
         while True:
@@ -447,5 +446,5 @@ class MockBackend:
         if self.hung_up():
             raise disconnected_error(self._path)
 
-    def _error(self, number: int, context: ErrorContext, detail: str | None = None) -> SerialError:
-        return translate(OSError(number, os.strerror(number)), context=context, path=self._path, detail=detail)
+    def _error(self, number: int, detail: str | None = None) -> SerialError:
+        return translate(OSError(number, os.strerror(number)), context="open", path=self._path, detail=detail)
