@@ -1,4 +1,4 @@
-"""Mock ports, fault plans, records: the implementation behind ``anyserial.testing``.
+"""Mock ports, fault plans, simulated devices, records: the implementation behind ``anyserial.testing``.
 
 Only names, no code, belong here.
 """
@@ -11,30 +11,41 @@ from anyserial_testing._conformance import (
     check_backend,
 )
 from anyserial_testing._conversation import ReplayError
+from anyserial_testing._device import SimulatedDevice
+from anyserial_testing._fault import Fault
 from anyserial_testing._faults import FaultPlan
 from anyserial_testing._mock import MockBackend
 from anyserial_testing._ports import faults_of, serial_port_pair
 from anyserial_testing._record import Recording, record
 from anyserial_testing._record_format import RecordError
 from anyserial_testing._replay import Replay, replay
+from anyserial_testing._rules import Request
+from anyserial_testing._schedule import Fired
 from anyserial_testing._spy import Spying, spy
+from anyserial_testing._virtual_port import VirtualPort, virtual_serial_port
 
 __all__ = (
     "BackendBench",
     "BackendReport",
     "CheckResult",
     "ConformanceError",
+    "Fault",
     "FaultPlan",
+    "Fired",
     "MockBackend",
     "RecordError",
     "Recording",
     "Replay",
     "ReplayError",
+    "Request",
+    "SimulatedDevice",
     "Spying",
+    "VirtualPort",
     "check_backend",
     "faults_of",
     "record",
     "replay",
     "serial_port_pair",
     "spy",
+    "virtual_serial_port",
 )
