@@ -12,6 +12,7 @@ from anyserial._port.lifecycle import OPEN
 if TYPE_CHECKING:
     from anyserial._port.lifecycle import Lifecycle
     from anyserial._port.open_port import OpenPort
+    from anyserial.backend import AsyncSerialBackend, SerialBackend
     from anyserial.capabilities import PortStatistics, SerialCapabilities
     from anyserial.config import SerialConfig
     from anyserial.discovery import PortInfo
@@ -26,6 +27,11 @@ class Face:
 
     _port: "OpenPort"
     _lifecycle: "Lifecycle"
+
+    @property
+    def _backend(self) -> "SerialBackend | AsyncSerialBackend":
+        """The backend, where the tests of published libraries look for a mock's fault plan."""
+        return self._port.transport.backend
 
     def _forget(self) -> None:
         """End the port, which nothing refers to any more."""
