@@ -13,10 +13,13 @@ from anyserial_testing import (  # noqa: E402
     Fired,
     MockBackend,
     Request,
+    SimulatedBackend,
     SimulatedDevice,
+    VirtualClock,
     VirtualPort,
     faults_of,
     serial_port_pair,
+    simulated_port,
     virtual_serial_port,
 )
 
@@ -26,9 +29,12 @@ __all__ = (
     "Fired",
     "MockBackend",
     "Request",
+    "SimulatedBackend",
     "SimulatedDevice",
+    "VirtualClock",
     "VirtualPort",
     "faults_of",
     "serial_port_pair",
+    "simulated_port",
     "virtual_serial_port",
 )

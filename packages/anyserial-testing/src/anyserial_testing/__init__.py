@@ -10,6 +10,8 @@ from anyserial_testing._mock import MockBackend
 from anyserial_testing._ports import faults_of, serial_port_pair
 from anyserial_testing._rules import Request
 from anyserial_testing._schedule import Fired
+from anyserial_testing._simulated import SimulatedBackend, simulated_port
+from anyserial_testing._virtual_clock import VirtualClock
 from anyserial_testing._virtual_port import VirtualPort, virtual_serial_port
 
 __all__ = (
@@ -18,9 +20,12 @@ __all__ = (
     "Fired",
     "MockBackend",
     "Request",
+    "SimulatedBackend",
     "SimulatedDevice",
+    "VirtualClock",
     "VirtualPort",
     "faults_of",
     "serial_port_pair",
+    "simulated_port",
     "virtual_serial_port",
 )
