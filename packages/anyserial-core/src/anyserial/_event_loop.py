@@ -253,8 +253,9 @@ class EventLoopPort(Face):
                         if isinstance(step, Call):
                             await runner.call(step, engine)
                         else:
+                            begun = anyio.current_time()
                             await anyio.sleep(step)
-                            engine.result()
+                            engine.result(anyio.current_time() - begun)
                     finally:
                         waiter.scopes.discard(scope)
                 if self._lifecycle.state:

@@ -32,10 +32,12 @@ from anyserial._port.open_port import OpenPort
 from anyserial._port.reading import DirectCalls
 from anyserial._port.self_waiting import SelfWaitingTransport
 from anyserial._printable import printable
+from anyserial._readiness import awaited, native_token, signal
 from anyserial._workers import Job, held, post
 
 if TYPE_CHECKING:
     from anyserial._port.contract import LinesSeen, OnWorker, Waker
+    from anyserial._readiness._contract import Signal
 
 __all__ = (
     "CLOSED",
@@ -56,11 +58,13 @@ __all__ = (
     "OpenPort",
     "Opening",
     "SelfWaitingTransport",
+    "Signal",
     "Steps",
     "Waker",
     "as_bytes",
     "as_writable",
     "attributes_of",
+    "awaited",
     "check_bytes",
     "check_config",
     "check_flag",
@@ -72,10 +76,12 @@ __all__ = (
     "disconnected_error",
     "held",
     "limited",
+    "native_token",
     "operations",
     "post",
     "printable",
     "refusal",
+    "signal",
     "translate",
 )
 
@@ -85,4 +91,8 @@ def __getattr__(name: str) -> Any:
         from anyserial._port import contract  # noqa: PLC0415  # only type checkers need it
 
         return getattr(contract, name)
+    if name == "Signal":
+        from anyserial._readiness._contract import Signal  # noqa: PLC0415  # the same
+
+        return Signal
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

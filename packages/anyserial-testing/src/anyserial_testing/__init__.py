@@ -21,7 +21,9 @@ from anyserial_testing._record_format import RecordError
 from anyserial_testing._replay import Replay, replay
 from anyserial_testing._rules import Request
 from anyserial_testing._schedule import Fired
+from anyserial_testing._simulated import SimulatedBackend, simulated_port
 from anyserial_testing._spy import Spying, spy
+from anyserial_testing._virtual_clock import VirtualClock
 from anyserial_testing._virtual_port import VirtualPort, virtual_serial_port
 
 __all__ = (
@@ -38,14 +40,17 @@ __all__ = (
     "Replay",
     "ReplayError",
     "Request",
+    "SimulatedBackend",
     "SimulatedDevice",
     "Spying",
+    "VirtualClock",
     "VirtualPort",
     "check_backend",
     "faults_of",
     "record",
     "replay",
     "serial_port_pair",
+    "simulated_port",
     "spy",
     "virtual_serial_port",
 )

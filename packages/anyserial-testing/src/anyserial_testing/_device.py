@@ -291,6 +291,11 @@ class SimulatedDevice:
         """Its line, for what attaches the device to a port."""
         return self._line
 
+    @property
+    def is_attached(self) -> bool:
+        """Whether it serves a port now."""
+        return self._is_attached
+
     def attach(self, pace: Callable[[], None]) -> None:
         """Begin a conversation: the port is opened. *pace* advances the line to the present, where that is possible."""
         self._pace, self._is_attached = pace, True
