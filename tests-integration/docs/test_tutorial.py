@@ -53,11 +53,11 @@ def test_each_bug_is_caught_by_its_test(tmp_path: Path) -> None:
     assert failed == wanted, done.stdout
 
 
-def test_two_hundred_runs_take_the_same_time() -> None:
+def test_every_run_takes_the_same_time() -> None:
     names: dict[str, Any] = {"__name__": "test_supply"}
     exec(compile(_suite(), PAGE, "exec"), names)  # noqa: S102  # what the page says
     took: set[float] = set()
-    for _ in range(200):
+    for _ in range(20):
         device = names["simulated_supply"]()
         took.add(names["run"](lambda supply: supply.ramp(5.0, seconds=10.0), device))
         assert device.state.volts == 5.0
