@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from anyserial._port.engine import Steps
     from anyserial._port.lifecycle import Lifecycle
+    from anyserial._port.self_waiting import SelfWaitingTransport
     from anyserial._readiness._contract import Waiter
     from anyserial.backend import AsyncSerialBackend, SerialBackend
     from anyserial.config import SerialConfig
@@ -144,7 +145,8 @@ class EventLoopPort(Face):
     def _self_waiter(self, link: _Link) -> "Waiter":
         from anyserial._readiness.own import OwnWaiter  # noqa: PLC0415  # few ports need it, and it takes 5 ms
 
-        return cast("Waiter", OwnWaiter(self._own_backend, link))
+        transport = cast("SelfWaitingTransport", self._port.transport)
+        return cast("Waiter", OwnWaiter(transport, link))
 
     @property
     def _own_backend(self) -> "AsyncSerialBackend":

@@ -53,8 +53,9 @@ async def perform[T](port: "OpenPort", steps: "Steps[T]", here: "Callable[[], Wa
                     if isinstance(step, Call):
                         await runner.call(step, engine)
                     else:
+                        begun = anyio.current_time()
                         await anyio.sleep(step)
-                        engine.result()
+                        engine.result(anyio.current_time() - begun)
                 finally:
                     waiter.scopes.discard(scope)
             if lifecycle.state:

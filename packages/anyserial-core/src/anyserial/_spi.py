@@ -32,6 +32,7 @@ from anyserial._port.open_port import OpenPort
 from anyserial._port.reading import DirectCalls
 from anyserial._port.self_waiting import SelfWaitingTransport
 from anyserial._printable import printable
+from anyserial._readiness import awaited, native_token, signal
 from anyserial._workers import Job, held, post
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from anyserial._framing.exchange import Steps as ExchangeSteps
     from anyserial._framing.limits import MOST_READS, QUIET, path_of
     from anyserial._port.contract import LinesSeen, OnWorker, Waker
+    from anyserial._readiness._contract import Signal
 
 __all__ = (
     "CLOSED",
@@ -68,12 +70,14 @@ __all__ = (
     "SelfWaitingTransport",
     "Send",
     "Settle",
+    "Signal",
     "Step",
     "Steps",
     "Waker",
     "as_bytes",
     "as_writable",
     "attributes_of",
+    "awaited",
     "brief",
     "check_bytes",
     "check_config",
@@ -87,17 +91,20 @@ __all__ = (
     "exchange",
     "held",
     "limited",
+    "native_token",
     "operations",
     "path_of",
     "post",
     "printable",
     "refusal",
     "settled",
+    "signal",
     "translate",
 )
 
 _LATE = {
     "_port.contract": {name: name for name in ("LinesSeen", "OnWorker", "Waker")},
+    "_readiness._contract": {"Signal": "Signal"},
     "_framing.decoder": {"Decoder": "Decoder"},
     "_framing.exchange": {
         "ExchangeSteps": "Steps",

@@ -119,8 +119,9 @@ class _Run[T]:
             if isinstance(step, Call):
                 self._call(step, me)
             else:
+                begun = monotonic()
                 self._pause(step, me)
-                engine.result()
+                engine.result(monotonic() - begun)
         return engine.outcome()
 
     def _check(self, me: object) -> None:

@@ -13,6 +13,7 @@ from anyserial._port.lifecycle import OPEN
 if TYPE_CHECKING:
     from anyserial._port.lifecycle import Lifecycle
     from anyserial._port.open_port import OpenPort
+    from anyserial.backend import AsyncSerialBackend, SerialBackend
     from anyserial.capabilities import PortStatistics, SerialCapabilities
     from anyserial.config import SerialConfig
     from anyserial.discovery import PortInfo
@@ -52,6 +53,11 @@ class Face:
                 if is_path and code is not None and code.co_varnames[1:2] == ("backend",):
                     raise TypeError(_use_open(cls.__name__, first, is_awaited=cls._is_awaited))
             return super().__new__(cls)
+
+    @property
+    def _backend(self) -> "SerialBackend | AsyncSerialBackend":
+        """The backend, where the tests of published libraries look for a mock's fault plan."""
+        return self._port.transport.backend
 
     def _forget(self) -> None:
         """End the port, which nothing refers to any more."""

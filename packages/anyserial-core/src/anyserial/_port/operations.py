@@ -5,7 +5,6 @@ Each operation is written once, for both faces and for both kinds of backends. T
 adds how it waits.
 """
 
-import time
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -163,7 +162,10 @@ def _let_output_leave(port: "OpenPort") -> "Steps[None]":
 
 def _pause(port: "OpenPort", seconds: float) -> "Steps[None]":
     """Pause, noticing an unplug meanwhile."""
-    deadline = time.monotonic() + seconds
-    while (left := deadline - time.monotonic()) > 0:
-        yield min(left, LIVENESS_INTERVAL)
+    left = seconds
+    while left > 0:
+        step = min(left, LIVENESS_INTERVAL)
+        # The runner knows by which clock it pauses: an event loop's own may be a test's.
+        took: float | None = yield step
+        left -= step if took is None else took
         port.transport.check_alive(port.path)

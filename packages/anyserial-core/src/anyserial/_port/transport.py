@@ -96,11 +96,16 @@ class DescriptorTransport:
     has_descriptor = True
 
     def __init__(self, backend: "SerialBackend", pushback: "Pushback", config: "SerialConfig") -> None:
-        self.backend: Final = backend
         self._line_errors = config.line_errors
         self._pushback = pushback
         # Only workers take it, and no signal handler runs there.
         self._settings = allocate_lock()
+        self.outbox: list[bytes | memoryview] = []
+        self.replace_backend(backend)
+
+    def replace_backend(self, backend: "SerialBackend") -> None:
+        """See `Transport`."""
+        self.backend: SerialBackend = backend
         self.read: Callable[[int], bytes | None] = backend.read
         self.read_into: Callable[[memoryview], int | None] = backend.read_into
         self.write: Callable[[bytes | memoryview], int | None] = backend.write
@@ -109,7 +114,6 @@ class DescriptorTransport:
         self.write_onto: Callable[[list[int], bytes | memoryview], bool] = getattr(
             backend, "write_onto", self._write_then_append
         )
-        self.outbox: list[bytes | memoryview] = []
         self.readers: dict[int, Iterator[bytes]] | None = None
         self.writer: Iterator[int] | None = None
         self._system: DirectCalls | None = getattr(backend, "direct_calls", None)

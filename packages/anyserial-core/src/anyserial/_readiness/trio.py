@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import trio
 
+from anyserial._readiness import awaited
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -38,9 +40,14 @@ class TrioSignal:
         with suppress(trio.RunFinishedError):  # no task waits any more
             self._token.run_sync_soon(self._event.set)
 
-    async def wait(self) -> None:
-        """Return once `notify` has been called."""
-        await self._event.wait()
+    async def wait(self, *, external: bool = False) -> None:
+        """See `Signal.wait`."""
+        if not external:
+            awaited.add(self)
+        try:
+            await self._event.wait()
+        finally:
+            awaited.discard(self)
 
 
 type _Shortcuts = "tuple[Callable[[], object], object, Callable[[], float], Callable[[int], Awaitable[None]]]"
