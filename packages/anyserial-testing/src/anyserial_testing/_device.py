@@ -49,7 +49,7 @@ class SimulatedDevice:
         fifo: How many received characters the port's side holds while nothing reads, at least 1; what comes
             then is lost, which is an overrun.
         echo: Send back what is received, at once and whatever it is; no rule is asked.
-        strict: Leaving the port's ``with`` block without an error calls `check`.
+        strict: Leaving the block of `virtual_serial_port` without an error calls `check`. In memory, call it yourself.
 
     Attributes:
         state: For your functions: a namespace without meaning here.

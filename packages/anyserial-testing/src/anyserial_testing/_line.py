@@ -104,14 +104,17 @@ class Line:
         with self.lock:
             if self._is_advancing:
                 return  # an action of the device asks for the time
-            self._is_advancing = True
+            self._is_advancing, is_news = True, False
             try:
                 while (due := self.next) is not None and due <= now:
                     self.now = max(self.now, due)
                     self._step(due)
+                    is_news = True
                 self.now = max(self.now, now)
             finally:
                 self._is_advancing = False
+                if is_news:
+                    self.wake()
 
     def _step(self, due: float) -> None:
         if self._to_device.next == due:
@@ -122,7 +125,6 @@ class Line:
                 self._deliver(character)
         else:
             heapq.heappop(self._plans)[2]()
-        self.wake()
 
     def wake(self) -> None:
         """Tell every caller that waits to look again."""
@@ -143,6 +145,12 @@ class Line:
     def output_waiting(self) -> int:
         """How many of the host's bytes have not left yet."""
         return len(self._to_device.queue)
+
+    def leaves(self, count: int) -> float | None:
+        """Return when *count* of the bytes that wait have left (at least one waits); None while they are held."""
+        with self.lock:
+            lane = self._to_device
+            return None if lane.next is None else lane.next + (min(count, len(lane.queue)) - 1) * lane.seconds
 
     def host_sends(self, data: bytes) -> None:
         """Queue *data* on the way to the device."""

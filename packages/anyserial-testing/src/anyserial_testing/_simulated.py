@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = ("SimulatedBackend", "simulated_port")
 
 _PATH: Final = "/dev/simulated"
+_ROOM: Final = 256  # bytes that must have left before a send that waits goes on, as a tty has it
 _CAPABILITIES: Final = replace(CAPABILITIES, backend="simulated")
 # Seconds. A timer may end this much before the time that it was set for, because times are floats: without
 # this, a virtual clock would stand still an instant before something is due.
@@ -210,7 +211,8 @@ class SimulatedBackend:
             while True:
                 if (data := self._read(max_bytes)) is not None:
                     return data
-                await changed.wait_until(self._end_of_stall("read"))
+                times = [time for time in (self._end_of_stall("read"), self._line.next) if time is not None]
+                await changed.wait_until(min(times, default=None))
 
     async def send(self, data: bytes | memoryview) -> int:
         """Queue some of *data* and return how much, at least 1. Waits while 4096 bytes are queued.
@@ -225,7 +227,10 @@ class SimulatedBackend:
             while True:
                 if (count := self._write(data)) is not None:
                     return count
-                await changed.wait_until(self._end_of_stall("write"))
+                when = self._end_of_stall("write")
+                if when is None and self._line.output_waiting:
+                    when = self._line.leaves(_ROOM)
+                await changed.wait_until(when)
 
     def input_waiting(self) -> int:
         """Return how many received bytes are held."""
@@ -341,7 +346,7 @@ class SimulatedBackend:
         with _Changed(self._line) as changed:
             self._pace()
             if self._line.output_waiting and not self._is_gone:
-                await changed.wait_until(None)
+                await changed.wait_until(self._line.leaves(self._line.output_waiting))
 
     # Reading and writing, without waiting
 
@@ -475,8 +480,7 @@ class _Changed:
         """Wait for a change, until *when* (in the line's time) at the latest."""
         import anyio  # noqa: PLC0415  # slow to import, and only needed in an event loop
 
-        times = [time for time in (when, self._line.next) if time is not None]
-        with anyio.move_on_after(max(0.0, min(times) - self._line.now) if times else None):
+        with anyio.move_on_after(None if when is None else max(0.0, when - self._line.now)):
             await self._signal.wait(external=True)
         self.__exit__()
         self._signal = signal()  # each wakes once

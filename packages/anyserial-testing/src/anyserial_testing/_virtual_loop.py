@@ -39,6 +39,14 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
         future.add_done_callback(lambda _: self._virtual.count_call(-1))
         return future
 
+    @override
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        self._virtual.count_call(1)  # its threads end in real time
+        try:
+            await super().shutdown_default_executor(timeout)
+        finally:
+            self._virtual.count_call(-1)
+
 
 class _VirtualSelector(selectors.BaseSelector):
     """A selector that looks at its descriptors, and jumps instead of waiting for them."""

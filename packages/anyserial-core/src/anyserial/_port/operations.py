@@ -36,6 +36,8 @@ __all__ = (
     "set_control_lines",
 )
 
+_NEGLIGIBLE = 1e-6  # seconds: what the rounding of a float leaves of a pause is not paused for
+
 
 def configure(port: "OpenPort", config: "SerialConfig") -> "Steps[None]":
     """Apply *config*; the port adopts it once the driver has."""
@@ -163,7 +165,7 @@ def _let_output_leave(port: "OpenPort") -> "Steps[None]":
 def _pause(port: "OpenPort", seconds: float) -> "Steps[None]":
     """Pause, noticing an unplug meanwhile."""
     left = seconds
-    while left > 0:
+    while left > _NEGLIGIBLE:
         step = min(left, LIVENESS_INTERVAL)
         # The runner knows by which clock it pauses: an event loop's own may be a test's.
         took: float | None = yield step
