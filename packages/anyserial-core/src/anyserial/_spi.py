@@ -36,13 +36,16 @@ from anyserial._workers import Job, held, post
 
 if TYPE_CHECKING:
     from anyserial._port.contract import LinesSeen, OnWorker, Waker
+    from anyserial._reconnecting import FIRST_PAUSE, RECONNECT_HINT, Plan, Presence, port_matcher
 
 __all__ = (
     "CLOSED",
     "DISCONNECTED",
+    "FIRST_PAUSE",
     "GRACE",
     "OPEN",
     "RECEIVER",
+    "RECONNECT_HINT",
     "SENDER",
     "Call",
     "DirectCalls",
@@ -55,6 +58,8 @@ __all__ = (
     "OnWorker",
     "OpenPort",
     "Opening",
+    "Plan",
+    "Presence",
     "SelfWaitingTransport",
     "Steps",
     "Waker",
@@ -73,6 +78,7 @@ __all__ = (
     "held",
     "limited",
     "operations",
+    "port_matcher",
     "post",
     "printable",
     "refusal",
@@ -85,4 +91,8 @@ def __getattr__(name: str) -> Any:
         from anyserial._port import contract  # noqa: PLC0415  # only type checkers need it
 
         return getattr(contract, name)
+    if name in {"FIRST_PAUSE", "RECONNECT_HINT", "Plan", "Presence", "port_matcher"}:
+        from anyserial import _reconnecting  # noqa: PLC0415  # few programs need it
+
+        return getattr(_reconnecting, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,6 +10,7 @@ from anyserial._parts import load_part
 if TYPE_CHECKING:
     from anyserial_sync import (
         PortWatch,
+        Reconnection,
         SerialConnectable,
         SerialPort,
         configure_portal,
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
         get_portal_provider,
         list_serial_ports,
         open_serial_port,
+        reconnect,
+        wait_for_port,
         watch_serial_ports,
     )
 
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = (
     "PortWatch",
+    "Reconnection",
     "SerialConnectable",
     "SerialPort",
     "configure_portal",
@@ -31,6 +35,8 @@ __all__ = (
     "get_portal_provider",
     "list_serial_ports",
     "open_serial_port",
+    "reconnect",
+    "wait_for_port",
     "watch_serial_ports",
 )
 
