@@ -98,7 +98,7 @@ class Watcher:
     def __init__(self) -> None:
         self.events: deque[PortEvent] = deque()
         self.news: deque[PortEvent] = deque()
-        self.ends = os.pipe()
+        self.ends: tuple[int, ...] = os.pipe()
 
     def fileno(self) -> int | None:
         return self.ends[0]
@@ -120,8 +120,8 @@ class Watcher:
 @pytest.fixture
 def socket(monkeypatch: pytest.MonkeyPatch, new_backend: Callable[[], Any]) -> Iterator[Socket]:
     socket = Socket(new_backend)
-    monkeypatch.setitem(sys.modules, "anyserial_posix", SimpleNamespace(create_backend=socket.create_backend))  # type: ignore[arg-type]
-    monkeypatch.setitem(sys.modules, "anyserial_discovery", socket)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "anyserial_posix", SimpleNamespace(create_backend=socket.create_backend))
+    monkeypatch.setitem(sys.modules, "anyserial_discovery", socket)
     yield socket
     if socket.path:
         os.close(socket.master)

@@ -200,7 +200,7 @@ def plugged_socket(monkeypatch: pytest.MonkeyPatch, *, discovery: bool = True) -
     """Put both parts in place."""
     socket = Socket()
     driver = SimpleNamespace(create_backend=socket.create_backend)
-    monkeypatch.setitem(sys.modules, "anyserial_posix", driver)  # type: ignore[arg-type]
-    monkeypatch.setitem(sys.modules, "anyserial_discovery", socket if discovery else None)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "anyserial_posix", driver)
+    monkeypatch.setitem(sys.modules, "anyserial_discovery", socket if discovery else None)
     yield socket
     socket.close()
