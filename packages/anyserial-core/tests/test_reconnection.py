@@ -83,7 +83,7 @@ async def test_a_device_is_opened_each_time_it_comes(socket: Socket, device: Any
             await wait_all_tasks_blocked()
             assert not got
             adapter = socket.plug(mine, "A")
-            await until(lambda got=got: got)
+            await until(got.copy)
             port = got[0]
             assert port.path == mine
             assert port.config.baudrate == 9600
@@ -244,7 +244,7 @@ async def test_a_path_works_without_discovery(bare_socket: Socket, tmp_path: Pat
             group.start_soon(take)
             await wait_all_tasks_blocked()
             link.symlink_to(far.path)
-            await until(lambda got=got: got)
+            await until(got.copy)
             assert got[0].path == str(link)
             link.unlink()
             far.hang_up()
