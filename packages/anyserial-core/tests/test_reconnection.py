@@ -408,6 +408,45 @@ async def test_closing_while_it_opens_closes_what_was_opened(socket: Socket) -> 
     assert socket.is_quiet
 
 
+async def test_closing_while_the_watch_begins_closes_the_watch(socket: Socket) -> None:
+    entered, go_on = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        entered.set()
+        assert go_on.wait(10)
+
+    socket.on_watch = hold
+    ports = reconnect(A)
+    async with anyio.create_task_group() as group:
+
+        async def take() -> None:
+            with pytest.raises(anyio.ClosedResourceError):
+                await anext(ports)
+
+        group.start_soon(take)
+        await until(entered.is_set)
+        await ports.aclose()
+        go_on.set()
+    assert len(socket.watchers) == 1
+    assert socket.is_quiet
+
+
+async def test_a_close_that_fails_does_not_end_the_loop(socket: Socket, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "anyserial")
+    socket.plug("/dev/ttyUSB0", "A")
+
+    def fail() -> None:
+        raise failed()
+
+    async with reconnect(A) as ports:
+        await anext(ports)
+        socket.backends[0].hooks["close"] = fail
+        assert (await anext(ports)).is_open
+        del socket.backends[0].hooks["close"]
+        socket.backends[0].close()
+    assert any("closing failed" in record.getMessage() for record in caplog.records)
+
+
 async def test_a_system_without_descriptors_is_waited_out(socket: Socket, monkeypatch: pytest.MonkeyPatch) -> None:
     socket.looks.append(SerialError(errno.EMFILE, "too many open files"))
     async with reconnect(A) as ports, anyio.create_task_group() as group:
@@ -465,6 +504,26 @@ def test_what_a_device_calls_itself_is_printable() -> None:
     evil = presence_module.Presence(PortInfo(device="/dev/x", description="\x1b[2J", serial_number="\n"))
     assert evil.name.isprintable()
     assert presence_module.Presence({"serial_number": "\x1b"}).name.isprintable()
+
+
+def test_a_path_is_looked_at_where_a_watch_would_only_list_ports(socket: Socket) -> None:
+    socket.has_descriptor = False
+    watcher = presence_module.Presence("/dev/ttyUSB0").open_watcher()
+    assert isinstance(watcher, presence_module.PathWatcher)
+    assert socket.is_quiet
+
+
+def test_a_port_info_of_a_path_alone_is_that_path(bare_socket: Socket) -> None:
+    del bare_socket
+    presence = presence_module.Presence(PortInfo(device="/dev/null"))
+    assert isinstance(presence.open_watcher(), presence_module.PathWatcher)
+    assert presence.find() == "/dev/null"
+
+
+def test_a_path_that_cannot_be_looked_at_is_left_to_the_open(tmp_path: Path) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    assert presence_module.Presence(loop).find() == str(loop)
 
 
 def test_a_url_is_tried_again_and_again() -> None:

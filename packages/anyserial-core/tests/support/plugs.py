@@ -71,7 +71,7 @@ class Watcher:
         self.closed = threading.Event()
 
     def fileno(self) -> int | None:
-        return self.ends[0]
+        return self.ends[0] if self._socket.has_descriptor else None
 
     def timeout(self) -> float | None:
         return None
@@ -101,6 +101,8 @@ class Socket:
         on_open: Called once each by the next attempt, before anything else.
         refusals: What the next attempts end with.
         looks: What the next looks of a watch end with.
+        on_watch: Called by `open_watcher`, before anything else.
+        has_descriptor: Whether watchers have one to wait on.
     """
 
     def __init__(self) -> None:
@@ -111,6 +113,8 @@ class Socket:
         self.on_open: deque[Callable[[], object]] = deque()
         self.refusals: deque[Exception] = deque()
         self.looks: deque[Exception] = deque()
+        self.on_watch: Callable[[], object] = bool
+        self.has_descriptor = True
         self.news: deque[PortEvent] = deque()
         self._made: list[Adapter] = []
 
@@ -165,6 +169,7 @@ class Socket:
 
     def open_watcher(self, *, interval: float) -> Watcher:
         del interval
+        self.on_watch()
         watcher = Watcher(self)
         self.watchers.append(watcher)
         return watcher
