@@ -220,7 +220,7 @@ async def test_a_link_that_leads_to_another_device_by_now_is_not_believed(
         await anext(ports)
         socket.unplug("/dev/ttyUSB0")
         socket.plug("/dev/ttyUSB0", "B")  # and udev has not removed the link yet
-        monkeypatch.setattr(presence_module, "os", SimpleNamespace(stat=lambda _path: None, path=os.path))
+        monkeypatch.setattr(presence_module, "os", SimpleNamespace(stat=bool, path=os.path))
         with anyio.move_on_after(0.01):
             pytest.fail(f"opened {await anext(ports)}")
         socket.plug("/dev/ttyUSB1", "A")
@@ -255,8 +255,9 @@ async def test_a_path_works_without_discovery(bare_socket: Socket, tmp_path: Pat
 
 async def test_a_path_outside_dev_is_looked_at_with_discovery_too(socket: Socket, far: Far, tmp_path: Path) -> None:
     link = tmp_path / "port"
+    ports = reconnect(str(link))
     async with anyio.create_task_group() as group:
-        group.start_soon(anext, ports := reconnect(str(link)))
+        group.start_soon(anext, ports)
         await wait_all_tasks_blocked()
         link.symlink_to(far.path)
         await until(lambda: socket.backends)
