@@ -42,15 +42,18 @@ if TYPE_CHECKING:
     from anyserial._framing.limits import MOST_READS, QUIET, path_of
     from anyserial._port.contract import LinesSeen, OnWorker, Waker
     from anyserial._readiness._contract import Signal
+    from anyserial._reconnecting import FIRST_PAUSE, RECONNECT_HINT, Plan, Presence, port_matcher
 
 __all__ = (
     "CLOSED",
     "DISCONNECTED",
+    "FIRST_PAUSE",
     "GRACE",
     "MOST_READS",
     "OPEN",
     "QUIET",
     "RECEIVER",
+    "RECONNECT_HINT",
     "SENDER",
     "Call",
     "Clear",
@@ -66,6 +69,8 @@ __all__ = (
     "OnWorker",
     "OpenPort",
     "Opening",
+    "Plan",
+    "Presence",
     "Receive",
     "SelfWaitingTransport",
     "Send",
@@ -94,6 +99,7 @@ __all__ = (
     "native_token",
     "operations",
     "path_of",
+    "port_matcher",
     "post",
     "printable",
     "refusal",
@@ -105,6 +111,7 @@ __all__ = (
 _LATE = {
     "_port.contract": {name: name for name in ("LinesSeen", "OnWorker", "Waker")},
     "_readiness._contract": {"Signal": "Signal"},
+    "_reconnecting": {name: name for name in ("FIRST_PAUSE", "RECONNECT_HINT", "Plan", "Presence", "port_matcher")},
     "_framing.decoder": {"Decoder": "Decoder"},
     "_framing.exchange": {
         "ExchangeSteps": "Steps",
@@ -115,7 +122,7 @@ _LATE = {
 
 
 def __getattr__(name: str) -> Any:
-    # Only type checkers need the first, and only frames the others.
+    # Only type checkers need the first two; few programs need the others.
     for module, names in _LATE.items():
         if name in names:
             from importlib import import_module  # noqa: PLC0415  # few need it

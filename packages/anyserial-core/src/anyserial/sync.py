@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from anyserial_sync import (
         FramedStream,
         PortWatch,
+        Reconnection,
         SerialConnectable,
         SerialPort,
         configure_portal,
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
         get_portal_provider,
         list_serial_ports,
         open_serial_port,
+        reconnect,
+        wait_for_port,
         watch_serial_ports,
     )
 
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = (
     "FramedStream",
     "PortWatch",
+    "Reconnection",
     "SerialConnectable",
     "SerialPort",
     "configure_portal",
@@ -33,6 +37,8 @@ __all__ = (
     "get_portal_provider",
     "list_serial_ports",
     "open_serial_port",
+    "reconnect",
+    "wait_for_port",
     "watch_serial_ports",
 )
 

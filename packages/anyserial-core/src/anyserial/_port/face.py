@@ -8,7 +8,8 @@ import sys
 import warnings
 from typing import TYPE_CHECKING, Any, ClassVar, Never, override
 
-from anyserial._port.lifecycle import OPEN
+from anyserial._port.lifecycle import CLOSED, DISCONNECTED, OPEN
+from anyserial._port.self_waiting import SelfWaitingTransport
 
 if TYPE_CHECKING:
     from anyserial._port.lifecycle import Lifecycle
@@ -62,6 +63,22 @@ class Face:
     def _forget(self) -> None:
         """End the port, which nothing refers to any more."""
         self._lifecycle.forget()
+
+    @property
+    def _is_gone(self) -> bool:
+        """Whether the device is known to be gone, and the port is not closed yet."""
+        return self._lifecycle.state == DISCONNECTED
+
+    def _close_unattended(self) -> None:
+        """Close the port on a worker, as for a caller that waits, and return at once.
+
+        A backend that waits by itself needs its event loop for that, so its port is left as it is.
+        """
+        port, lifecycle = self._port, self._lifecycle
+        if lifecycle.state < CLOSED and not isinstance(port.transport, SelfWaitingTransport):
+            lifecycle.closing.begin(port.config.close_timeout)
+            port.pushback.clear()
+            lifecycle.close()
 
     # Bound here, because a finalizer may run after the interpreter has cleared its modules.
     def __del__(self, _warn: Any = warnings.warn, _is_finalizing: Any = sys.is_finalizing) -> None:
