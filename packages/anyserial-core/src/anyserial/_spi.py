@@ -22,7 +22,7 @@ from anyserial._checks import (
     refusal,
 )
 from anyserial._errno import ErrorContext, closed_error, disconnected_error, translate
-from anyserial._opening import Opening
+from anyserial._opening import Opening, brief, settled
 from anyserial._port import operations
 from anyserial._port.closing import GRACE
 from anyserial._port.engine import Call, Engine, Steps
@@ -32,22 +32,36 @@ from anyserial._port.open_port import OpenPort
 from anyserial._port.reading import DirectCalls
 from anyserial._port.self_waiting import SelfWaitingTransport
 from anyserial._printable import printable
+from anyserial._readiness import awaited, native_token, signal
 from anyserial._workers import Job, held, post
 
 if TYPE_CHECKING:
+    from anyserial._framing.decoder import Decoder
+    from anyserial._framing.exchange import Clear, Receive, Send, Settle, Step, exchange
+    from anyserial._framing.exchange import Steps as ExchangeSteps
+    from anyserial._framing.limits import MOST_READS, QUIET, path_of
     from anyserial._port.contract import LinesSeen, OnWorker, Waker
+    from anyserial._readiness._contract import Signal
+    from anyserial._reconnecting import FIRST_PAUSE, RECONNECT_HINT, Plan, Presence, port_matcher
 
 __all__ = (
     "CLOSED",
     "DISCONNECTED",
+    "FIRST_PAUSE",
     "GRACE",
+    "MOST_READS",
     "OPEN",
+    "QUIET",
     "RECEIVER",
+    "RECONNECT_HINT",
     "SENDER",
     "Call",
+    "Clear",
+    "Decoder",
     "DirectCalls",
     "Engine",
     "ErrorContext",
+    "ExchangeSteps",
     "Face",
     "Job",
     "Lifecycle",
@@ -55,12 +69,21 @@ __all__ = (
     "OnWorker",
     "OpenPort",
     "Opening",
+    "Plan",
+    "Presence",
+    "Receive",
     "SelfWaitingTransport",
+    "Send",
+    "Settle",
+    "Signal",
+    "Step",
     "Steps",
     "Waker",
     "as_bytes",
     "as_writable",
     "attributes_of",
+    "awaited",
+    "brief",
     "check_bytes",
     "check_config",
     "check_flag",
@@ -70,19 +93,39 @@ __all__ = (
     "check_timeout",
     "closed_error",
     "disconnected_error",
+    "exchange",
     "held",
     "limited",
+    "native_token",
     "operations",
+    "path_of",
+    "port_matcher",
     "post",
     "printable",
     "refusal",
+    "settled",
+    "signal",
     "translate",
 )
 
+_LATE = {
+    "_port.contract": {name: name for name in ("LinesSeen", "OnWorker", "Waker")},
+    "_readiness._contract": {"Signal": "Signal"},
+    "_reconnecting": {name: name for name in ("FIRST_PAUSE", "RECONNECT_HINT", "Plan", "Presence", "port_matcher")},
+    "_framing.decoder": {"Decoder": "Decoder"},
+    "_framing.exchange": {
+        "ExchangeSteps": "Steps",
+        **{name: name for name in ("Clear", "Receive", "Send", "Settle", "Step", "exchange")},
+    },
+    "_framing.limits": {name: name for name in ("MOST_READS", "QUIET", "path_of")},
+}
+
 
 def __getattr__(name: str) -> Any:
-    if name in {"LinesSeen", "OnWorker", "Waker"}:
-        from anyserial._port import contract  # noqa: PLC0415  # only type checkers need it
+    # Only type checkers need the first two; few programs need the others.
+    for module, names in _LATE.items():
+        if name in names:
+            from importlib import import_module  # noqa: PLC0415  # few need it
 
-        return getattr(contract, name)
+            return getattr(import_module(f"anyserial.{module}"), names[name])
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,7 +9,9 @@ from anyserial._parts import load_part
 
 if TYPE_CHECKING:
     from anyserial_sync import (
+        FramedStream,
         PortWatch,
+        Reconnection,
         SerialConnectable,
         SerialPort,
         configure_portal,
@@ -17,13 +19,17 @@ if TYPE_CHECKING:
         get_portal_provider,
         list_serial_ports,
         open_serial_port,
+        reconnect,
+        wait_for_port,
         watch_serial_ports,
     )
 
     _get_provider = get_portal_provider
 
 __all__ = (
+    "FramedStream",
     "PortWatch",
+    "Reconnection",
     "SerialConnectable",
     "SerialPort",
     "configure_portal",
@@ -31,6 +37,8 @@ __all__ = (
     "get_portal_provider",
     "list_serial_ports",
     "open_serial_port",
+    "reconnect",
+    "wait_for_port",
     "watch_serial_ports",
 )
 

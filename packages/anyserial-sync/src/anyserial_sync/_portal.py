@@ -9,7 +9,8 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, cast, override
 
-from anyserial._spi import OpenPort, SelfWaitingTransport
+from anyserial._spi import OpenPort, SelfWaitingTransport, brief
+from anyserial.exceptions import SerialError
 
 from anyserial_sync._bell import Bell
 from anyserial_sync._portal_provider import get_portal_provider
@@ -212,23 +213,27 @@ class PortalTransport(SelfWaitingTransport):
 class PortalWaits:
     """Receiving and sending in the portal; see `Waits`."""
 
-    __slots__ = ("_backend", "_port", "_portal")
+    __slots__ = ("_port", "_portal", "_transport")
 
     def __init__(self, port: OpenPort, close_timeout: float) -> None:
         assert isinstance(port.transport, PortalTransport)  # noqa: S101  # `BlockingPort` makes them together
         port.transport.patience = close_timeout
         self._port = port
         self._portal = port.transport.portal
-        self._backend = port.transport.backend
+        self._transport = port.transport  # its backend may be replaced
 
     def fill(self, turnstile: "Turnstile", me: object, size: int, deadline: float | None) -> None:
         """See `Waits`."""
         append = self._port.pushback.items.append
-        append(self._run(partial(self._backend.receive, size), turnstile, me, deadline, "nothing was received", append))
+        append(
+            self._run(
+                partial(self._transport.backend.receive, size), turnstile, me, deadline, "nothing was received", append
+            )
+        )
 
     def write(self, turnstile: "Turnstile", me: "list[int]", rest: memoryview, deadline: float | None) -> None:
         """See `Waits`."""
-        function = partial(self._backend.send, rest)
+        function = partial(self._transport.backend.send, rest)
         me.append(self._run(function, turnstile, me, deadline, "not everything was sent", me.append))
 
     def _run[T](  # noqa: PLR0917  # called from two places
@@ -244,7 +249,10 @@ class PortalWaits:
             if turnstile.interrupted:
                 turnstile.check(me)
 
-        turnstile.bell = bell = Bell()
+        misread = turnstile.misread
+        turnstile.bell = bell = Bell() if misread is None else misread.bell()
+        if misread is not None and deadline is not None:
+            misread.end()
         try:
             check()
             return self._portal.run(function, bell, deadline, check, what, self._port.path, late)
@@ -257,15 +265,18 @@ def open_in_portal[P: "SerialPort"](cls: type[P], opening: "Opening", deadline: 
     backend = cast("AsyncSerialBackend", opening.backend)
     portal = Portal()
     try:
-        portal.run(
-            lambda: backend.open(opening.device, opening.config),
-            Bell(),
-            deadline,
-            check=lambda: None,
-            what="the port was not open",
-            path=opening.device,
-            late=lambda _: portal.finish(backend.aclose),
-        )
+        try:
+            portal.run(
+                lambda: backend.open(opening.device, opening.config),
+                Bell(),
+                deadline,
+                check=lambda: None,
+                what="the port was not open",
+                path=opening.device,
+                late=lambda _: portal.finish(backend.aclose),
+            )
+        except SerialError as exc:
+            raise brief(exc)  # noqa: B904  # the same error
         try:
             return opening.make(cls)
         except BaseException:

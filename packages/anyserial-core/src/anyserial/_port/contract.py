@@ -106,6 +106,13 @@ class Transport(Protocol):
         """The backend itself, for what both contracts share."""
         ...
 
+    def replace_backend(self, backend: Any) -> None:
+        """Use *backend*, of the same kind, from the next call on; it passes every call to the one it replaces.
+
+        A recording is put around an open port in this way. Calls under way go to the backend before.
+        """
+        ...
+
     @property
     def capabilities(self) -> "SerialCapabilities":
         """What this port can do."""
