@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -36,14 +36,15 @@ def run(*command: str | Path, environment: dict[str, str] | None = None) -> int:
     return subprocess.run(command, cwd=ROOT, env={**os.environ, **(environment or {})}, check=False).returncode
 
 
+def quietly(*command: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run a command without showing it."""
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+
+
 def brought_by_uv(version: str) -> bool:
     """Whether uv finds this Python, or fetches it."""
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    find = [UV, "python", "find", "--no-project", "--managed-python", version]
-    if subprocess.run(find, **quiet, check=False).returncode == 0:  # type: ignore[call-overload]
-        return True
-    fetch = [UV, "python", "install", "--quiet", version]
-    return bool(subprocess.run(fetch, **quiet, check=False).returncode == 0)  # type: ignore[call-overload]
+    found = quietly(UV, "python", "find", "--no-project", "--managed-python", version)
+    return found.returncode == 0 or quietly(UV, "python", "install", "--quiet", version).returncode == 0
 
 
 def with_uv(version: str, arguments: Sequence[str]) -> int:
@@ -64,9 +65,8 @@ def debian_root(version: str) -> Path:
     if folder.exists():
         return folder
     if not shutil.which("debootstrap"):
-        subprocess.run(["apt-get", "update", "-q"], stdout=subprocess.DEVNULL, check=False)
-        command = ["apt-get", "install", "-y", "-q", "--no-install-recommends", "debootstrap"]
-        if subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode:
+        quietly("apt-get", "update")
+        if quietly("apt-get", "install", "-y", "--no-install-recommends", "debootstrap").returncode:
             raise NotAvailableError("debootstrap cannot be installed")
     # debootstrap knows a suite by a script of its name; all of Debian's are one.
     scripts = Path("/usr/share/debootstrap/scripts")
@@ -76,8 +76,7 @@ def debian_root(version: str) -> Path:
     shutil.rmtree(unpacked, ignore_errors=True)
     unpacked.parent.mkdir(parents=True, exist_ok=True)
     packages = f"python{version},procps"
-    bootstrap = ["debootstrap", "--variant=minbase", f"--include={packages}", SUITE, str(unpacked), mirror()]
-    done = subprocess.run(bootstrap, capture_output=True, text=True, check=False)
+    done = quietly("debootstrap", "--variant=minbase", f"--include={packages}", SUITE, unpacked, mirror())
     if done.returncode:
         raise NotAvailableError(f"debootstrap ended with {done.returncode}: {done.stdout[-1000:]}{done.stderr[-500:]}")
     unpacked.rename(folder)
@@ -90,9 +89,7 @@ def mirror() -> str:
     Raises:
         NotAvailableError: apt has none.
     """
-    listed = subprocess.run(
-        ["apt-get", "indextargets", "--format", "$(REPO_URI)"], capture_output=True, text=True, check=False
-    ).stdout.split()
+    listed = quietly("apt-get", "indextargets", "--format", "$(REPO_URI)").stdout.split()
     for address in listed:
         if address.rstrip("/").endswith("/debian"):
             return address
@@ -100,16 +97,15 @@ def mirror() -> str:
 
 
 @contextmanager
-def mounted(folder: Path, tree: Path) -> Iterator[None]:
-    """Give the folder the system's devices and processes, and this tree at the same path."""
+def mounted(folder: Path, *trees: Path) -> Generator[None]:
+    """Give the folder the system's devices and processes, and these trees at the same paths."""
     with ExitStack() as undo:
-        places = [(Path("/") / name, folder / name) for name in BOUND]
-        places.append((tree, folder / tree.relative_to("/")))
-        for source, place in places:
+        for source in (*(Path("/") / name for name in BOUND), *trees):
+            place = folder / source.relative_to("/")
             place.mkdir(parents=True, exist_ok=True)
-            subprocess.run(["mount", "--rbind", source, place], check=True)
-            undo.callback(subprocess.run, ["umount", "--lazy", place], check=False)
-            subprocess.run(["mount", "--make-rslave", place], check=True)
+            quietly("mount", "--rbind", source, place).check_returncode()
+            undo.callback(quietly, "umount", "--recursive", "--lazy", place)
+            quietly("mount", "--make-rslave", place).check_returncode()
         yield
 
 
@@ -127,28 +123,27 @@ def below(folder: Path, version: str, arguments: Sequence[str]) -> int:
             return 1
         sources = [str(path) for path in ROOT.glob("packages/*/src")]
         environment = {"PYTHONPATH": os.pathsep.join([*sources, f"{name}/site"]), "PYTHONDONTWRITEBYTECODE": "1"}
-        with mounted(folder, ROOT), mounted_at(folder, beside):
-            inside = ("chroot", folder, "env", "-C", ROOT, f"python{version}", *PYTEST, *arguments)
+        with mounted(folder, ROOT, beside):
+            inside: tuple[str | Path, ...] = (
+                "chroot",
+                folder,
+                "env",
+                "-C",
+                ROOT,
+                f"python{version}",
+                *PYTEST,
+                *arguments,
+            )
             return run(*inside, environment=environment)
-
-
-@contextmanager
-def mounted_at(folder: Path, tree: Path) -> Iterator[None]:
-    """Show one more folder below *folder*, at the same path."""
-    place = folder / tree.relative_to("/")
-    place.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["mount", "--bind", tree, place], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", place], check=False)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the tests on one other Python; the exit status is pytest's."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("version", help="for example 3.14")
-    parser.add_argument("tests", nargs="*", default=TESTS, help="pytest's arguments, by default the tests of every part")
+    parser.add_argument(
+        "tests", nargs="*", default=TESTS, help="pytest's arguments, by default the tests of every part"
+    )
     parsed = parser.parse_args(arguments)
     if brought_by_uv(parsed.version):
         return with_uv(parsed.version, parsed.tests)
