@@ -134,6 +134,7 @@ def below(folder: Path, version: str, arguments: Sequence[str]) -> int:
                 ROOT,
                 f"python{version}",
                 *PYTEST,
+                NOT_BELOW,
                 *arguments,
             )
             return run(*inside, environment=environment)
