@@ -230,7 +230,7 @@ class Reconnection:
     async def _open(self) -> SerialPort:
         presence = self._presence
         target = await run_on_worker(presence.find)
-        port = await open_port(SerialPort, target, self._config)
+        port = await open_port(SerialPort, "reconnect", target, self._config)
         try:
             await run_on_worker(lambda: presence.confirm(port.path, port.port_info))
         except BaseException:
