@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import anyserial
 import anyserial.sync
+import anyserial.testing
 from docutils import nodes
 from sphinx.errors import ExtensionError
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 # Annotations name classes that are imported for type checkers alone; give each module its own.
 vars(importlib.import_module("anyserial_testing._ports"))["SerialPort"] = anyserial.SerialPort
+vars(importlib.import_module("anyserial_testing._ports"))["SimulatedDevice"] = anyserial.testing.SimulatedDevice
+vars(importlib.import_module("anyserial_testing._replay"))["SerialPort"] = anyserial.SerialPort
 vars(importlib.import_module("anyserial_sync._connectable"))["SerialPort"] = anyserial.sync.SerialPort
 
 DOCS = Path(__file__).resolve().parent
@@ -40,6 +43,7 @@ PUBLIC_MODULES = (
     "anyserial.config",
     "anyserial.discovery",
     "anyserial.exceptions",
+    "anyserial.framing",
     "anyserial.stream",
     "anyserial.sync",
     "anyserial.testing",
@@ -54,9 +58,10 @@ nitpicky = True
 # The names of other projects, and of the standard library, stay plain text: the build needs no network.
 nitpick_ignore_regex = [
     ("py:(class|exc|func|data|attr|meth|mod)", r"(?!anyserial).*"),
-    ("py:obj", r"(anyio|asyncio|logging|os|trio)\..*"),
+    ("py:obj", r"(anyio|asyncio|logging|math|os|time|trio|typing)\..*"),
     ("py:obj", r'".*"'),  # a value, not a name
     ("py:class", r"anyserial_testing\._wire\.Wire"),  # ports come in pairs: `MockBackend.pair` makes it
+    ("py:class", r"anyserial\._reconnecting\.presence\.Presence"),  # `reconnect` makes it
 ]
 
 html_theme = "furo"
@@ -78,7 +83,7 @@ myst_fence_as_directive = ["mermaid"]
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
-autodoc_default_options = {"members": True, "inherited-members": False, "show-inheritance": True}
+autodoc_default_options = {"members": True, "show-inheritance": True}
 autodoc_class_signature = "mixed"
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False

@@ -81,12 +81,17 @@ async def test_rules_answer_bytes_patterns_functions_and_sequences() -> None:
     device.check()
 
 
+def counted(data: bytes) -> int | None:
+    """The length of a request whose first byte is that length."""
+    return data[0] if len(data) >= data[0] else None
+
+
 @pytest.mark.parametrize(
     ("arguments", "sent", "requests"),
     [
         ({"until": b"\r\n"}, b"a\nb\r\nc\r\n", [b"a\nb\r\n", b"c\r\n"]),
         ({"size": 3}, b"abcdef", [b"abc", b"def"]),
-        ({"split": lambda data: data[0] if len(data) >= data[0] else None}, b"\x02a\x03bc", [b"\x02a", b"\x03bc"]),
+        ({"split": counted}, b"\x02a\x03bc", [b"\x02a", b"\x03bc"]),
         ({"silence": 0.05}, b"abc", [b"abc"]),
     ],
 )
@@ -221,8 +226,12 @@ async def test_events_and_breaks() -> None:
     events: list[str] = []
     device = SimulatedDevice()
     names: tuple[Any, ...] = ("open", "close", "break", "configure")
+
+    def note(name: str, _: SimulatedDevice) -> None:
+        events.append(name)
+
     for name in names:
-        device.when(name, partial(lambda name, _: events.append(name), name))
+        device.when(name, partial(note, name))
     async with simulated_port(device, SerialConfig(line_errors="raise")) as port:
         began = anyio.current_time()
         await port.send_break(0.25)

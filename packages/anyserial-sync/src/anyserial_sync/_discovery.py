@@ -221,7 +221,7 @@ class PortWatch:
             The events. Empty if something has changed that is no event, None if the time is over.
 
         Raises:
-            anyio.ClosedResourceError: As `__next__`.
+            anyio.ClosedResourceError: As waiting for the next event.
         """
         return self._take(deadline, one=False)
 

@@ -15,13 +15,13 @@ from anyserial_testing._device import SimulatedDevice
 from anyserial_testing._fault import Fault
 from anyserial_testing._faults import FaultPlan
 from anyserial_testing._mock import MockBackend
-from anyserial_testing._ports import faults_of, serial_port_pair
+from anyserial_testing._ports import faults_of, serial_port_pair, simulated_port
 from anyserial_testing._record import Recording, record
 from anyserial_testing._record_format import RecordError
 from anyserial_testing._replay import Replay, replay
 from anyserial_testing._rules import Request
 from anyserial_testing._schedule import Fired
-from anyserial_testing._simulated import SimulatedBackend, simulated_port
+from anyserial_testing._simulated import SimulatedBackend
 from anyserial_testing._spy import Spying, spy
 from anyserial_testing._virtual_clock import VirtualClock
 from anyserial_testing._virtual_port import VirtualPort, virtual_serial_port

@@ -9,13 +9,11 @@ import contextlib
 import errno
 import fcntl
 import os
-import select
 import socket
 import struct
 import termios
 from collections import Counter
 from collections.abc import Callable, Sequence
-from types import BuiltinFunctionType
 from typing import Literal, Self
 
 from anyserial._spi import closed_error, disconnected_error, translate
@@ -27,7 +25,7 @@ from anyserial_testing._capabilities import CAPABILITIES
 from anyserial_testing._fault import KINDS, Direction
 from anyserial_testing._faults import FaultPlan
 from anyserial_testing._marks import DecodeMarks, MarkedReader, marked, unmarked
-from anyserial_testing._wire import Wire
+from anyserial_testing._wire import Wire, hung_up
 
 __all__ = ("MockBackend",)
 
@@ -256,18 +254,7 @@ class MockBackend:
         """Return whether the far end is gone, or the plan says that the device is."""
         if self._faults.disconnected:
             return True
-        mine = self._open_socket()
-        if isinstance(getattr(select, "poll", None), BuiltinFunctionType):
-            poll = select.poll()
-            poll.register(mine, 0)  # POLLHUP and POLLERR are always reported
-            return any(events & (select.POLLHUP | select.POLLERR) for _, events in poll.poll(0))
-        # eventlet takes poll(2) out of the module, and gevent's reports no hang-up.
-        try:
-            return mine.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
-        except BlockingIOError:
-            return False
-        except OSError:  # ECONNRESET, as POLLERR
-            return True
+        return hung_up(self._open_socket())
 
     def input_waiting(self) -> int:
         """Return how many bytes wait in the socket (FIONREAD)."""

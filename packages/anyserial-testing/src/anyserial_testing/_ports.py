@@ -1,6 +1,6 @@
-"""Pairs of open ports over mock backends, and the way from a port to its fault plan.
+"""Open ports over mock backends and simulated devices, and the way from a port to its fault plan.
 
-What a mock port does is not this module's business.
+What such a port does is in the modules of its backend.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -10,11 +10,14 @@ from anyserial.config import SerialConfig
 
 from anyserial_testing._faults import FaultPlan
 from anyserial_testing._mock import MockBackend
+from anyserial_testing._simulated import SimulatedBackend
 
 if TYPE_CHECKING:
     from anyserial.stream import SerialPort
 
-__all__ = ("faults_of", "serial_port_pair")
+    from anyserial_testing._device import SimulatedDevice
+
+__all__ = ("faults_of", "serial_port_pair", "simulated_port")
 
 
 def serial_port_pair(
@@ -55,6 +58,39 @@ def serial_port_pair(
     backend_a.open(path_a, config_a)
     backend_b.open(path_b, config_b)
     return SerialPort(backend_a, config_a), SerialPort(backend_b, config_b)
+
+
+def simulated_port(
+    device: "SimulatedDevice",
+    config: SerialConfig | None = None,
+    *,
+    path: str = "/dev/simulated",
+    faults: FaultPlan | None = None,
+) -> "SerialPort":
+    """Return an open async port with *device* behind it, in memory.
+
+    A plain function: it may be called outside an event loop, in a fixture for instance. Close the port, as
+    any port. For code that opens its port itself, give `SimulatedBackend` to ``open_serial_port(path,
+    backend=...)``, async or blocking.
+
+    Args:
+        device: What answers. It serves one port at a time.
+        config: The port's settings; the defaults of `SerialConfig` if None.
+        path: What the port reports as its path; nothing exists there.
+        faults: What goes wrong; a plan without faults if None.
+
+    Raises:
+        PortBusyError: The device serves another port.
+        PortNotFoundError: The device is unplugged.
+        TypeError: An argument has another type.
+    """
+    from anyserial.stream import SerialPort  # noqa: PLC0415  # a test that drives a backend does not pay for the stream
+
+    config = SerialConfig() if config is None else config
+    check_config(config)
+    backend = SimulatedBackend(device, faults=faults)
+    backend.open_now(path, config)
+    return SerialPort(backend, config)
 
 
 def faults_of(port: Any) -> FaultPlan:

@@ -18,7 +18,18 @@ from anyserial import exceptions
 from anyserial.config import FlowControl, RS485Config, SerialConfig
 from anyserial.exceptions import ConfigurationError, LineError, SerialError
 
-__all__ = ("KINDS", "Event", "Record", "RecordError", "changes", "error_words", "header", "quoted", "read_record")
+__all__ = (
+    "KINDS",
+    "Event",
+    "Record",
+    "RecordError",
+    "changes",
+    "error_words",
+    "header",
+    "quoted",
+    "read_record",
+    "spelled",
+)
 
 VERSION = "anyserial record 1"
 MOST_BYTES = 256  # in one line; longer transfers continue in the next

@@ -158,7 +158,9 @@ class Replay:
         self._path, self._config = path, config
         self._decoded = []
         self._signalled = False
-        self._pipe = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC) if hasattr(os, "pipe2") else os.pipe()
+        self._pipe = os.pipe()
+        for end in self._pipe:
+            os.set_blocking(end, False)
         with self._lock:
             self._advance()
 

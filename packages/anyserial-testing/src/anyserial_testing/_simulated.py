@@ -8,15 +8,13 @@ import errno
 import os
 from collections import deque
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Literal, Self
+from typing import Final, Literal
 
 from anyserial._spi import (
-    check_config,
     closed_error,
     disconnected_error,
     native_token,
     refusal,
-    signal,
     translate,
 )
 from anyserial.capabilities import ControlLines, LineCounters, ModemLines, SerialCapabilities
@@ -24,60 +22,23 @@ from anyserial.config import LineErrors, SerialConfig
 from anyserial.exceptions import LineError, SerialError, UnsupportedAsyncBackendError
 
 from anyserial_testing._capabilities import CAPABILITIES
+from anyserial_testing._change import Changed
 from anyserial_testing._device import SimulatedDevice
 from anyserial_testing._fault import KINDS, Direction
 from anyserial_testing._faults import FaultPlan
-from anyserial_testing._line import OUTPUT_LIMIT, Line
+from anyserial_testing._line import OUTPUT_LIMIT
 from anyserial_testing._marks import DecodeMarks, marked, unmarked
 from anyserial_testing._schedule import clock_in_use
 from anyserial_testing._uart import Character
 
-if TYPE_CHECKING:
-    from anyserial._spi import Signal
-    from anyserial.stream import SerialPort
+__all__ = ("SimulatedBackend",)
 
-__all__ = ("SimulatedBackend", "simulated_port")
-
-_PATH: Final = "/dev/simulated"
 _ROOM: Final = 256  # bytes that must have left before a send that waits goes on, as a tty has it
 _CAPABILITIES: Final = replace(CAPABILITIES, backend="simulated")
 # Seconds. A timer may end this much before the time that it was set for, because times are floats: without
 # this, a virtual clock would stand still an instant before something is due.
 _ROUNDING: Final = 1e-8
 _ERRNO: Final = {"eio": errno.EIO, "enodev": errno.ENODEV, "hangup": errno.ENODEV, "replug": errno.ENODEV}
-
-
-def simulated_port(
-    device: SimulatedDevice,
-    config: SerialConfig | None = None,
-    *,
-    path: str = _PATH,
-    faults: FaultPlan | None = None,
-) -> "SerialPort":
-    """Return an open async port with *device* behind it, in memory.
-
-    A plain function: it may be called outside an event loop, in a fixture for instance. Close the port, as
-    any port. For code that opens its port itself, give `SimulatedBackend` to ``open_serial_port(path,
-    backend=...)``, async or blocking.
-
-    Args:
-        device: What answers. It serves one port at a time.
-        config: The port's settings; the defaults of `SerialConfig` if None.
-        path: What the port reports as its path; nothing exists there.
-        faults: What goes wrong; a plan without faults if None.
-
-    Raises:
-        PortBusyError: The device serves another port.
-        PortNotFoundError: The device is unplugged.
-        TypeError: An argument has another type.
-    """
-    from anyserial.stream import SerialPort  # noqa: PLC0415  # a test that drives a backend does not pay for the stream
-
-    config = SerialConfig() if config is None else config
-    check_config(config)
-    backend = SimulatedBackend(device, faults=faults)
-    backend.open_now(path, config)
-    return SerialPort(backend, config)
 
 
 class SimulatedBackend:
@@ -207,7 +168,7 @@ class SimulatedBackend:
 
         Cancellation: no byte is lost.
         """
-        with _Changed(self._line) as changed:
+        with Changed(self._line) as changed:
             while True:
                 if (data := self._read(max_bytes)) is not None:
                     return data
@@ -223,7 +184,7 @@ class SimulatedBackend:
 
         Cancellation: nothing was queued.
         """
-        with _Changed(self._line) as changed:
+        with Changed(self._line) as changed:
             while True:
                 if (count := self._write(data)) is not None:
                     return count
@@ -343,7 +304,7 @@ class SimulatedBackend:
         return self._stalled[on] if self._stalled[on] > self._line.now else None
 
     async def _wait_for_change(self) -> None:
-        with _Changed(self._line) as changed:
+        with Changed(self._line) as changed:
             self._pace()
             if self._line.output_waiting and not self._is_gone:
                 await changed.wait_until(self._line.leaves(self._line.output_waiting))
@@ -460,28 +421,3 @@ class SimulatedBackend:
         if new != old:
             self._line.control = new
             self._device.tell("lines")
-
-
-class _Changed:
-    """Wakes one call when something has happened on the line, or is due."""
-
-    def __init__(self, line: Line) -> None:
-        self._line = line
-        self._signal: Signal = signal()
-
-    def __enter__(self) -> Self:
-        self._line.listeners.add(self._signal.notify)
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._line.listeners.discard(self._signal.notify)
-
-    async def wait_until(self, when: float | None) -> None:
-        """Wait for a change, until *when* (in the line's time) at the latest."""
-        import anyio  # noqa: PLC0415  # slow to import, and only needed in an event loop
-
-        with anyio.move_on_after(None if when is None else max(0.0, when - self._line.now)):
-            await self._signal.wait(external=True)
-        self.__exit__()
-        self._signal = signal()  # each wakes once
-        self.__enter__()

@@ -40,7 +40,7 @@ class VirtualClock:
 
     What does not run on it: `time.sleep`, `time.monotonic`, other processes, and therefore
     `virtual_serial_port`; and the blocking ports of `anyserial.sync`, whose callers wait in their own threads.
-    While a task waits for a thread of anyserial, or for `loop.run_in_executor` (`asyncio.to_thread`), the clock
+    While a task waits for a thread of anyserial, or for ``loop.run_in_executor`` (`asyncio.to_thread`), the clock
     does not jump. It cannot see other threads: give it *patience* if the code under test waits for those.
 
     Args:

@@ -7,16 +7,21 @@ import asyncio
 import selectors
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from typing import TYPE_CHECKING, Any, Final, override
+from typing import TYPE_CHECKING, Any, Final, Protocol, override
 
 if TYPE_CHECKING:
-    from _typeshed import FileDescriptorLike
-
     from anyserial_testing._virtual_clock import VirtualClock
 
 __all__ = ("VirtualEventLoop",)
 
 _LOOK_AGAIN: Final = 0.05  # seconds of real time; a thread that ends wakes the selector before
+
+
+class _HasFileno(Protocol):
+    def fileno(self) -> int: ...
+
+
+type _Watchable = int | _HasFileno
 
 
 class VirtualEventLoop(asyncio.SelectorEventLoop):
@@ -72,15 +77,15 @@ class _VirtualSelector(selectors.BaseSelector):
         return []
 
     @override
-    def register(self, fileobj: "FileDescriptorLike", events: int, data: Any = None) -> selectors.SelectorKey:
+    def register(self, fileobj: _Watchable, events: int, data: Any = None) -> selectors.SelectorKey:
         return self._real.register(fileobj, events, data)
 
     @override
-    def unregister(self, fileobj: "FileDescriptorLike") -> selectors.SelectorKey:
+    def unregister(self, fileobj: _Watchable) -> selectors.SelectorKey:
         return self._real.unregister(fileobj)
 
     @override
-    def modify(self, fileobj: "FileDescriptorLike", events: int, data: Any = None) -> selectors.SelectorKey:
+    def modify(self, fileobj: _Watchable, events: int, data: Any = None) -> selectors.SelectorKey:
         return self._real.modify(fileobj, events, data)
 
     @override
@@ -88,5 +93,5 @@ class _VirtualSelector(selectors.BaseSelector):
         self._real.close()
 
     @override
-    def get_map(self) -> Mapping["FileDescriptorLike", selectors.SelectorKey]:
+    def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
         return self._real.get_map()

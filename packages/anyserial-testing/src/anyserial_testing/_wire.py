@@ -4,10 +4,12 @@ Each side takes its end of the socketpair when it opens and closes it when it cl
 What a port makes of the bytes is not this module's business.
 """
 
+import select
 import socket
 import threading
+from types import BuiltinFunctionType
 
-__all__ = ("Side", "Wire")
+__all__ = ("Side", "Wire", "hung_up")
 
 
 class Side:
@@ -86,3 +88,18 @@ class Wire:
             if on_break is not None and on_break != near.break_asserted:
                 near.break_asserted = on_break
                 far.breaks += on_break
+
+
+def hung_up(mine: socket.socket) -> bool:
+    """Return whether the far end of this socket is gone."""
+    if isinstance(getattr(select, "poll", None), BuiltinFunctionType):
+        poll = select.poll()
+        poll.register(mine, 0)  # POLLHUP and POLLERR are always reported
+        return any(events & (select.POLLHUP | select.POLLERR) for _, events in poll.poll(0))
+    # eventlet takes poll(2) out of the module, and gevent's reports no hang-up.
+    try:
+        return mine.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+    except BlockingIOError:
+        return False
+    except OSError:  # ECONNRESET, as POLLERR
+        return True

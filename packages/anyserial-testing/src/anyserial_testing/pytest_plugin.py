@@ -10,7 +10,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -64,9 +64,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Any:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Note whether a test failed, for the fixtures that end after it."""
-    report: pytest.TestReport = yield
+    report = yield
     if report.failed:
         item.stash[_FAILED] = True
     return report
@@ -121,7 +121,8 @@ def recorded_port(request: pytest.FixtureRequest) -> Iterator[SerialPort]:
     the test if it did not do everything that was recorded.
     """
     marker = request.node.get_closest_marker("serial_record")
-    arguments, settings = (marker.args, marker.kwargs) if marker else ((), {})
+    arguments: tuple[Any, ...] = marker.args if marker else ()
+    settings: Mapping[str, Any] = marker.kwargs if marker else {}
     name = re.sub(r"[^\w.-]+", "-", request.node.name).strip("-")
     file = request.path.parent / (arguments[0] if arguments else f"serial_records/{request.path.stem}.{name}.rec")
     path = request.config.getoption("--serial-record")

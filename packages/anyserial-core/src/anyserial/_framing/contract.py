@@ -70,7 +70,7 @@ class Framing(ABC):
         """Learn which stream the frames come from. `FramedStream` calls it once, before anything else.
 
         Args:
-            stream: The byte stream; `stream.extra` knows the settings of a serial port.
+            stream: The byte stream; ``stream.extra`` knows the settings of a serial port.
 
         Returns:
             Settings that the framing wants the port to have; None if any will do. The first receive applies them.

@@ -9,7 +9,16 @@ import anyio
 from anyserial.backend import AsyncSerialBackend, SerialBackend
 from anyserial.config import SerialConfig
 
-__all__ = ("BackendBench", "BackendReport", "CheckResult", "ConformanceError", "Skipped", "Subject", "expect")
+__all__ = (
+    "BackendBench",
+    "BackendReport",
+    "CheckResult",
+    "ConformanceError",
+    "Skipped",
+    "Subject",
+    "expect",
+    "settled",
+)
 
 type Maybe[T] = T | Awaitable[T]
 

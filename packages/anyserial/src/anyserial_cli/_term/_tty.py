@@ -7,7 +7,7 @@ import os
 import termios
 import tty
 
-__all__ = ("UserTerminal",)
+__all__ = ("RESET", "UserTerminal")
 
 SMALLEST = 5  # rows; below that the status line is left out
 # Attributes, cursor, mouse, bracketed paste and character set as they were before.
