@@ -149,8 +149,8 @@ class EventLoopPort(Face):
     def _self_waiter(self, link: _Link) -> "Waiter":
         from anyserial._readiness.own import OwnWaiter  # noqa: PLC0415  # few ports need it, and it takes 5 ms
 
-        backend = cast("AsyncSerialBackend", self._port.transport.backend)
-        return cast("Waiter", OwnWaiter(backend, link))
+        transport = cast("SelfWaitingTransport", self._port.transport)
+        return cast("Waiter", OwnWaiter(transport, link))
 
     def _notice(self) -> None:
         """Check whether the device is gone: the descriptor became ready while no task waited."""

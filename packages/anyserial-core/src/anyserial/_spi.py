@@ -35,6 +35,9 @@ from anyserial._printable import printable
 from anyserial._workers import Job, held, post
 
 if TYPE_CHECKING:
+    from anyserial._drivers import create_pty
+    from anyserial._looking.contract import Pty
+    from anyserial._looking.log import Log
     from anyserial._port.contract import LinesSeen, OnWorker, Waker
 
 __all__ = (
@@ -52,9 +55,11 @@ __all__ = (
     "Job",
     "Lifecycle",
     "LinesSeen",
+    "Log",
     "OnWorker",
     "OpenPort",
     "Opening",
+    "Pty",
     "SelfWaitingTransport",
     "Steps",
     "Waker",
@@ -69,6 +74,7 @@ __all__ = (
     "check_seconds",
     "check_timeout",
     "closed_error",
+    "create_pty",
     "disconnected_error",
     "held",
     "limited",
@@ -80,9 +86,20 @@ __all__ = (
 )
 
 
-def __getattr__(name: str) -> Any:
-    if name in {"LinesSeen", "OnWorker", "Waker"}:
-        from anyserial._port import contract  # noqa: PLC0415  # only type checkers need it
+# What few programs need is loaded when it is first used.
+_HOMES = {
+    "LinesSeen": "anyserial._port.contract",
+    "Log": "anyserial._looking.log",
+    "OnWorker": "anyserial._port.contract",
+    "Pty": "anyserial._looking.contract",
+    "Waker": "anyserial._port.contract",
+    "create_pty": "anyserial._drivers",
+}
 
-        return getattr(contract, name)
+
+def __getattr__(name: str) -> Any:
+    if (home := _HOMES.get(name)) is not None:
+        from importlib import import_module  # noqa: PLC0415  # not part of this module's face
+
+        return getattr(import_module(home), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

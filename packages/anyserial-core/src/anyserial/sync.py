@@ -9,28 +9,34 @@ from anyserial._parts import load_part
 
 if TYPE_CHECKING:
     from anyserial_sync import (
+        PortLink,
         PortWatch,
         SerialConnectable,
         SerialPort,
+        SharedPort,
         configure_portal,
         find_serial_port,
         get_portal_provider,
         list_serial_ports,
         open_serial_port,
+        share,
         watch_serial_ports,
     )
 
     _get_provider = get_portal_provider
 
 __all__ = (
+    "PortLink",
     "PortWatch",
     "SerialConnectable",
     "SerialPort",
+    "SharedPort",
     "configure_portal",
     "find_serial_port",
     "get_portal_provider",
     "list_serial_ports",
     "open_serial_port",
+    "share",
     "watch_serial_ports",
 )
 

@@ -12,28 +12,35 @@ if TYPE_CHECKING:
     from anyserial_sync._opening import open_serial_port
     from anyserial_sync._portal_provider import configure_portal, get_portal_provider
     from anyserial_sync._serial_port import SerialPort
+    from anyserial_sync._sharing import PortLink, SharedPort, share
 
 __all__ = (
+    "PortLink",
     "PortWatch",
     "SerialConnectable",
     "SerialPort",
+    "SharedPort",
     "configure_portal",
     "find_serial_port",
     "get_portal_provider",
     "list_serial_ports",
     "open_serial_port",
+    "share",
     "watch_serial_ports",
 )
 
 _HOMES = {
+    "PortLink": "_sharing",
     "PortWatch": "_discovery",
     "SerialConnectable": "_connectable",
     "SerialPort": "_serial_port",
+    "SharedPort": "_sharing",
     "configure_portal": "_portal_provider",
     "find_serial_port": "_discovery",
     "get_portal_provider": "_portal_provider",
     "list_serial_ports": "_discovery",
     "open_serial_port": "_opening",
+    "share": "_sharing",
     "watch_serial_ports": "_discovery",
 }
 

@@ -212,23 +212,27 @@ class PortalTransport(SelfWaitingTransport):
 class PortalWaits:
     """Receiving and sending in the portal; see `Waits`."""
 
-    __slots__ = ("_backend", "_port", "_portal")
+    __slots__ = ("_port", "_portal", "_transport")
 
     def __init__(self, port: OpenPort, close_timeout: float) -> None:
         assert isinstance(port.transport, PortalTransport)  # noqa: S101  # `BlockingPort` makes them together
         port.transport.patience = close_timeout
         self._port = port
         self._portal = port.transport.portal
-        self._backend = port.transport.backend
+        self._transport = port.transport
 
     def fill(self, turnstile: "Turnstile", me: object, size: int, deadline: float | None) -> None:
         """See `Waits`."""
         append = self._port.pushback.items.append
-        append(self._run(partial(self._backend.receive, size), turnstile, me, deadline, "nothing was received", append))
+        append(
+            self._run(
+                partial(self._transport.backend.receive, size), turnstile, me, deadline, "nothing was received", append
+            )
+        )
 
     def write(self, turnstile: "Turnstile", me: "list[int]", rest: memoryview, deadline: float | None) -> None:
         """See `Waits`."""
-        function = partial(self._backend.send, rest)
+        function = partial(self._transport.backend.send, rest)
         me.append(self._run(function, turnstile, me, deadline, "not everything was sent", me.append))
 
     def _run[T](  # noqa: PLR0917  # called from two places

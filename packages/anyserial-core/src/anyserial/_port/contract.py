@@ -93,6 +93,10 @@ class Transport(Protocol):
     writer: "Iterator[int] | None"
     outbox: "list[bytes | memoryview]"
 
+    def exchange(self, backend: Any) -> None:
+        """Use *backend*, which stands for the same device and is of the same kind, from the next attempt on."""
+        ...
+
     def read_failed(self, error: OSError) -> None:
         """Raise what *error* of a step of `readers` means; return if there was nothing to read."""
         ...

@@ -95,6 +95,10 @@ class OpenPort:
         """Attempt to read into *buffer*."""
         return self.transport.read_into(buffer)
 
+    def write(self, data: bytes | memoryview) -> int | None:
+        """Attempt to write."""
+        return self.transport.write(data)
+
     # Available in every state
 
     @property

@@ -4,7 +4,7 @@ Waiting for them is each face's; see `transport` for how a port chooses.
 """
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from anyserial._port.engine import Call
 from anyserial._port.reading import line_counts, nothing, nothing_onto
@@ -30,7 +30,7 @@ class SelfWaitingTransport:
     has_descriptor = False
 
     def __init__(self, backend: "AsyncSerialBackend") -> None:
-        self.backend: Final = backend
+        self.backend = backend
         self.read: Callable[[int], bytes | None] = nothing
         self.read_into: Callable[[memoryview], int | None] = nothing
         self.read_onto: Callable[[Items, int], bool] = nothing_onto
@@ -40,6 +40,10 @@ class SelfWaitingTransport:
         self.writer: Iterator[int] | None = None
         self.outbox: list[bytes | memoryview] = []
         self._settings: tuple[object, anyio.Lock] | None = None
+
+    def exchange(self, backend: "AsyncSerialBackend") -> None:
+        """See `Transport`."""
+        self.backend = backend
 
     def read_failed(self, error: OSError) -> None:
         """See `Transport`; there is no step that could fail."""

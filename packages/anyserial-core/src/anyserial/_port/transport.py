@@ -89,27 +89,32 @@ class DescriptorTransport:
     has_descriptor = True
 
     def __init__(self, backend: "SerialBackend", pushback: "Pushback", config: "SerialConfig") -> None:
-        self.backend: Final = backend
         self._line_errors = config.line_errors
         self._pushback = pushback
         # Only workers take it, and no signal handler runs there.
         self._settings = allocate_lock()
+        self.outbox: list[bytes | memoryview] = []
         self.read: Callable[[int], bytes | None] = backend.read
         self.read_into: Callable[[memoryview], int | None] = backend.read_into
+        self.exchange(backend)
+
+    def exchange(self, backend: "SerialBackend") -> None:
+        """See `Transport`."""
+        self.backend = backend
         self.write: Callable[[bytes | memoryview], int | None] = backend.write
         # The only place that asks for what a backend may leave out.
         self._read_onto: Callable[[Items, int], bool] = getattr(backend, "read_onto", self._read_then_append)
         self.write_onto: Callable[[list[int], bytes | memoryview], bool] = getattr(
             backend, "write_onto", self._write_then_append
         )
-        self.outbox: list[bytes | memoryview] = []
         self.readers: dict[int, Iterator[bytes]] | None = None
         self.writer: Iterator[int] | None = None
         self._system: DirectCalls | None = getattr(backend, "direct_calls", None)
         if self._system is not None:
             feed: Iterator[Any] = iter(self.outbox.pop, None)
             self.writer = map(self._system.write, repeat(backend.fileno()), feed)
-        self.take_up_settings()
+        if self.read is not nothing:  # otherwise the change of settings under way does it
+            self.take_up_settings()
 
     def take_up_settings(self) -> None:
         """Bind the attempts that fit the settings in force."""
@@ -122,6 +127,8 @@ class DescriptorTransport:
             self.readers = None
             marked = MarkedReader(backend.read, decode, self._pushback)
             self.read, self.read_into, self.read_onto = marked.read, marked.read_into, marked.read_onto
+        if self.backend is not backend:  # exchanged by another thread meanwhile
+            self.take_up_settings()
 
     def read_failed(self, error: OSError) -> None:
         """See `Transport`."""

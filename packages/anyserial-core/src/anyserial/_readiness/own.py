@@ -13,8 +13,8 @@ from anyserial._readiness.portable import GONE, OnceReleased, call_in, is_over, 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from anyserial._port.self_waiting import SelfWaitingTransport
     from anyserial._readiness._contract import Watch
-    from anyserial.backend import AsyncSerialBackend
 
 __all__ = ("OwnWaiter",)
 
@@ -33,11 +33,11 @@ class OwnWaiter:
 
     __slots__ = (
         "__weakref__",
-        "_backend",
         "_calls",
         "_detached",
         "_release",
         "_token",
+        "_transport",
         "attempt_first",
         "deadline",
         "home",
@@ -45,8 +45,8 @@ class OwnWaiter:
         "scopes",
     )
 
-    def __init__(self, backend: "AsyncSerialBackend", watch: "Watch") -> None:
-        self._backend = backend
+    def __init__(self, transport: "SelfWaitingTransport", watch: "Watch") -> None:
+        self._transport = transport
         self._release = OnceReleased(watch)
         self._token = anyio.lowlevel.current_token()
         self.home: object = self._token.native_token
@@ -62,14 +62,14 @@ class OwnWaiter:
     async def read(self, attempt: "Callable[[Any], Any]", argument: Any) -> Any:  # noqa: ARG002  # see `Waiter.read`
         """Receive as many bytes as *argument* says, or into it."""
         if isinstance(argument, int):
-            return await self._interruptible(self._backend.receive, argument)
-        data = await self._interruptible(self._backend.receive, len(argument))
+            return await self._interruptible(self._transport.backend.receive, argument)
+        data = await self._interruptible(self._transport.backend.receive, len(argument))
         argument[: len(data)] = data
         return len(data)
 
     async def write(self, attempt: "Callable[[Any], Any]", argument: Any) -> Any:  # noqa: ARG002
         """Send some of *argument*; return how much."""
-        return await self._interruptible(self._backend.send, argument)
+        return await self._interruptible(self._transport.backend.send, argument)
 
     async def _interruptible[T](self, call: "Callable[[Any], Awaitable[T]]", argument: Any) -> T:
         # A backend that has data at once need not let other tasks run.
