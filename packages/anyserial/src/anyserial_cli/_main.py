@@ -22,7 +22,7 @@ USAGE = 2
 INTERRUPTED = 130  # as a shell reports SIGINT
 
 # The modules with the commands, in the order of the help.
-MODULES = ("_list", "_watch", "_demo")
+MODULES = ("_list", "_watch", "_share", "_demo")
 
 EPILOG = """\
 exit status:
