@@ -474,6 +474,21 @@ async def test_the_end_of_the_port_does_not_wait_for_a_program_for_long(
             await use_pty(shared, act)
 
 
+async def test_an_error_of_the_block_comes_out_as_it_is(
+    far: Far, backend: PtyBackend, make_pty: Callable[..., list[Pty]]
+) -> None:
+    make_pty()
+    error = ZeroDivisionError()
+
+    async def fail() -> None:
+        raise error
+
+    async with await shared_port(far, backend) as shared:
+        with pytest.raises(ZeroDivisionError) as caught:
+            await use_pty(shared, fail)
+        assert caught.value is error
+
+
 async def test_line_errors_are_not_passed_on_to_a_pty(
     far: Far, backend: PtyBackend, make_pty: Callable[..., list[Pty]]
 ) -> None:

@@ -364,10 +364,11 @@ def test_the_attempts_of_the_blocking_port_are_told(kind: type[Attempts], failur
     assert ObservedBackend(kind(2), audience).write_onto(counts, b"xyz")
     assert (items, counts) == ([b"abc"], [2])
     expected: list[tuple[str, Any]] = [("received", b"abc"), ("sent", b"xy")]
-    for attempt in (
+    attempts: list[Callable[[], bool]] = [
         lambda: ObservedBackend(kind(failure), audience).read_onto(items, 3),
         lambda: ObservedBackend(kind(failure), audience).write_onto(counts, b"xyz"),
-    ):
+    ]
+    for attempt in attempts:
         if failure is None:
             assert not attempt()
         else:

@@ -32,14 +32,17 @@ async def linked_pty(shared: "SharedPort") -> "AsyncGenerator[str]":
     """See `SharedPort.pty`."""
     shared.port.input_waiting()  # a port that has ended is refused here and not in a task
     pty = create_pty()
-    errors: list[SerialError] = []
+    errors: list[Exception] = []
     try:
         async with shared.link() as link, shared.link() as ahead, anyio.create_task_group() as tasks:
             service = _Service(pty, link, errors, tasks.cancel_scope)
             tasks.start_soon(service.read_ahead, ahead)
             tasks.start_soon(service.show)
             tasks.start_soon(service.take)
-            yield pty.path
+            try:
+                yield pty.path
+            except Exception as exc:  # noqa: BLE001  # raised below, as the task group would put it into a group
+                errors.insert(0, exc)
             tasks.cancel_scope.cancel()
     finally:
         pty.close()
@@ -48,7 +51,7 @@ async def linked_pty(shared: "SharedPort") -> "AsyncGenerator[str]":
 
 
 class _Service:
-    def __init__(self, pty: "Pty", link: "PortLink", errors: list[SerialError], whole: anyio.CancelScope) -> None:
+    def __init__(self, pty: "Pty", link: "PortLink", errors: list[Exception], whole: anyio.CancelScope) -> None:
         self._pty = pty
         self._link = link
         self._errors = errors
