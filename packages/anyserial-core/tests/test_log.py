@@ -71,7 +71,7 @@ def test_each_reader_gets_a_line_error_of_its_own() -> None:
     readers = [log.add_reader(), log.add_reader()]
     original = LineError(5, "damaged", "/dev/x", kind="break", byte=0)
     log.append(original)
-    errors = []
+    errors: list[LineError] = []
     for reader in readers:
         with pytest.raises(LineError) as caught:
             log.take(reader, 1)

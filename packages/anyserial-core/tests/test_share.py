@@ -118,11 +118,11 @@ async def test_one_sends_at_a_time_in_the_order_of_asking(far: Far, backend: Pty
     async with await shared_port(far, backend) as shared, shared.link() as one, shared.link() as two:
         pieces = [bytes([number]) * 9000 for number in range(1, 7)]
         expected = b"".join(pieces)
+        got = b""
         async with anyio.create_task_group() as tasks:
             for number, piece in enumerate(pieces):
                 tasks.start_soon((one, two)[number % 2].send, piece)
                 await wait_all_tasks_blocked()
-            got = b""
             with anyio.fail_after(10):
                 while len(got) < len(expected):
                     await anyio.wait_readable(far.master)
@@ -357,7 +357,11 @@ def make_pty(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Pty]]:
             return made[-1]
 
         driver = SimpleNamespace(create_pty=create_pty)
-        monkeypatch.setattr("anyserial._drivers.load_part", lambda _: driver)
+
+        def load_part(_name: str) -> Any:
+            return driver
+
+        monkeypatch.setattr("anyserial._drivers.load_part", load_part)
         return made
 
     return prepare
@@ -521,7 +525,10 @@ async def test_what_a_program_writes_to_a_port_that_is_gone_is_dropped(
 
 
 async def test_a_platform_without_ptys_says_so(far: Far, backend: PtyBackend, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("anyserial._drivers.load_part", lambda _: SimpleNamespace())
+    def load_part(_name: str) -> Any:
+        return SimpleNamespace()
+
+    monkeypatch.setattr("anyserial._drivers.load_part", load_part)
     async with await shared_port(far, backend) as shared:
         with pytest.raises(UnsupportedPlatformError, match="no pseudo-terminals"):
             await use_pty(shared, anyio.sleep_forever)

@@ -4,7 +4,6 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -73,6 +72,7 @@ async def test_the_port_is_as_before_once_the_last_tap_is_gone(far: Far, backend
 async def test_calls_that_wait_are_seen_too(far: Far, backend: PtyBackend) -> None:
     events: list[TapEvent] = []
     full = bytes(300_000)
+    before = 0
     got = b""
     async with await open_serial_port(far.path, backend=backend) as port, anyio.create_task_group() as tasks:
         with anyio.fail_after(10):
@@ -84,7 +84,7 @@ async def test_calls_that_wait_are_seen_too(far: Far, backend: PtyBackend) -> No
             tasks.start_soon(receive)
             tasks.start_soon(port.send, full)
             await anyio.wait_all_tasks_blocked()
-            before = port.statistics.bytes_sent
+            before += port.statistics.bytes_sent
             Tap(port, events.append)
             far.write(b"late")
             drained = 0
@@ -357,7 +357,12 @@ class DirectAttempts(Attempts):
 @pytest.mark.parametrize("failure", [None, SerialError(5, "failed")])
 def test_the_attempts_of_the_blocking_port_are_told(kind: type[Attempts], failure: SerialError | None) -> None:
     heard: list[tuple[str, Any]] = []
-    audience = SimpleNamespace(tell=lambda kind, data, value=None: heard.append((kind, data or value)))
+
+    class Heard:
+        def tell(self, kind: str, data: bytes = b"", value: object = None) -> None:
+            heard.append((kind, data or value))
+
+    audience = Heard()
     items: list[Any] = []
     counts: list[int] = []
     assert ObservedBackend(kind(b"abc"), audience).read_onto(items, 3)

@@ -132,7 +132,10 @@ def test_a_signal_handler_may_close_the_link_that_it_interrupts(rig: Any, shared
         until(lambda: "receiver" in shared.port._port.lifecycle.turns)
         signal.pthread_kill(me, signal.SIGUSR1)
 
-    before = signal.signal(signal.SIGUSR1, lambda *_: link.close())
+    def close(_number: int, _frame: object) -> None:
+        link.close()
+
+    before = signal.signal(signal.SIGUSR1, close)
     thread = threading.Thread(target=interrupt)
     thread.start()
     try:
@@ -335,7 +338,11 @@ class Pty:
 @pytest.fixture
 def pty(monkeypatch: pytest.MonkeyPatch) -> Pty:
     made = Pty()
-    monkeypatch.setattr("anyserial._drivers.load_part", lambda _: SimpleNamespace(create_pty=lambda: made))
+
+    def load_part(_name: str) -> Any:
+        return SimpleNamespace(create_pty=lambda: made)
+
+    monkeypatch.setattr("anyserial._drivers.load_part", load_part)
     return made
 
 

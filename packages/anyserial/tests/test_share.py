@@ -47,7 +47,10 @@ def read(fd: int, count: int) -> bytes:
 def test_programs_see_everything_send_and_may_come_back(
     start: Callable[..., subprocess.Popen[str]], make_device: Callable[[Any], Any]
 ) -> None:
-    device = make_device(lambda far, data: os.write(far, data.upper()) and None)
+    def answer(far: int, data: bytes) -> None:
+        os.write(far, data.upper())
+
+    device = make_device(answer)
     process = start(device.path, "--links", "2", "--show")
     assert process.stdout is not None
     paths = [process.stdout.readline().strip() for _ in range(2)]

@@ -8,7 +8,7 @@ wakes the others, and one of them goes on reading. What is kept for whom is in c
 import errno
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Any, Self, override
+from typing import TYPE_CHECKING, Any, Self, cast, override
 
 import anyio
 from anyserial._spi import Log, as_bytes, check_integer, check_positive, refusal
@@ -55,7 +55,7 @@ class SharedPort:
 
     def __init__(self, port: SerialPort, *, capacity: int = CAPACITY) -> None:
         """As `share`."""
-        if not isinstance(port, SerialPort):
+        if not isinstance(cast("object", port), SerialPort):
             hint = "share an async port with anyserial.tap.share"
             raise TypeError(refusal("port", "an open SerialPort of anyserial.sync", port, hint))
         check_integer("capacity", capacity, 1)

@@ -18,14 +18,24 @@ if TYPE_CHECKING:
 
 __all__ = ("Audience", "ObservedAsyncBackend", "ObservedBackend")
 
+
+def _configured(config: object) -> tuple[str, object]:
+    return "configured", config
+
+
+def _set_lines(**lines: bool | None) -> tuple[str, object]:
+    return "control_lines", {name: value for name, value in lines.items() if value is not None}
+
+
+def _set_break(on: bool) -> tuple[str, object]:
+    return "break", on
+
+
 # What each call means once it has succeeded: its kind, and its value made of the arguments.
 _CONTROLS: "dict[str, Describe]" = {
-    "configure": lambda config: ("configured", config),
-    "set_control_lines": lambda **lines: (
-        "control_lines",
-        {name: value for name, value in lines.items() if value is not None},
-    ),
-    "set_break": lambda on: ("break", on),
+    "configure": _configured,
+    "set_control_lines": _set_lines,
+    "set_break": _set_break,
     "reset_input_buffer": lambda: ("discarded", "input"),
     "reset_output_buffer": lambda: ("discarded", "output"),
     "close": lambda: ("closed", None),

@@ -10,7 +10,7 @@ What is kept for whom is in `log`. Programs on ptys are in `ptys`.
 """
 
 import errno
-from typing import TYPE_CHECKING, Any, Self, override
+from typing import TYPE_CHECKING, Any, Self, cast, override
 
 import anyio
 from anyio.abc import ByteStream
@@ -59,7 +59,7 @@ class SharedPort:
 
     def __init__(self, port: SerialPort, *, capacity: int = CAPACITY) -> None:
         """As `share`."""
-        if not isinstance(port, SerialPort):
+        if not isinstance(cast("object", port), SerialPort):
             raise TypeError(
                 refusal("port", "an open async SerialPort", port, "share a blocking port with anyserial.sync.share")
             )

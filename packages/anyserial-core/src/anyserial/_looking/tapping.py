@@ -6,7 +6,7 @@ A port that is tapped has an observed backend in its transport, and one `_Listen
 import logging
 from contextlib import suppress
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Self, override
+from typing import TYPE_CHECKING, Any, Self, cast, override
 
 from anyserial._checks import refusal
 from anyserial._looking.events import TRACE, TapEvent
@@ -78,7 +78,7 @@ class Tap:
             SerialClosedError: The port is closed.
             SerialDisconnectedError: The device is gone.
         """
-        if not isinstance(port, Face):
+        if not isinstance(cast("object", port), Face):
             raise TypeError(refusal("port", "an open SerialPort of anyserial or anyserial.sync", port))
         is_logger = isinstance(sink, logging.Logger)
         if not is_logger and not callable(sink):
