@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 ROOT = Path(__file__).resolve().parent.parent
 LANGUAGES = frozenset(
-    {"c", "console", "diff", "ini", "json", "mermaid", "pycon", "python", "sh", "text", "toml", "yaml"}
+    {"{toctree}", "c", "console", "diff", "ini", "json", "mermaid", "pycon", "python", "sh", "text", "toml", "yaml"}
 )
 SKIPPED = frozenset({"node_modules", "build", "dist", "site"})
 

@@ -72,6 +72,12 @@ def _docs() -> Iterator[Command]:
     yield _python("tools/check_docs.py")
 
 
+def _site() -> Iterator[Command]:
+    with tempfile.TemporaryDirectory() as folder:
+        sphinx = ("python", "-m", "sphinx", "-q", "-W", "--keep-going", "-E", "-d", f"{folder}/doctrees")
+        yield (UV, "run", "--locked", "--isolated", "--group", "docs", *sphinx, "docs", f"{folder}/site")
+
+
 def _mypy() -> Iterator[Command]:
     for platform in ("linux", "darwin", "freebsd"):
         yield ("mypy", "--platform", platform, *SOURCES)
@@ -158,6 +164,7 @@ STEPS = (
     Step("format", "ruff format has nothing to change", _format),
     Step("lint", "ruff's rules hold", _lint),
     Step("docs", "links in Markdown lead somewhere, code blocks name a language", _docs),
+    Step("site", "the site builds: every link and reference leads somewhere, every public name has its entry", _site),
     Step("mypy", "strict, for Linux, macOS and FreeBSD", _mypy),
     Step("pyright", "strict, for Linux, macOS and every platform at once", _pyright),
     Step("abi", "ioctl numbers, termios bits and structures are those of each platform's C headers", _abi),

@@ -77,6 +77,17 @@ def test_every_block_is_found_with_its_place(tmp_path: Path) -> None:
     ]
 
 
+def test_text_right_below_a_block_is_its_output(tmp_path: Path) -> None:
+    (tmp_path / "page.md").write_text(
+        "```python\nprint(1)\n```\n\n```text\n1\n```\n\n```python\npass\n```\nThen:\n\n```text\n2\n```\n"
+    )
+    assert [(block.text, block.output) for block in blocks("python", root=tmp_path)] == [
+        ("print(1)\n", "1\n"),
+        ("pass\n", None),
+    ]
+    assert [block.text for block in blocks("text", root=tmp_path)] == ["2\n"]
+
+
 def test_failing_block_is_reported_with_the_pages_own_line() -> None:
     code = compiled(Block(Path("page.md"), 40, "python", "a = 1\nraise LookupError\n"))
     with pytest.raises(LookupError) as caught:

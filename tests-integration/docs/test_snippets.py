@@ -4,7 +4,8 @@ A block that runs an event loop runs once on each runtime that it can run on, an
 one that awaits at its top level, as the body of such a program; tests are given to
 pytest; everything else runs as a script. What a block writes about is served by
 `documented_ports`. A block that cannot be run fails: there is no way to mark one as not
-to be run.
+to be run. What a page shows as a block's output, in a ``text`` block right below it, is compared with what
+it prints; ``...`` there stands for anything.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, nullcontext
+from doctest import ELLIPSIS, OutputChecker
 from functools import partial
 from pathlib import Path
 from types import CodeType
@@ -98,12 +100,19 @@ def test_block_that_hangs_is_ended(runtime: str, text: str) -> None:
 
 @pytest.mark.parametrize(("block", "runtime"), [*_runs()])
 def test_block_runs_as_written(
-    block: Block, runtime: str, recorded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    block: Block,
+    runtime: str,
+    recorded: Path,
+    tmp_path: Path,
+    *,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     code = compiled(block)
     assert runtime != "nothing", f"{block.name} {kind_of(block).value}: end it in anyio.run(main)"
     assert does_something(block), f"{block.name} only defines what no reader sees used: call it, or join it to its use"
     if runtime == "pytest":
+        assert block.output is None, f"{block.name} holds tests: no output of pytest's can be shown right below it"
         _run_tests(block, tmp_path)
         return
     monkeypatch.chdir(tmp_path)
@@ -112,6 +121,10 @@ def test_block_runs_as_written(
             anyio.run(partial(_await_fragment, block, code))
         else:
             _run_script(block, code)
+    if block.output is not None:
+        printed = capfd.readouterr().out
+        same = OutputChecker().check_output(block.output, printed, ELLIPSIS)
+        assert same, f"{block.name} shows\n{block.output}but prints\n{printed}"
 
 
 async def _await_fragment(block: Block, code: CodeType) -> None:

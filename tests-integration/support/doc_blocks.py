@@ -19,12 +19,13 @@ __all__ = ("Block", "Kind", "blocks", "compiled", "does_something", "free_names"
 
 
 class Block(NamedTuple):
-    """One fenced block: where it stands, its language, and its text as written."""
+    """One fenced block: where it stands, its language, its text as written, and the output shown below it."""
 
     page: Path
     line: int
     language: str
     text: str
+    output: str | None = None
 
     @property
     def name(self) -> str:
@@ -50,21 +51,43 @@ RUNNERS = {"anyio": Kind.ANYIO, "asyncio": Kind.ASYNCIO, "trio": Kind.TRIO, "uvl
 
 
 def blocks(*languages: str, root: Path = ROOT) -> Iterator[Block]:
-    """Every block of these languages in every Markdown page below *root*, in order."""
+    """Every block of these languages in every Markdown page below *root*, in order.
+
+    A ``text`` block that follows a block with nothing but blank lines between is that block's output.
+    """
     for page in pages(root):
-        fence, opened, language, lines = "", 0, "", list[str]()
-        for number, line in enumerate(page.read_text().splitlines(), 1):
-            match = FENCE.match(line)
-            if fence:
-                if match and match["fence"].startswith(fence) and not match["info"].strip():
-                    if language in languages:
-                        yield Block(page, opened, language, _dedented(lines))
-                    fence = ""
-                else:
-                    lines.append(line)
-            elif match:
-                fence, opened, lines = match["fence"], number, []
-                language = match["info"].strip().partition(" ")[0]
+        last: Block | None = None
+        for block in _fenced(page):
+            if last is not None and block.language == "text" and _adjacent(page, last, block):
+                last = last._replace(output=block.text)
+                continue
+            if last is not None and last.language in languages:
+                yield last
+            last = block
+        if last is not None and last.language in languages:
+            yield last
+
+
+def _adjacent(page: Path, first: Block, second: Block) -> bool:
+    """Whether nothing but blank lines separates two blocks of a page."""
+    end = first.line + len(first.text.splitlines()) + 1  # the line that closes the first
+    return not "".join(page.read_text().splitlines()[end : second.line - 1]).strip()
+
+
+def _fenced(page: Path) -> Iterator[Block]:
+    """Every block of one page."""
+    fence, opened, language, lines = "", 0, "", list[str]()
+    for number, line in enumerate(page.read_text().splitlines(), 1):
+        match = FENCE.match(line)
+        if fence:
+            if match and match["fence"].startswith(fence) and not match["info"].strip():
+                yield Block(page, opened, language, _dedented(lines))
+                fence = ""
+            else:
+                lines.append(line)
+        elif match:
+            fence, opened, lines = match["fence"], number, []
+            language = match["info"].strip().partition(" ")[0]
 
 
 def compiled(block: Block) -> CodeType:

@@ -246,7 +246,7 @@ def watch_serial_ports(*, interval: float = 1.0) -> "PortWatch":
 
     On Linux the kernel reports changes at once. On macOS and the BSDs, and in a
     container that the kernel's events do not reach, the ports are listed every
-    `interval` seconds, so that a change is seen that much later.
+    *interval* seconds, so that a change is seen that much later.
 
     No event is ever queued without bound: while the events are not taken, they wait
     in the kernel, and if its queue overflows, the ports are listed again and what has
@@ -258,8 +258,8 @@ def watch_serial_ports(*, interval: float = 1.0) -> "PortWatch":
         interval: Seconds between two looks where only looking helps, > 0.
 
     Raises:
-        TypeError: `interval` is not a number.
-        ValueError: `interval` is not above 0, or not finite.
+        TypeError: *interval* is not a number.
+        ValueError: *interval* is not above 0, or not finite.
         ImportError: On entering: the distribution anyserial-discovery is not installed.
         UnsupportedPlatformError: On entering: this platform is not known.
         SerialError: On entering: the system refuses the descriptors that watching takes.

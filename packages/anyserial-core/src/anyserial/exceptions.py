@@ -1,6 +1,6 @@
 """The exception hierarchy.
 
-Only classes live here; which errno becomes which class stands in `_errno`.
+Only classes live here; which errno becomes which class stands in ``_errno``.
 Every exception is a `SerialError` and an `OSError`: it carries ``errno``,
 ``strerror`` and ``filename`` (the port's path), and keeps them when pickled.
 """
@@ -121,7 +121,7 @@ def errno_to_exception(exc: OSError, *, context: "ErrorContext", path: str | Non
         context: What was being done: ``"open"``, ``"lock"``, ``"ioctl"`` (EINVAL and
             ENOTTY mean an unsupported feature), ``"io"`` or ``"configure"`` (EINVAL
             means a refused value).
-        path: The port's path; `exc`'s own filename if None.
+        path: The port's path; the filename of *exc* if None.
 
     Returns:
         The exception, with ``__cause__`` set to *exc*, to be raised by the caller.

@@ -272,7 +272,7 @@ class SerialPort(AsyncOperations, ByteStream):
                 event loop uses the port.
 
         Cancellation: some, all or none of *item* may have been sent; the difference in
-        `statistics.bytes_sent` tells how much.
+        `PortStatistics.bytes_sent` tells how much.
         """
         data = item if item.__class__ is bytes else as_bytes(item)
         waiter = self._waiter

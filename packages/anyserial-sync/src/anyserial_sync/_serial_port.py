@@ -267,7 +267,7 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
 
         Raises:
             TimeoutError: Not all of it was taken in time; the difference in
-                `statistics.bytes_sent` tells how much was.
+                `PortStatistics.bytes_sent` tells how much was.
             SerialDisconnectedError: The device is gone; some of *item* may have been sent.
             SerialClosedError: The port is closed, or was closed meanwhile.
             SerialCancelledError: `cancel_send` was called meanwhile; as for a timeout.
@@ -364,7 +364,7 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
     def cancel_send(self) -> None:
         """Interrupt the send, drain or break that is under way in another thread; do nothing if there is none.
 
-        That call raises `SerialCancelledError`, unless it is done already. `statistics.bytes_sent`
+        That call raises `SerialCancelledError`, unless it is done already. `PortStatistics.bytes_sent`
         tells what was sent by then; a break is released.
         """
         self._sending.cancel()

@@ -158,7 +158,7 @@ class MockBackend:
 
         Raises:
             PortBusyError: This side is open already.
-            PortNotFoundError: `faults.disconnected` is set.
+            PortNotFoundError: `FaultPlan.disconnected` is set.
         """
         if self._socket is not None:
             raise self._error(errno.EBUSY, "open", detail="this mock is open already; each backend serves one port")
@@ -199,7 +199,7 @@ class MockBackend:
         Raises:
             SerialClosedError: This side is not open.
             SerialDisconnectedError: The far end closed and everything is read, or the plan says so.
-            SerialError: `faults.raise_eio_on_read` is set.
+            SerialError: `FaultPlan.raise_eio_on_read` is set.
         """
         mine = self._open_socket()
         if self._faults.disconnected:
