@@ -345,6 +345,63 @@ def round_trips(library: str, runtime: str, path: str, count: str) -> None:
     run(runtime, main)
 
 
+def framed_lines(library: str, runtime: str, path: str, count: str) -> None:
+    """Send a line and receive it, COUNT times, through FramedStream(port, Delimited)."""
+    _lines(library, runtime, path, count, lines=1, framed=True)
+
+
+def buffered_lines(library: str, runtime: str, path: str, count: str) -> None:
+    """The same through AnyIO's BufferedByteStream.receive_until, or the blocking port's."""
+    _lines(library, runtime, path, count, lines=1, framed=False)
+
+
+def framed_bursts(library: str, runtime: str, path: str, count: str) -> None:
+    """Send sixteen lines in one piece, and receive them one by one, through FramedStream."""
+    _lines(library, runtime, path, count, lines=16, framed=True)
+
+
+def buffered_bursts(library: str, runtime: str, path: str, count: str) -> None:
+    """The same through BufferedByteStream, or the blocking port's."""
+    _lines(library, runtime, path, count, lines=16, framed=False)
+
+
+def _lines(library: str, runtime: str, path: str, count: str, *, lines: int, framed: bool) -> None:
+    framing: Any = import_module("anyserial.framing")
+    message = (MESSAGE + b"\n") * lines
+    if runtime == "blocking":
+        blocking = BLOCKING[library]()
+        port = blocking.open(path)
+        stream: Any = blocking.library.FramedStream(port, framing.Delimited(b"\n")) if framed else None
+        for number in batches(count):
+            for _ in range(number):
+                port.send(message)
+                for _ in range(lines):
+                    if framed:
+                        stream.receive()
+                    else:
+                        port.receive_until(b"\n", 65536)
+        blocking.close(port)
+        return
+    client = ASYNC[library]()
+    buffered: Any = import_module("anyio.streams.buffered")
+
+    async def main() -> None:
+        port = await client.open(path)
+        stream: Any = framing.FramedStream(port, framing.Delimited(b"\n")) if framed else None
+        plain = buffered.BufferedByteStream(port)
+        for number in batches(count):
+            for _ in range(number):
+                await port.send(message)
+                for _ in range(lines):
+                    if framed:
+                        await stream.receive()
+                    else:
+                        await plain.receive_until(b"\n", 65536)
+        await client.close(port)
+
+    run(runtime, main)
+
+
 def fan_out(library: str, runtime: str, paths: str, count: str) -> dict[str, float]:
     """Exchange COUNT messages on every port, all ports at once; return wall and CPU seconds."""
     ports = json.loads(paths)
@@ -620,7 +677,21 @@ def memory(library: str, runtime: str, paths: str, first: str) -> dict[str, floa
 
 
 TASKS: dict[str, Callable[[str, str, str, str], Any]] = {
-    task.__name__: task for task in (round_trips, fan_out, lockstep, bulk, overshoot, cancellations, cycles, memory)
+    task.__name__: task
+    for task in (
+        round_trips,
+        framed_lines,
+        buffered_lines,
+        framed_bursts,
+        buffered_bursts,
+        fan_out,
+        lockstep,
+        bulk,
+        overshoot,
+        cancellations,
+        cycles,
+        memory,
+    )
 }
 
 

@@ -22,7 +22,11 @@ from benchmarks.contenders import Contender, interpreter
 from benchmarks.programs import environment, far_end, run_client
 
 __all__ = (
+    "BUFFERED",
+    "BUFFERED_BURST",
     "CANCELLATION",
+    "FRAMED",
+    "FRAMED_BURST",
     "IMPORTS",
     "OPENING",
     "ROUND_TRIP",
@@ -44,6 +48,10 @@ class Task(NamedTuple):
 
 
 ROUND_TRIP = Task("round_trips", "echo", 0.005, 200, 500)
+FRAMED = Task("framed_lines", "echo", 0.005, 100, 200)
+BUFFERED = Task("buffered_lines", "echo", 0.005, 100, 200)
+FRAMED_BURST = Task("framed_bursts", "echo", 0.005, 20, 50)
+BUFFERED_BURST = Task("buffered_bursts", "echo", 0.005, 20, 50)
 OPENING = Task("cycles", "silent", 0.0, 20, 100)
 CANCELLATION = Task("cancellations", "silent", 0.0, 20, 100)
 

@@ -12,7 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.contenders import RUNTIMES, Contender, versions
-from benchmarks.counts import CANCELLATION, OPENING, ROUND_TRIP, Task, has, import_instructions, instructions
+from benchmarks.counts import (
+    BUFFERED,
+    CANCELLATION,
+    FRAMED,
+    OPENING,
+    ROUND_TRIP,
+    Task,
+    has,
+    import_instructions,
+    instructions,
+)
 
 __all__ = ("run",)
 
@@ -34,6 +44,8 @@ TASKS: dict[str, Task] = {
     "round trip": ROUND_TRIP,
     "open and close": OPENING,
     "cancelled receive": CANCELLATION,
+    "line, framed": FRAMED,
+    "line, buffered": BUFFERED,
 }
 STATEMENTS = {"import, asynchronous": "anyserial", "import, blocking": "anyserial.sync"}
 
@@ -70,6 +82,14 @@ def run(*, update: bool) -> int:
         print(f"{name:32}{now:14,}{then:14,}{ratio:8.3f}")
         if ratio > GROWTH:
             grown.append(name)
+    costly = [
+        runtime for runtime in RUNTIMES if counts[f"line, framed, {runtime}"] > counts[f"line, buffered, {runtime}"]
+    ]
+    if costly:
+        print(
+            f"a line costs more through FramedStream than through receive_until: {', '.join(costly)}", file=sys.stderr
+        )
+        return 1
     if not same:
         print("!" * 80)
         print("!!! NOTHING WAS COMPARED: the committed counts belong to another build of Python or of")

@@ -42,6 +42,7 @@ PUBLIC_MODULES = (
     "anyserial.exceptions",
     "anyserial.stream",
     "anyserial.sync",
+    "anyserial.tap",
     "anyserial.testing",
 )
 

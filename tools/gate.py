@@ -150,6 +150,10 @@ def _hardware() -> Iterator[Command]:
         )
 
 
+def _pythons() -> Iterator[Command]:
+    yield _python("tools/other_pythons.py", "3.14")
+
+
 def _demo() -> Iterator[Command]:
     yield ("bash", "-euxc", _readme_command("anyserial demo"))
 
@@ -173,6 +177,7 @@ STEPS = (
     Step("benchmarks", "no instruction count has grown (the quick mode)", _benchmarks),
     Step("stress", "the reliability tests at their full figures", _stress),
     Step("hardware", "the tests on the kernel's serial drivers, of two kernels, in virtual machines", _hardware),
+    Step("pythons", "the tests of every part pass on Python 3.14", _pythons),
     Step("demo", "the README's demo command, as written", _demo),
     Step("tests", "the README's test command, as written, under -X dev -W error", _tests),
 )

@@ -25,6 +25,7 @@ SYSTEM = frozenset(
         "cat",
         "cd",
         "chmod",
+        "echo",
         "fuser",
         "getfacl",
         "git",

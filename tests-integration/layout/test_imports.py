@@ -18,9 +18,11 @@ FOR_FREEZERS = ("anyserial._parts", "parts_for_freezers")
 REACHED_BY_NAME_ALONE = {"anyserial_discovery", "anyserial_posix", "anyserial_sync"}
 NOT_ON_THE_IMPORT_PATH = ("anyio.streams.file", "ctypes", "importlib.metadata", *PART_IMPORTS)
 
-IMPORT_NAMES = {"pyserial": "serial"}
+IMPORT_NAMES = {"prompt-toolkit": "prompt_toolkit", "pyserial": "serial"}
 # The application brings one of these; anyserial imports it only where it is the one that runs.
 RUNTIMES = {"trio", "uvloop"}
+# The same holds for pytest, in the one module that is a plugin of it.
+PYTEST_PLUGIN = "anyserial_testing.pytest_plugin"
 
 
 def _name(requirement: str) -> str:
@@ -130,8 +132,9 @@ def test_a_part_depends_on_core_and_no_sibling(name: str) -> None:
     assert _requirements(distributions()[name], extras=True) & distributions().keys() == {CORE}
 
 
-def test_the_metapackage_depends_on_every_sibling() -> None:
-    assert _requirements(distributions()[METAPACKAGE], extras=False) == {CORE, *PARTS}
+def test_the_metapackage_depends_on_every_sibling_and_on_what_the_command_is_built_with() -> None:
+    libraries = {"argcomplete", "prompt-toolkit"}
+    assert _requirements(distributions()[METAPACKAGE], extras=False) == {CORE, *PARTS} | libraries
 
 
 def test_the_metapackages_extras() -> None:
@@ -155,6 +158,7 @@ def test_what_is_imported_is_declared(name: str) -> None:
         if module.distribution == name
         for entry in imports(module)
         if entry.module.partition(".")[0] not in allowed
+        and not (module.name == PYTEST_PLUGIN and entry.module == "pytest")
     }
     assert undeclared == set()
 

@@ -28,6 +28,7 @@ SUITE = "tests-integration/hardware"
 FAILED = 125
 STUCK = 60  # seconds in the guest after which a test's threads are printed
 GUEST_ENVIRONMENT = {"ANYSERIAL_MACHINE": "1", "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
+HANDED_ON = {name: os.environ[name] for name in ("ANYSERIAL_STRESS",) if name in os.environ}
 # Python is some twenty times slower in the guest, where nothing compiled can be kept: these are compiled before.
 COMPILED = ("anyio", "idna", "attr", "outcome", "sniffio", "sortedcontainers", "trio", "uvloop", "_pytest", "pytest",
             "pluggy", "iniconfig", "packaging", "pygments", "serial", "pyudev")  # fmt: skip
@@ -106,7 +107,7 @@ def boot(version: str, command: list[str], options: argparse.Namespace) -> int:
             version,
             command,
             folder=Path.cwd() if options.run else ROOT,
-            environment={**GUEST_ENVIRONMENT, "PATH": path},
+            environment={**GUEST_ENVIRONMENT, **HANDED_ON, "PATH": path},
             timeout=options.timeout,
             say=lambda line: print(f"{prefix}{line}", flush=True),
         )

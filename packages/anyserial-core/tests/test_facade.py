@@ -188,19 +188,26 @@ def test_without_the_command_the_status_is_a_message(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("alias", ALIASES)
-def test_an_alias_gives_what_its_part_has(alias: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_alias_gives_what_its_part_has(alias: str) -> None:
     name, names = ALIASES[alias]
     part = ModuleType(name)
     for exported in names.split():
         setattr(part, exported, object())
-    monkeypatch.setitem(sys.modules, name, part)
-    monkeypatch.delitem(sys.modules, f"anyserial.{alias}", raising=False)
-    monkeypatch.delattr(anyserial, alias, raising=False)
-    module = importlib.import_module(f"anyserial.{alias}")
-    monkeypatch.delitem(sys.modules, f"anyserial.{alias}")
-    assert {exported: getattr(module, exported) for exported in names.split()} == {
-        exported: getattr(part, exported) for exported in names.split()
-    }
+    full_name = f"anyserial.{alias}"
+    before = (sys.modules.get(name), sys.modules.get(full_name), vars(anyserial).get(alias))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, name, part)
+        # Set before it is deleted, so that what the import leaves here is taken away again.
+        patch.setitem(sys.modules, full_name, part)
+        patch.delitem(sys.modules, full_name)
+        patch.setitem(vars(anyserial), alias, part)
+        patch.delitem(vars(anyserial), alias)
+        module = importlib.import_module(full_name)
+        assert {exported: getattr(module, exported) for exported in names.split()} == {
+            exported: getattr(part, exported) for exported in names.split()
+        }
+    # Other tests in this process need the real part.
+    assert (sys.modules.get(name), sys.modules.get(full_name), vars(anyserial).get(alias)) == before
 
 
 def test_every_part_has_a_distribution() -> None:

@@ -24,6 +24,7 @@ import anyio.lowlevel
 import pytest
 import trio
 from anyserial import _readiness, open_serial_port
+from anyserial._readiness import trio as trio_readiness
 from backends import Far, PtyBackend
 from event_loops import KINDS
 
@@ -446,7 +447,7 @@ async def test_the_shortcuts_are_taken_where_they_are(readable: int, anyio_backe
         portable = "loop_factory" in (anyio_backend[1] or {})
         public = (
             anyio.current_effective_deadline,
-            trio.current_effective_deadline,
+            trio_readiness._deadline,
             anyio.lowlevel.current_token().backend_class.current_effective_deadline,
         )
         assert (waiter.deadline in public) == portable

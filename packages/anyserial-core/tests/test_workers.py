@@ -12,7 +12,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 from anyserial import _workers
-from anyserial._event_loop import run_on_worker
+from anyserial._runner import run_on_worker
 from anyserial._workers import Job
 from anyserial.exceptions import SerialError
 from backends import until

@@ -369,3 +369,9 @@ class QueueBackend:
 @pytest.fixture
 def queue_backend() -> QueueBackend:
     return QueueBackend()
+
+
+@pytest.fixture
+def new_backend() -> type[PtyBackend]:
+    """Make an unopened backend."""
+    return PtyBackend

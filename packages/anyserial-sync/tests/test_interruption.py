@@ -21,7 +21,7 @@ from anyserial.config import SerialConfig
 from anyserial_sync import SerialPort, open_serial_port
 
 # An interruption of a finalizer, or of a generator that is let go of, is reported so and goes no further.
-pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored (in|while).*:pytest.PytestUnraisableExceptionWarning")
 
 type Rig = Any  # conftest's, which has no name to import it by
 
@@ -35,6 +35,9 @@ CALM = frozenset(
         *("JUMP_FORWARD", "JUMP_BACKWARD_NO_INTERRUPT", "POP_JUMP_IF_NONE", "POP_JUMP_IF_NOT_NONE"),
         *("POP_JUMP_IF_TRUE", "POP_JUMP_IF_FALSE", "LOAD_FAST", "LOAD_FAST_LOAD_FAST", "LOAD_FAST_AND_CLEAR"),
         *("STORE_FAST", "STORE_FAST_STORE_FAST", "STORE_FAST_LOAD_FAST", "LOAD_CONST", "IS_OP", "COPY_FREE_VARS"),
+        # Python 3.14's
+        *("LOAD_FAST_BORROW", "LOAD_FAST_BORROW_LOAD_FAST_BORROW", "LOAD_SMALL_INT", "LOAD_COMMON_CONSTANT"),
+        *("NOT_TAKEN", "POP_ITER"),
     )
 )
 EVENTS = sys.monitoring.events

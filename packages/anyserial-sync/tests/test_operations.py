@@ -4,6 +4,7 @@
 
 import threading
 import time
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,6 +16,7 @@ from anyserial.exceptions import (
     SerialError,
     UnsupportedConfigurationError,
 )
+from anyserial_sync._runner import perform
 
 type Rig = Any  # conftest's, which has no name to import it by
 
@@ -171,3 +173,17 @@ def test_an_unplug_is_noticed_while_waiting(rig: Rig, monkeypatch: pytest.Monkey
     assert not rig.port.is_open
     with pytest.raises(SerialDisconnectedError):
         rig.port.output_waiting()
+
+
+def test_the_steps_of_an_operation_that_is_given_up_are_closed(rig: Rig) -> None:
+    closed: list[bool] = []
+
+    def steps() -> Generator[float, Any]:
+        try:
+            yield 60.0
+        finally:
+            closed.append(True)
+
+    with pytest.raises(TimeoutError):
+        perform(rig.port._port, steps(), 0.01)
+    assert closed == [True]

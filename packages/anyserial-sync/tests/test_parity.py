@@ -12,12 +12,11 @@ import pytest
 ASYNC = anyserial.stream.SerialPort
 SYNC = anyserial.sync.SerialPort
 EXEMPT = {"aclose", "open"}
+ITERATORS = {"modem_changes"}
 COROUTINES = sorted(
     name
     for name, member in inspect.getmembers(ASYNC)
-    if not name.startswith("_")
-    and (inspect.iscoroutinefunction(member) or inspect.isasyncgenfunction(member))
-    and name not in EXEMPT
+    if not name.startswith("_") and (inspect.iscoroutinefunction(member) or name in ITERATORS) and name not in EXEMPT
 )
 PLAIN = sorted(
     name for name, _ in inspect.getmembers(ASYNC) if not name.startswith("_") and name not in {*COROUTINES, *EXEMPT}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
+from anyserial._port.pushback import Pushback
 from anyserial.exceptions import (
     SerialCancelledError,
     SerialClosedError,
@@ -302,3 +303,30 @@ def test_what_the_backend_lacks_is_said(rig: Rig) -> None:
     with pytest.raises(UnsupportedFeatureError):
         rig.port.line_counters()
     rig.port.send(b"usable")
+
+
+@pytest.mark.parametrize("into", [False, True])
+def test_close_leaves_to_a_receive_what_it_has_read(rig: Rig, into: bool) -> None:
+    # The receive stands between its read and the taking of what it has read while the port is closed.
+    rig.write(b"read")
+
+    class ClosedMeanwhile(Pushback):
+        __slots__ = ()
+
+        def take(self, size: int) -> bytes:
+            closing.start()
+            while rig.port.is_open:
+                os.sched_yield()
+            return super().take(size)
+
+    closing = threading.Thread(target=rig.port.close)
+    rig.port._port.pushback = rig.port._pushback = ClosedMeanwhile()
+    buffer = bytearray(4)
+    if into:
+        assert rig.port.receive_into(buffer, timeout=0) == 4
+    else:
+        buffer[:] = rig.port.receive(timeout=0)
+    assert buffer == b"read"
+    closing.join()
+    with pytest.raises(SerialClosedError):
+        rig.port.receive(timeout=0)

@@ -17,9 +17,11 @@ def wakeup(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
     made.__del__()  # as when nothing refers to it any more; the fixture's value is still referred to
 
 
-@pytest.fixture(params=["poll", "select"])
+@pytest.fixture(params=["poll", "select", "patched"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(module, "_POLL_SERVES_TTYS", request.param == "poll")
+    monkeypatch.setattr(module, "_POLL_SERVES_TTYS", request.param != "select")
+    if request.param == "patched":  # as eventlet leaves the module
+        monkeypatch.delattr(select, "poll")
     name: str = request.param
     return name
 

@@ -97,4 +97,6 @@ def test_plan_as_a_dict_is_its_faults() -> None:
         "disconnected": False,
         "raise_eio_on_read": False,
         "parity_errors": 1,
+        "schedule": (),
+        "seed": 0,
     }

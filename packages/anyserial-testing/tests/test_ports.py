@@ -336,3 +336,10 @@ async def test_forgotten_port_is_reported() -> None:
             del a
         with anyio.fail_after(5), pytest.raises(SerialDisconnectedError):
             await b.receive()
+
+
+async def test_published_libraries_find_the_plan_where_it_was() -> None:
+    host, device = serial_port_pair()
+    async with host, device:
+        backend: Any = getattr(host, "_backend")  # noqa: B009
+        assert backend.faults is faults_of(host)

@@ -62,7 +62,7 @@ def test_what_a_device_calls_itself_cannot_drive_the_terminal(
 def test_an_error_is_one_harmless_line() -> None:
     odd = SerialError(errno.EBUSY, "held by \x1b[2J\nroot", "/dev/\x1bx")
     group = ExceptionGroup("two", [odd, ValueError("\x1b")])
-    assert describe(odd) == r"held by \x1b[2J\nroot: /dev/\x1bx (EBUSY)"
+    assert describe(odd) == r"/dev/\x1bx: [EBUSY] held by \x1b[2J\nroot"
     assert describe(group) == rf"{describe(odd)}; \x1b"
 
 
@@ -134,7 +134,7 @@ def test_a_device_that_talks_all_the_time_is_no_failure(
 @pytest.mark.parametrize(
     ("path", "reason"),
     [
-        ("/dev/no-such-port", "there is no serial port at this path: /dev/no-such-port (ENOENT)"),
+        ("/dev/no-such-port", "/dev/no-such-port: [ENOENT] there is no serial port at this path"),
         ("/dev/null", "not a tty"),
     ],
 )
@@ -176,7 +176,7 @@ def test_failures_of_several_ports_at_once_are_one_line(
     monkeypatch.setattr(_conversation, "open_serial_port", open_the_first)
     assert demo() == 1
     err = capsys.readouterr().err
-    assert err == "anyserial demo: step 7 of 8 failed (Talk to 8 ports at once): no luck: /dev/somewhere (EIO)\n"
+    assert err == "anyserial demo: step 7 of 8 failed (Talk to 8 ports at once): /dev/somewhere: [EIO] no luck\n"
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
@@ -247,4 +247,4 @@ def test_a_program_error_outside_the_steps_is_one_line_too(
 
     monkeypatch.setattr(Instrument, "serve", break_down)
     assert demo() == 1
-    assert "the instrument broke (EIO)" in capsys.readouterr().err
+    assert "[EIO] the instrument broke" in capsys.readouterr().err

@@ -69,7 +69,22 @@ def test_json_has_every_field_of_every_port(host: Any, capsys: pytest.CaptureFix
 def test_no_port_is_status_3(host: Any, capsys: pytest.CaptureFixture[str], options: list[str], output: str) -> None:
     host.ports = []
     assert main(["list", *options]) == 3
-    assert capsys.readouterr() == (output, "")
+    assert capsys.readouterr() == (output, "anyserial: no serial ports found\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--vid", "fffe"], "--vid fffe excluded all 3 ports that are here"),
+        (["ttyUSB7", "--interface-number", "0"], "DEVICE ttyUSB7 --interface-number 0 excluded all 3"),
+        (["--product", "A\x1b"], r"--product A\x1b excluded all 3"),
+    ],
+)
+def test_filters_that_left_nothing_are_named(
+    host: Any, capsys: pytest.CaptureFixture[str], options: list[str], told: str
+) -> None:
+    assert main(["list", *options]) == 3
+    assert f"anyserial: no serial ports found: {told}" in capsys.readouterr().err
 
 
 FTDI_ID = "/dev/serial/by-id/usb-FTDI_FT232R_USB_UART_A50285BI-if00-port0"

@@ -72,8 +72,11 @@ def test_wrong_arguments_are_named(arguments: list[str], named: str, capsys: pyt
 @pytest.mark.parametrize(
     ("error", "line"),
     [
-        (PortNotFoundError(2, "there is no serial port at this path", "/dev/x"), "at this path: /dev/x (ENOENT)"),
-        (OSError(5, "Input/output error"), "Input/output error (EIO)"),
+        (
+            PortNotFoundError(2, "there is no serial port at this path", "/dev/x"),
+            "anyserial: /dev/x: [ENOENT] there is no serial port at this path",
+        ),
+        (OSError(5, "Input/output error"), "anyserial: [EIO] Input/output error"),
         (ImportError("this needs the distribution x"), "this needs the distribution x"),
     ],
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from anyserial._async_opening import SerialConnectable, open_serial_port
+    from anyserial._reconnection import Reconnection, reconnect, wait_for_port
     from anyserial._version import __version__
     from anyserial.backend import AsyncSerialBackend, SerialBackend
     from anyserial.capabilities import (
@@ -77,6 +78,7 @@ __all__ = (
     "PortPermissionError",
     "PortStatistics",
     "RS485Config",
+    "Reconnection",
     "SerialBackend",
     "SerialCancelledError",
     "SerialCapabilities",
@@ -98,11 +100,14 @@ __all__ = (
     "find_serial_port",
     "list_serial_ports",
     "open_serial_port",
+    "reconnect",
+    "wait_for_port",
     "watch_serial_ports",
 )
 
 _HOMES = {
     "_async_opening": ("SerialConnectable", "open_serial_port"),
+    "_reconnection": ("Reconnection", "reconnect", "wait_for_port"),
     "_version": ("__version__",),
     "backend": ("AsyncSerialBackend", "SerialBackend"),
     "capabilities": (
@@ -151,7 +156,18 @@ _HOMES = {
     "stream": ("BytesLike", "SerialPort", "SerialStreamAttribute"),
 }
 # `sync` and `testing` are a part's: asked for without it, they say what to install.
-_SUBMODULES = ("backend", "capabilities", "config", "discovery", "exceptions", "stream", "sync", "tap", "testing")
+_SUBMODULES = (
+    "backend",
+    "capabilities",
+    "config",
+    "discovery",
+    "exceptions",
+    "framing",
+    "stream",
+    "sync",
+    "tap",
+    "testing",
+)
 
 
 def __getattr__(name: str) -> Any:

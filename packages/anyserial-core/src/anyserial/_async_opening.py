@@ -3,20 +3,23 @@
 `_opening` has what is opened and how that is undone; only the waiting belongs here.
 """
 
-from typing import TYPE_CHECKING, Any, cast
+from inspect import markcoroutinefunction
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 import anyio
 
 from anyserial import _readiness, _workers
-from anyserial._opening import Opening
+from anyserial.exceptions import SerialError
 from anyserial.stream import SerialPort
 
 if TYPE_CHECKING:
     import os
 
     from anyserial._connectable import SerialConnectable
+    from anyserial._opener import Opener
+    from anyserial._opening import Opening
     from anyserial.backend import AsyncSerialBackend, SerialBackend
-    from anyserial.config import SerialConfig
+    from anyserial.config import SerialConfig, SerialConfigFields
     from anyserial.discovery import PortInfo
 
 __all__ = ("SerialConnectable", "open_port", "open_serial_port")
@@ -30,14 +33,18 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-@_readiness.uninterrupted
-async def open_serial_port(
+@markcoroutinefunction  # it returns an awaitable, and frameworks ask before they call
+def open_serial_port(
     path: "str | os.PathLike[str] | PortInfo",
     config: "SerialConfig | None" = None,
     *,
     backend: "SerialBackend | AsyncSerialBackend | None" = None,
-) -> SerialPort:
+    **config_fields: "Unpack[SerialConfigFields]",
+) -> "Opener[SerialPort]":
     """Open a serial port.
+
+    ``async with open_serial_port(path) as port:`` closes the port at the end of the block.
+    ``port = await open_serial_port(path)`` leaves that to you, or to ``async with port:``.
 
     The tty is opened in raw mode, without becoming the controlling terminal, and set as
     *config* says. Input from before is kept unless the config says otherwise.
@@ -47,46 +54,60 @@ async def open_serial_port(
             A PortInfo opens that device, wherever it is now.
         config: The settings; None for 115200 baud, 8N1, no flow control.
         backend: An unopened backend to use instead of the platform's own.
+        **config_fields: Fields of `SerialConfig`; they override those of *config*.
 
     Returns:
-        The open port; use it with ``async with``.
+        A coroutine that opens the port and returns it, and that can be entered.
 
     Raises:
         PortNotFoundError: There is no such device.
         PortPermissionError: This user may not open it.
         PortBusyError: Another program holds it exclusively.
+        ConfigurationError: A field is not valid. This is raised by the call itself, before anything is opened.
         UnsupportedConfigurationError: The driver refuses a setting.
         UnsupportedFeatureError: The platform lacks a mechanism that *config* asks for.
         UnsupportedPlatformError: anyserial has no driver for this operating system.
         SerialError: It is no serial port, or the system refused for another reason.
         ImportError: The distribution with the platform's driver is not installed.
-        TypeError: An argument has another type.
+        TypeError: An argument has another type, or there is no such field. Raised by the call itself.
 
     Cancellation: nothing is left open. If the driver is opening the port, the call waits until that is
     done and undone, for at most `SerialConfig.close_timeout` seconds. If the driver takes longer, a thread
     closes the port later.
     """
-    return await open_port(SerialPort, path, config, backend)
+    from anyserial._opening import settled  # noqa: PLC0415  # opening alone needs it
+
+    return open_port(SerialPort, "open_serial_port", path, settled(config, config_fields), backend)
+
+
+def open_port[P: SerialPort](
+    cls: type[P],
+    name: str,
+    path: "str | os.PathLike[str] | PortInfo",
+    config: "SerialConfig",
+    backend: "SerialBackend | AsyncSerialBackend | None" = None,
+) -> "Opener[P]":
+    """Open a port as an instance of *cls*; *name* is what the user has called. The rest as `open_serial_port`."""
+    from anyserial._opener import Opener  # noqa: PLC0415  # opening alone needs these
+    from anyserial._opening import Opening  # noqa: PLC0415
+
+    opening = Opening(path, config, backend)
+    return Opener(name, opening, _open(cls, opening))  # type: ignore[arg-type]  # mypy knows the base class only
 
 
 @_readiness.uninterrupted
-async def open_port[P: SerialPort](
-    cls: type[P],
-    path: "str | os.PathLike[str] | PortInfo",
-    config: "SerialConfig | None" = None,
-    backend: "SerialBackend | AsyncSerialBackend | None" = None,
-) -> P:
-    """Open a port as an instance of *cls*; the rest as `open_serial_port`."""
-    opening = Opening(path, config, backend)
+async def _open[P: SerialPort](cls: type[P], opening: "Opening") -> P:
     await _readiness.checkpoint_if_cancelled()
     if opening.waits_itself:
         return await _open_in_loop(cls, opening)
     with _workers.held():
         signal = _readiness.signal()
         job = opening.begin(signal.notify)
+        job.afterwards.append(_load_runner)
         try:
             await signal.wait()
-            job.take()
+            if opening.failed:
+                raise opening.failure()  # noqa: TRY301  # beside the call that may fail
             return opening.make(cls)
         except BaseException:
             if opening.may_be_open:
@@ -97,9 +118,19 @@ async def open_port[P: SerialPort](
             raise
 
 
-async def _open_in_loop[P: SerialPort](cls: type[P], opening: Opening) -> P:
+def _load_runner() -> None:
+    """Load what operations need, on the worker: an import would hold up the event loop."""
+    from anyserial import _runner  # noqa: F401, PLC0415  # pyright: ignore[reportUnusedImport]
+
+
+async def _open_in_loop[P: SerialPort](cls: type[P], opening: "Opening") -> P:
     backend = cast("AsyncSerialBackend", opening.backend)
-    await backend.open(opening.device, opening.config)
+    try:
+        await backend.open(opening.device, opening.config)
+    except SerialError as exc:
+        from anyserial._opening import brief  # noqa: PLC0415  # it is loaded by now
+
+        raise brief(exc)  # noqa: B904  # the same error
     try:
         return opening.make(cls)
     except BaseException:

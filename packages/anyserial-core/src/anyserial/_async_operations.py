@@ -3,17 +3,16 @@
 Only their public face is here; `_port.operations` has what each one does, as steps.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
-from anyserial._checks import check_config, check_seconds
+from anyserial._checks import check_config
 from anyserial._event_loop import EventLoopPort
 from anyserial._port import operations
 from anyserial._readiness import uninterrupted
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncIterator
 
-    from anyserial._port.contract import LinesSeen
     from anyserial.capabilities import ControlLines, LineCounters, ModemLines
     from anyserial.config import SerialConfig
 
@@ -172,21 +171,22 @@ class AsyncOperations(EventLoopPort):
         lines, _ = await self._perform(operations.modem_change(self._port, interval, None))
         return lines
 
-    @uninterrupted
-    async def modem_changes(self, *, interval: float = 0.02) -> "AsyncGenerator[ModemLines]":
+    def modem_changes(self, *, interval: float = 0.02) -> "AsyncIterator[ModemLines]":
         """Iterate over the changes of the modem lines, as `wait_modem_change`, without missing any in between.
 
         Args:
             interval: Seconds between two looks, above 0.
 
-        Yields:
-            The lines after each change.
+        Returns:
+            An iterator that returns the lines after each change. Neither a cancellation nor an error ends it
+            for good: the next step reports what has changed since the last one that succeeded.
+
+        Raises:
+            TypeError: *interval* is not a number.
+            ValueError: *interval* is not above 0.
+            SerialError: From a step: as `wait_modem_change`.
         """
-        check_seconds("interval", interval, zero=False)
-        seen: LinesSeen = await self._perform(operations.look_at_lines(self._port))
-        while True:
-            seen = await self._perform(operations.modem_change(self._port, interval, seen))
-            yield seen[0]
+        return _Changes(self, operations.ModemChanges(self._port, interval))
 
     @uninterrupted
     async def line_counters(self) -> "LineCounters":
@@ -196,3 +196,20 @@ class AsyncOperations(EventLoopPort):
             UnsupportedFeatureError: The driver does not count.
         """
         return await self._perform(operations.line_counters(self._port))
+
+
+class _Changes:
+    """See `AsyncOperations.modem_changes`. A generator would be over after the first cancellation."""
+
+    __slots__ = ("_changes", "_port")
+
+    def __init__(self, port: AsyncOperations, changes: operations.ModemChanges) -> None:
+        self._port = port
+        self._changes = changes
+
+    def __aiter__(self) -> Self:
+        return self
+
+    @uninterrupted
+    async def __anext__(self) -> "ModemLines":
+        return await self._port._perform(self._changes.following())  # noqa: SLF001  # the class above

@@ -4,7 +4,6 @@ A refusal reads "NAME must be WHAT IS ACCEPTED (got VALUE)". A value of a wrong 
 any other wrong value is a ValueError; for a setting, `_value` makes a ConfigurationError of both.
 """
 
-import math
 from typing import Any
 
 __all__ = (
@@ -22,6 +21,7 @@ __all__ = (
 )
 
 _LONGEST_SHOWN = 1000  # characters of a value in a message
+_INFINITY = float("inf")
 _FOREVER = 100 * 366 * 86400.0  # a hundred years; the locks and timers of Python overflow at 292
 
 
@@ -126,7 +126,7 @@ def check_positive(name: str, value: object) -> None:
     check_integer(name, value, 1)
 
 
-def check_seconds(name: str, value: object, *, zero: bool = True, high: float = math.inf) -> float:
+def check_seconds(name: str, value: object, *, zero: bool = True, high: float = _INFINITY) -> float:
     """Return a duration as a float; raise TypeError unless it is a number, ValueError unless it is within the bounds.
 
     Args:
@@ -140,19 +140,19 @@ def check_seconds(name: str, value: object, *, zero: bool = True, high: float = 
         try:
             seconds = float(value)
         except OverflowError:
-            seconds = math.inf
-        if 0 <= seconds <= high and seconds < math.inf and (zero or seconds):
+            seconds = _INFINITY
+        if 0 <= seconds <= high and seconds < _INFINITY and (zero or seconds):
             return seconds
         error = ValueError
-    if high < math.inf:
+    if high < _INFINITY:
         accepted = f"a number of seconds from 0 to {high}"
     else:
         accepted = f"a finite number of seconds{', 0 or more' if zero else ' above 0'}"
     raise error(refusal(name, accepted, value))
 
 
-def check_timeout(timeout: object) -> None:
-    """Check an argument ``timeout``: a number of seconds, or None to wait without limit.
+def check_timeout(timeout: object, name: str = "timeout") -> None:
+    """Check a timeout: a number of seconds, or None to wait without limit.
 
     Infinity is accepted, and so is an integer that no float can hold: both wait without limit.
     `limited` tells such a timeout from one that ends.
@@ -168,7 +168,7 @@ def check_timeout(timeout: object) -> None:
         if timeout >= 0:
             return
         error = ValueError
-    raise error(refusal("timeout", "a number of seconds, 0 or more, or None to wait without limit", timeout))
+    raise error(refusal(name, "a number of seconds, 0 or more, or None to wait without limit", timeout))
 
 
 def limited(seconds: float | None) -> float | None:

@@ -1,31 +1,23 @@
 """How the async face waits: the base class of `SerialPort` and its public operations.
 
 `EventLoopPort` has an `OpenPort` and adds three things. `_attach` makes the waiter for the event loop
-that a call runs in. `_perform` is the runner around the engine: it pauses in the event loop and makes
-blocking calls on a worker, and wakes from both when the port ends. The rest finds out why a wait ended.
+that a call runs in. `_perform` hands an operation to the runner. The rest finds out why a wait ended.
 
-What the operations do is in `_port.operations`, how a port ends in `_port.lifecycle`, and how a task waits
-in one kind of event loop in `_readiness`.
+What the operations do is in `_port.operations`, how they are carried out in `_runner`, how a port ends in
+`_port.lifecycle`, and how a task waits in one kind of event loop in `_readiness`.
 """
 
 import weakref
-from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any, Never, cast, override
 
 import anyio
 
-from anyserial import _readiness, _workers
-from anyserial._errno import disconnected_error
-from anyserial._port.closing import GRACE
-from anyserial._port.engine import Call, Engine
+from anyserial import _readiness
 from anyserial._port.face import Face
 from anyserial._port.lifecycle import OPEN
 from anyserial._port.open_port import OpenPort
-from anyserial._port.self_waiting import SelfWaitingTransport
 from anyserial._port.transport import DescriptorTransport
 from anyserial._readiness import NOWHERE
-from anyserial._workers import Job
 from anyserial.exceptions import LineError, SerialDisconnectedError
 
 if TYPE_CHECKING:
@@ -33,12 +25,13 @@ if TYPE_CHECKING:
 
     from anyserial._port.engine import Steps
     from anyserial._port.lifecycle import Lifecycle
+    from anyserial._port.self_waiting import SelfWaitingTransport
     from anyserial._readiness._contract import Waiter
     from anyserial.backend import AsyncSerialBackend, SerialBackend
     from anyserial.config import SerialConfig
     from anyserial.discovery import PortInfo
 
-__all__ = ("EventLoopPort", "run_on_worker")
+__all__ = ("EventLoopPort",)
 
 
 class _Link:
@@ -85,6 +78,8 @@ class _Link:
 class EventLoopPort(Face):
     """One open port in an event loop, without its public methods."""
 
+    _is_awaited = True
+
     def __init__(
         self,
         backend: "SerialBackend | AsyncSerialBackend",
@@ -99,6 +94,7 @@ class EventLoopPort(Face):
         self._is_sending = False
         self._is_shared = False
         self._in_a_row = 0
+        self._read_early: tuple[bytes, float] | None = None
 
     @override
     def _forget(self) -> None:
@@ -152,11 +148,21 @@ class EventLoopPort(Face):
         transport = cast("SelfWaitingTransport", self._port.transport)
         return cast("Waiter", OwnWaiter(transport, link))
 
+    @property
+    def _own_backend(self) -> "AsyncSerialBackend":
+        """The backend of a port without a descriptor."""
+        return cast("AsyncSerialBackend", self._port.transport.backend)
+
+    async def _close_own(self, patience: float) -> None:
+        """Have a backend that waits by itself close the device."""
+        with anyio.move_on_after(patience):
+            await self._own_backend.aclose()
+
     def _notice(self) -> None:
         """Check whether the device is gone: the descriptor became ready while no task waited."""
         port = self._port
         if self._lifecycle.state == OPEN and port.transport.hung_up() and not port.has_input():
-            port.unplug(disconnected_error(port.path))
+            port.unplug(None)
 
     async def _give_way(self, waiter: "Waiter") -> None:
         """Let other tasks run; raise if this task is cancelled, or if the port has ended meanwhile."""
@@ -177,8 +183,13 @@ class EventLoopPort(Face):
             SerialDisconnectedError: The device was unplugged meanwhile.
         """
         got = self._reclaimed(exc, waiter, waiter.reclaim)
+        if got is None:
+            return
         if isinstance(got, (bytes, LineError)):
             self._pushback.give_back(got)
+        elif isinstance(got, tuple):  # of `receive_with_time`
+            self._read_early = got
+            self._pushback.give_back(cast("tuple[bytes, float]", got)[0])
         elif isinstance(got, int) and view is not None:
             self._pushback.give_back(bytes(view[:got]))
 
@@ -190,11 +201,11 @@ class EventLoopPort(Face):
 
     def _reclaimed(self, exc: BaseException, waiter: "Waiter", reclaim: "Callable[[], Any]") -> Any:
         """Return what a wait that *exc* has ended had got already; raise what an ended port answers."""
-        if isinstance(exc, anyio.ClosedResourceError):
-            raise self._lifecycle.refusal() from None
-        if isinstance(exc, TypeError):
-            self._check_loop(waiter)
         if isinstance(exc, Exception):
+            if isinstance(exc, anyio.ClosedResourceError):
+                raise self._lifecycle.refusal() from None
+            if isinstance(exc, TypeError):
+                self._check_loop(waiter)
             return None
         got = reclaim()
         if isinstance(got, SerialDisconnectedError):
@@ -236,132 +247,8 @@ class EventLoopPort(Face):
         return self._attach()
 
     async def _perform[T](self, steps: "Steps[T]") -> T:
-        """Carry out *steps*, holding the backend open meanwhile: the runner around the engine."""
-        port = self._port
         # First: in a forked child there is no event loop to be asked.
-        port.check_open()
-        await _readiness.checkpoint_if_cancelled()
-        engine = Engine(steps)
-        runner = (_InLoop if isinstance(port.transport, SelfWaitingTransport) else _OnWorkers)(self._lifecycle)
-        ticket, waiter = object(), self._here()
-        try:
-            self._lifecycle.enter(ticket, None)
-            while (step := engine.next()) is not None:
-                with anyio.CancelScope() as scope:
-                    waiter.scopes.add(scope)
-                    try:
-                        if isinstance(step, Call):
-                            await runner.call(step, engine)
-                        else:
-                            await anyio.sleep(step)
-                            engine.result()
-                    finally:
-                        waiter.scopes.discard(scope)
-                if self._lifecycle.state:
-                    engine.interrupt(self._lifecycle.refusal())
-            return engine.outcome()
-        except SerialDisconnectedError as exc:
-            port.unplug(exc)
-            raise
-        finally:
-            steps.close()
-            try:
-                if engine.undo is not None:
-                    await runner.undo(engine.undo)
-            finally:
-                # Only functions of C, so that a RecursionError leaves no ticket behind.
-                self._lifecycle.calls.pop(ticket, None)
-                if self._lifecycle.ending is not None:
-                    self._lifecycle.post(self._lifecycle.closing.advance)
+        self._port.check_open()
+        from anyserial._runner import perform  # noqa: PLC0415  # the worker that opened the port has loaded it
 
-
-class _OnWorkers:
-    """Makes the calls of one operation on workers."""
-
-    __slots__ = ("_job", "_lifecycle")
-
-    def __init__(self, lifecycle: "Lifecycle") -> None:
-        self._lifecycle = lifecycle
-        self._job: Job | None = None
-
-    async def call(self, call: Call, engine: "Engine[Any]") -> None:
-        """Make *call* and wait for it; if the wait is cancelled, the call goes on by itself."""
-        signal = _readiness.signal()
-        lifecycle = self._lifecycle
-        self._job = job = Job(call.function, signal.notify, guard=call.guard, skippable=call.guard is not None)
-        lifecycle.enter(job, None)
-        job.afterwards.append(partial(lifecycle.leave, job))
-        _workers.post(job)
-        try:
-            await signal.wait()
-        except BaseException:
-            job.unwanted = True
-            raise
-        if job.error is not None:
-            engine.error(job.error)
-        else:
-            engine.result(job.result)
-
-    async def undo(self, undo: "Callable[[], object]") -> None:
-        """Have a worker call *undo* after the last call, and wait for it, but not for long."""
-        job = self._job
-        assert job is not None  # noqa: S101  # only a call can be undone
-        signal = _readiness.signal()
-        # Keeps the descriptor open until *undo* has run: the ticket of the call may be gone by then.
-        self._lifecycle.calls[undo] = None
-        job.give_up(undo, partial(self._lifecycle.leave, undo), signal.notify)
-        with anyio.move_on_after(GRACE, shield=True):
-            await signal.wait()
-
-
-class _InLoop:
-    """Awaits the calls of one operation, for a backend that waits by itself."""
-
-    __slots__ = ()
-
-    def __init__(self, _lifecycle: "Lifecycle") -> None:
-        pass
-
-    async def call(self, call: Call, engine: "Engine[Any]") -> None:
-        """Await *call*."""
-        try:
-            value = await call.function()
-        except Exception as exc:  # noqa: BLE001  # the operation may handle it
-            engine.error(exc)
-        else:
-            engine.result(value)
-
-    async def undo(self, undo: "Callable[[], Any]") -> None:
-        """Await *undo*."""
-        with anyio.move_on_after(GRACE, shield=True):
-            with suppress(Exception):  # the first error says more
-                await undo()
-
-
-async def run_on_worker[T](
-    function: "Callable[[], T]", *, abandoned: "Callable[[T | None], object] | None" = None
-) -> T:
-    """Call *function* on a worker and return what it returns.
-
-    Args:
-        function: What to call; its exceptions are raised here.
-        abandoned: If the task is cancelled, a worker calls this once the call is over, with
-            the result, or None if there is none.
-
-    Cancellation: raises at once; the call goes on by itself, then *abandoned* is called. The
-    caller must check beforehand whether its task is cancelled already.
-    """
-    with _workers.held():
-        signal = _readiness.signal()
-        job = Job(function, signal.notify)
-        _workers.post(job)
-        try:
-            await signal.wait()
-        except BaseException:
-            if abandoned is not None:
-                job.afterwards.append(lambda: abandoned(job.result))
-                if job.finished:
-                    _workers.post(job.finish_up)
-            raise
-        result: T = job.take()
-        return result
+        return await perform(self._port, steps, self._here)

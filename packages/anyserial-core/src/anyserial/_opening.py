@@ -13,23 +13,57 @@ blocking face in its caller's thread. `_drivers` knows which driver serves what.
 import os
 from typing import TYPE_CHECKING, Any, cast
 
-from anyserial import _drivers, _workers
-from anyserial._checks import check_config
+from anyserial import _workers
+from anyserial._checks import check_config, refusal
 from anyserial._port import forking
 from anyserial._port.closing import GRACE
 from anyserial._port.transport import waits_itself
 from anyserial._workers import Job
 from anyserial.config import SerialConfig
-from anyserial.exceptions import ConfigurationError
+from anyserial.exceptions import ConfigurationError, SerialError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from anyserial._port.lifecycle import Lifecycle
     from anyserial.backend import AsyncSerialBackend, SerialBackend
     from anyserial.discovery import PortInfo
 
-__all__ = ("Opening",)
+__all__ = ("Opening", "brief", "settled")
+
+
+def settled(config: SerialConfig | None, fields: "Mapping[str, Any]") -> SerialConfig:
+    """Return the settings that an opener was given: a configuration, fields, or fields that override it.
+
+    Raises:
+        TypeError: *config* is no SerialConfig, or a field does not exist.
+        ConfigurationError: A field is not valid.
+    """
+    try:
+        if config is None:
+            return SerialConfig(**fields)
+        given: Any = config
+        if isinstance(given, int) and not isinstance(given, bool):  # as pySerial takes the rate
+            raise TypeError(refusal("config", "a SerialConfig", given, f"write baudrate={given}"))  # noqa: TRY301
+        check_config(config)
+        # What copy.replace does: unlike `with_changes`, it answers a TypeError to a name that is no field's.
+        return config.__replace__(**fields) if fields else config
+    except (SerialError, TypeError) as exc:
+        raise exc.with_traceback(None)  # noqa: B904  # the same error
+
+
+def brief[E: BaseException](error: E) -> E:
+    """Return the error of an open, for its caller: without frames of ours and without a cause that adds nothing.
+
+    A cause that is a plain OSError with the same errno adds nothing: the number, the words and the path are
+    the error's own. An error that is no SerialError comes back as it is, since it may be a defect.
+    """
+    if isinstance(error, SerialError):
+        cause = error.__cause__
+        if isinstance(cause, OSError) and not isinstance(cause, SerialError) and cause.errno == error.errno:
+            error.__cause__ = None  # which leaves __suppress_context__ set
+        error.__traceback__ = None
+    return error
 
 
 class Opening:
@@ -37,7 +71,7 @@ class Opening:
 
     Args:
         path: The device's path, or what discovery found.
-        config: The settings; None for the defaults.
+        config: The settings; see `settled`.
         backend: An unopened backend; None for the one that the driver table gives.
 
     Raises:
@@ -49,22 +83,25 @@ class Opening:
         config: The settings.
         backend: The backend, once it is known.
         info: What discovery knows about the device.
+        port: The port, once its constructor has begun.
     """
 
     def __init__(
         self,
         path: "str | os.PathLike[str] | PortInfo",
-        config: SerialConfig | None,
+        config: SerialConfig,
         backend: "SerialBackend | AsyncSerialBackend | None",
     ) -> None:
-        self.config = SerialConfig() if config is None else config
-        check_config(self.config)
-        self.device, self.info = _device_path(path)
+        self.config = config
+        try:
+            self.device, self.info = _device_path(path)
+        except (SerialError, TypeError) as exc:
+            raise exc.with_traceback(None)  # noqa: B904  # the same error
         self.backend = backend
         self._given = backend is not None
         self._failed = False
         self._job: Job | None = None
-        self._port: object = None
+        self.port: object = None
 
     @property
     def waits_itself(self) -> bool:
@@ -81,6 +118,19 @@ class Opening:
         """Whether something is open, or may still be opened."""
         return self._job is not None and not (self._job.finished and self._failed)
 
+    @property
+    def failed(self) -> bool:
+        """Whether the driver could not open the port; `failure` says why."""
+        return self._failed
+
+    def failure(self) -> BaseException:
+        """Return why the driver could not open the port; once."""
+        job = self._job
+        assert job is not None  # noqa: S101  # otherwise it cannot have failed
+        error, job.error = job.error, None
+        assert error is not None  # noqa: S101  # the same
+        return brief(error)
+
     def begin(self, notify: "Callable[[], object]") -> Job:
         """Open on a worker, which calls *notify* when it is done or has failed."""
         job = self._job = Job(self._open, notify, skippable=True)
@@ -90,6 +140,12 @@ class Opening:
         return job
 
     def _open(self) -> None:
+        # On the worker: an import would hold up an event loop. The errors of an open port need the first.
+        from anyserial import (  # noqa: PLC0415
+            _drivers,
+            _errno,  # noqa: F401  # pyright: ignore[reportUnusedImport]
+        )
+
         if self.info is not None and not self._given:
             self.info = _drivers.locate(self.info)
             self.device = self.info.device
@@ -108,14 +164,14 @@ class Opening:
         """
         # What calling the class does, but the port is known here if its constructor fails or is interrupted.
         port: Any = cls.__new__(cls)
-        self._port = port
+        self.port = port
         port.__init__(self.backend, self.config, port_info=self.info)
         forking.forget(self)
         return cast("P", port)
 
     def give_up(self, notify: "Callable[[], object]") -> None:
         """Close what was opened or will be opened, then call *notify*. A second time it does nothing new."""
-        lifecycle: Lifecycle | None = getattr(self._port, "_lifecycle", None)
+        lifecycle: Lifecycle | None = getattr(self.port, "_lifecycle", None)
         if lifecycle is not None:
             # It owns the backend now. Closing the backend here as well would close another file's descriptor.
             lifecycle.close()
@@ -132,7 +188,7 @@ class Opening:
 
     def _note_failure(self) -> None:
         if self._job is not None and self._job.error is not None:
-            self._failed = True  # kept here, because `take` removes the error from the job
+            self._failed = True  # kept here, because `failure` takes the error from the job
             forking.forget(self)
 
     # In a forked child

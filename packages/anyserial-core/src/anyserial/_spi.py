@@ -22,7 +22,7 @@ from anyserial._checks import (
     refusal,
 )
 from anyserial._errno import ErrorContext, closed_error, disconnected_error, translate
-from anyserial._opening import Opening
+from anyserial._opening import Opening, brief, settled
 from anyserial._port import operations
 from anyserial._port.closing import GRACE
 from anyserial._port.engine import Call, Engine, Steps
@@ -32,25 +32,39 @@ from anyserial._port.open_port import OpenPort
 from anyserial._port.reading import DirectCalls
 from anyserial._port.self_waiting import SelfWaitingTransport
 from anyserial._printable import printable
+from anyserial._readiness import awaited, native_token, signal
 from anyserial._workers import Job, held, post
 
 if TYPE_CHECKING:
     from anyserial._drivers import create_pty
+    from anyserial._framing.decoder import Decoder
+    from anyserial._framing.exchange import Clear, Receive, Send, Settle, Step, exchange
+    from anyserial._framing.exchange import Steps as ExchangeSteps
+    from anyserial._framing.limits import MOST_READS, QUIET, path_of
     from anyserial._looking.contract import Pty
     from anyserial._looking.log import Log
     from anyserial._port.contract import LinesSeen, OnWorker, Waker
+    from anyserial._readiness._contract import Signal
+    from anyserial._reconnecting import FIRST_PAUSE, RECONNECT_HINT, Plan, Presence, port_matcher
 
 __all__ = (
     "CLOSED",
     "DISCONNECTED",
+    "FIRST_PAUSE",
     "GRACE",
+    "MOST_READS",
     "OPEN",
+    "QUIET",
     "RECEIVER",
+    "RECONNECT_HINT",
     "SENDER",
     "Call",
+    "Clear",
+    "Decoder",
     "DirectCalls",
     "Engine",
     "ErrorContext",
+    "ExchangeSteps",
     "Face",
     "Job",
     "Lifecycle",
@@ -59,13 +73,22 @@ __all__ = (
     "OnWorker",
     "OpenPort",
     "Opening",
+    "Plan",
+    "Presence",
     "Pty",
+    "Receive",
     "SelfWaitingTransport",
+    "Send",
+    "Settle",
+    "Signal",
+    "Step",
     "Steps",
     "Waker",
     "as_bytes",
     "as_writable",
     "attributes_of",
+    "awaited",
+    "brief",
     "check_bytes",
     "check_config",
     "check_flag",
@@ -76,30 +99,42 @@ __all__ = (
     "closed_error",
     "create_pty",
     "disconnected_error",
+    "exchange",
     "held",
     "limited",
+    "native_token",
     "operations",
+    "path_of",
+    "port_matcher",
     "post",
     "printable",
     "refusal",
+    "settled",
+    "signal",
     "translate",
 )
 
-
-# What few programs need is loaded when it is first used.
-_HOMES = {
-    "LinesSeen": "anyserial._port.contract",
-    "Log": "anyserial._looking.log",
-    "OnWorker": "anyserial._port.contract",
-    "Pty": "anyserial._looking.contract",
-    "Waker": "anyserial._port.contract",
-    "create_pty": "anyserial._drivers",
+_LATE = {
+    "_drivers": {"create_pty": "create_pty"},
+    "_port.contract": {name: name for name in ("LinesSeen", "OnWorker", "Waker")},
+    "_readiness._contract": {"Signal": "Signal"},
+    "_reconnecting": {name: name for name in ("FIRST_PAUSE", "RECONNECT_HINT", "Plan", "Presence", "port_matcher")},
+    "_framing.decoder": {"Decoder": "Decoder"},
+    "_framing.exchange": {
+        "ExchangeSteps": "Steps",
+        **{name: name for name in ("Clear", "Receive", "Send", "Settle", "Step", "exchange")},
+    },
+    "_framing.limits": {name: name for name in ("MOST_READS", "QUIET", "path_of")},
+    "_looking.contract": {"Pty": "Pty"},
+    "_looking.log": {"Log": "Log"},
 }
 
 
 def __getattr__(name: str) -> Any:
-    if (home := _HOMES.get(name)) is not None:
-        from importlib import import_module  # noqa: PLC0415  # not part of this module's face
+    # Only type checkers need the first three; few programs need the others.
+    for module, names in _LATE.items():
+        if name in names:
+            from importlib import import_module  # noqa: PLC0415  # few need it
 
-        return getattr(import_module(home), name)
+            return getattr(import_module(f"anyserial.{module}"), names[name])
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,20 +8,22 @@ loop's thread. No platform code may go into this module, and nothing that
 
 import os
 import sys
-from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import anyio
 import anyio.lowlevel
 
 from anyserial._checks import check_seconds
-from anyserial._event_loop import run_on_worker as run
 from anyserial._parts import load_part
-from anyserial._workers import hold, release
+from anyserial._runner import run_on_worker as run
+from anyserial._workers import hold, post, release
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
+
+    from anyserial._watcher import Watcher
 
 __all__ = (
     "DiscoveryBackend",
@@ -120,17 +122,6 @@ class PortEvent:
 
     kind: Literal["added", "removed"]
     port: PortInfo
-
-
-class _Watcher(Protocol):
-    """What the discovery part hands out; it describes the rules at its top."""
-
-    events: deque[PortEvent]
-
-    def fileno(self) -> int | None: ...
-    def timeout(self) -> float | None: ...
-    def process(self) -> None: ...
-    def close(self) -> None: ...
 
 
 def _part() -> Any:
@@ -264,7 +255,8 @@ def watch_serial_ports(*, interval: float = 1.0) -> "PortWatch":
         UnsupportedPlatformError: On entering: this platform is not known.
         SerialError: On entering: the system refuses the descriptors that watching takes.
     """
-    return PortWatch(check_seconds("interval", interval, zero=False))
+    interval = check_seconds("interval", interval, zero=False)
+    return PortWatch(lambda: _watch(interval))
 
 
 class PortWatch:
@@ -276,11 +268,11 @@ class PortWatch:
 
     _closing: anyio.Event  # made on entering, where there is an event loop
 
-    __slots__ = ("_closed", "_closing", "_guard", "_interval", "_looking", "_watcher")
+    __slots__ = ("_closed", "_closing", "_guard", "_looking", "_open_watcher", "_watcher")
 
-    def __init__(self, interval: float) -> None:
-        self._interval = interval
-        self._watcher: _Watcher | None = None
+    def __init__(self, open_watcher: "Callable[[], Watcher]") -> None:
+        self._open_watcher = open_watcher
+        self._watcher: Watcher | None = None
         self._closed = False
         self._looking = False
         self._guard = anyio.ResourceGuard("waiting for port events")
@@ -294,7 +286,7 @@ class PortWatch:
         if self._watcher is not None or self._closed:
             raise RuntimeError("a watch can be entered only once: call watch_serial_ports() again")
         self._closing = anyio.Event()
-        self._watcher = await run(lambda: _watch(self._interval), abandoned=_close_watcher)
+        self._watcher = await run(self._open_watcher, abandoned=_close_watcher)
         # Events come in bursts: one thread serves them all.
         hold(self)
         return self
@@ -351,30 +343,70 @@ class PortWatch:
                     raise anyio.ClosedResourceError
                 if watcher.events:
                     return watcher.events.popleft()
-                if not self._looking:
-                    await self._wait(watcher)
-                # What is found goes to `events`, so that cancelling here loses none of it. A look that
-                # was abandoned may yet take what the descriptor would have told, so the next call
-                # looks again, after it, instead of waiting.
-                self._looking = True
-                await run(watcher.process)
-                self._looking = False
+                await self._look(watcher, None)
 
-    async def _wait(self, watcher: _Watcher) -> None:
+    async def _changes(self, seconds: float | None) -> list[PortEvent] | None:
+        """Wait until something has changed, for at most *seconds*; the other way to use a watch.
+
+        Returns:
+            The events. Empty if something has changed that is no event, None if the time is over.
+
+        Raises:
+            anyio.ClosedResourceError: As `__anext__`.
+        """
+        with self._guard:
+            await anyio.lowlevel.checkpoint()
+            watcher = self._watcher
+            if watcher is None:
+                raise anyio.ClosedResourceError
+            if not watcher.events and not await self._look(watcher, seconds):
+                return None
+            events = list(watcher.events)
+            watcher.events.clear()
+            return events
+
+    async def _look(self, watcher: "Watcher", seconds: float | None) -> bool:
+        """Wait until it is time to look, and look; return False, without a look, if *seconds* are over before."""
+        if not self._looking and not await self._wait(watcher, seconds):
+            return False
+        # What is found goes to `events`, so that cancelling here loses none of it. A look that
+        # was abandoned may yet take what the descriptor would have told, so the next call
+        # looks again, after it, instead of waiting.
+        self._looking = True
+        await run(watcher.process)
+        self._looking = False
+        return True
+
+    async def _wait(self, watcher: "Watcher", seconds: float | None) -> bool:
         fd, timeout = watcher.fileno(), watcher.timeout()
-        with anyio.move_on_after(timeout):
+        ends_early = seconds is not None and (timeout is None or seconds < timeout)
+        with anyio.move_on_after(seconds if ends_early else timeout) as scope:
             if fd is not None:
                 await anyio.wait_readable(fd)
             else:
                 await self._closing.wait()
+        return not (ends_early and scope.cancelled_caught)
+
+    def _discard(self) -> None:
+        """Drop the events that were found so far."""
+        if self._watcher is not None:
+            self._watcher.events.clear()
+
+    def _forget(self) -> None:
+        """Stop watching, on a worker: no task waits, and none will."""
+        self._closed = True
+        watcher, self._watcher = self._watcher, None
+        if watcher is not None:
+            post(watcher.close)
+            release(self)
 
 
-def _watch(interval: float) -> _Watcher:
-    watcher: _Watcher = _part().open_watcher(interval=interval)
+def _watch(interval: float) -> "Watcher":
+    watcher: Watcher = _part().open_watcher(interval=interval)
     return watcher
 
 
-def _close_watcher(watcher: _Watcher | None) -> None:
+def _close_watcher(watcher: "Watcher | None") -> None:
     # None: it could not be opened.
     if watcher is not None:
         watcher.close()

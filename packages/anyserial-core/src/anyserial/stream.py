@@ -1,11 +1,11 @@
 """The async port.
 
 Theory of operation. `OpenPort` has everything that both faces share, `EventLoopPort` adds the waiting in
-an event loop, `AsyncOperations` the operations other than receiving and sending, and this class moves the
-bytes. A receive first takes bytes that were pushed back. Otherwise it tries to read, if that is likely to
-succeed, and otherwise waits: the waiter of the running event loop reads as soon as the descriptor is
-readable, and wakes the task with the bytes. A send tries to write, and waits only for what the kernel does
-not take. Everything that may block runs on a worker.
+an event loop, `AsyncOperations` the operations other than receiving and sending, `TimedReceiving` a receive
+that tells the time, and this class moves the bytes. A receive first takes bytes that were pushed back.
+Otherwise it tries to read, if that is likely to succeed, and otherwise waits: the waiter of the running event
+loop reads as soon as the descriptor is readable, and wakes the task with the bytes. A send tries to write, and
+waits only for what the kernel does not take. Everything that may block runs on a worker.
 
 A call that succeeds without waiting still checks for cancellation. After a bounded number of such calls in
 a row, other tasks get to run.
@@ -14,21 +14,19 @@ Only the public face of a port belongs here. Waiting is in `_readiness`, the ope
 port are in `_port`, and the system calls are in the backend.
 """
 
-import math
 from collections.abc import Buffer
+from inspect import markcoroutinefunction
 from typing import TYPE_CHECKING, Any, Self, Unpack, override
 
 import anyio
 from anyio.abc import ByteStream
 
 from anyserial import _readiness
-from anyserial._async_operations import AsyncOperations
-from anyserial._attributes import SerialStreamAttribute
 from anyserial._checks import as_bytes, check_positive
 from anyserial._port.closing import GRACE
 from anyserial._port.lifecycle import CLOSED, FOREIGN
-from anyserial._port.self_waiting import SelfWaitingTransport
 from anyserial._readiness import uninterrupted
+from anyserial._timed_receiving import CALLS_IN_A_ROW, CANCELLED, TimedReceiving
 from anyserial.config import SerialConfig
 from anyserial.exceptions import SerialDisconnectedError
 
@@ -38,7 +36,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from anyserial._async_opening import open_serial_port
+    from anyserial._attributes import SerialStreamAttribute
     from anyserial._connectable import SerialConnectable
+    from anyserial._opener import Opener
     from anyserial._readiness._contract import Waiter
     from anyserial.backend import AsyncSerialBackend, SerialBackend
     from anyserial.config import SerialConfigFields
@@ -50,8 +50,6 @@ BytesLike = Buffer
 """Any object that can be sent."""
 
 _BURST = 4095  # the most that one read of a Linux tty returns; after such a read, more is likely to be queued
-_CANCELLED = -math.inf  # the deadline of a cancelled task
-_CALLS_IN_A_ROW = 32  # receives and sends that succeed at once before other tasks get their turn
 
 
 def __getattr__(name: str) -> Any:
@@ -63,10 +61,14 @@ def __getattr__(name: str) -> Any:
         from anyserial._async_opening import open_serial_port  # noqa: PLC0415  # it imports this module
 
         return open_serial_port
+    if name == "SerialStreamAttribute":
+        from anyserial._attributes import SerialStreamAttribute  # noqa: PLC0415  # few programs need it
+
+        return SerialStreamAttribute
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-class SerialPort(AsyncOperations, ByteStream):
+class SerialPort(TimedReceiving, ByteStream):
     """A serial port as an AnyIO byte stream.
 
     Made by `open_serial_port`, `SerialPort.open` or `SerialConnectable.connect`; the
@@ -98,22 +100,33 @@ class SerialPort(AsyncOperations, ByteStream):
         super().__init__(backend, config, port_info)
 
     @classmethod
-    async def open(
-        cls, path: "str | os.PathLike[str] | PortInfo", /, **config_fields: "Unpack[SerialConfigFields]"
-    ) -> Self:
-        """Open a port; as `open_serial_port` with ``SerialConfig(**config_fields)``.
+    @markcoroutinefunction  # it returns an awaitable, and frameworks ask before they call
+    def open(
+        cls,
+        path: "str | os.PathLike[str] | PortInfo",
+        config: SerialConfig | None = None,
+        /,
+        **config_fields: "Unpack[SerialConfigFields]",
+    ) -> "Opener[Self]":
+        """Open a port; as `open_serial_port`, also for a subclass.
 
         Args:
             path: The device's path, or what discovery found.
-            **config_fields: Fields of `SerialConfig`.
+            config: The settings; None for the defaults of `SerialConfig`.
+            **config_fields: Fields of `SerialConfig`; they override those of *config*.
+
+        Returns:
+            As `open_serial_port`: it can be awaited or entered.
 
         Raises:
             ConfigurationError: A field is not valid; nothing was opened.
             SerialError: As `open_serial_port`.
+            TypeError: As `open_serial_port`.
         """
         from anyserial._async_opening import open_port  # noqa: PLC0415  # it imports this module
+        from anyserial._opening import settled  # noqa: PLC0415  # likewise
 
-        return await open_port(cls, path, SerialConfig(**config_fields))
+        return open_port(cls, f"{cls.__name__}.open", path, settled(config, config_fields))
 
     # Receiving and sending
 
@@ -156,7 +169,7 @@ class SerialPort(AsyncOperations, ByteStream):
         try:
             if waiter.attempt_first or self._pushback.items:
                 self._in_a_row += 1
-                if self._in_a_row > _CALLS_IN_A_ROW or waiter.deadline() == _CANCELLED:
+                if self._in_a_row > CALLS_IN_A_ROW or waiter.deadline() == CANCELLED:
                     await self._give_way(waiter)
                 data = self._pushback.take(size) if self._pushback.items else port.transport.read(size)
             if data is None:
@@ -215,7 +228,7 @@ class SerialPort(AsyncOperations, ByteStream):
         try:
             if waiter.attempt_first or self._pushback.items:
                 self._in_a_row += 1
-                if self._in_a_row > _CALLS_IN_A_ROW or waiter.deadline() == _CANCELLED:
+                if self._in_a_row > CALLS_IN_A_ROW or waiter.deadline() == CANCELLED:
                     await self._give_way(waiter)
                 count = self._pushback.take_into(view) if self._pushback.items else port.transport.read_into(view)
             if count is None:
@@ -286,7 +299,7 @@ class SerialPort(AsyncOperations, ByteStream):
         self._is_sending = True
         try:
             self._in_a_row += 1
-            if self._in_a_row > _CALLS_IN_A_ROW or waiter.deadline() == _CANCELLED:
+            if self._in_a_row > CALLS_IN_A_ROW or waiter.deadline() == CANCELLED:
                 await self._give_way(waiter)
                 self._port.check_open()
             size = len(data)
@@ -363,9 +376,8 @@ class SerialPort(AsyncOperations, ByteStream):
         lifecycle.close()
         if lifecycle.state == FOREIGN:
             return  # there need not be an event loop in a forked child
-        if first and isinstance(port.transport, SelfWaitingTransport):
-            with anyio.move_on_after(port.config.close_timeout + GRACE):
-                await port.transport.backend.aclose()
+        if first and not port.transport.has_descriptor:
+            await self._close_own(port.config.close_timeout + GRACE)
         try:
             if closing.finished:
                 await _readiness.checkpoint()

@@ -9,8 +9,10 @@ from anyserial._parts import load_part
 
 if TYPE_CHECKING:
     from anyserial_sync import (
+        FramedStream,
         PortLink,
         PortWatch,
+        Reconnection,
         SerialConnectable,
         SerialPort,
         SharedPort,
@@ -19,15 +21,19 @@ if TYPE_CHECKING:
         get_portal_provider,
         list_serial_ports,
         open_serial_port,
+        reconnect,
         share,
+        wait_for_port,
         watch_serial_ports,
     )
 
     _get_provider = get_portal_provider
 
 __all__ = (
+    "FramedStream",
     "PortLink",
     "PortWatch",
+    "Reconnection",
     "SerialConnectable",
     "SerialPort",
     "SharedPort",
@@ -36,7 +42,9 @@ __all__ = (
     "get_portal_provider",
     "list_serial_ports",
     "open_serial_port",
+    "reconnect",
     "share",
+    "wait_for_port",
     "watch_serial_ports",
 )
 

@@ -8,6 +8,7 @@ as they are, so that the two hot ones (`read`, `write`) cost no Python frame of 
 import errno
 import fcntl
 import os
+import posix
 import select
 import termios
 import time
@@ -133,9 +134,10 @@ class Syscalls(Protocol):
 class Kernel:
     """The real operating system."""
 
-    read = staticmethod(os.read)
-    readv = staticmethod(os.readv)
-    write = staticmethod(os.write)
+    # Of posix and not of os: eventlet replaces those of os by some that wait, and never return EAGAIN.
+    read = staticmethod(posix.read)
+    readv = staticmethod(posix.readv)
+    write = staticmethod(posix.write)
     close = staticmethod(os.close)
     pause = staticmethod(time.sleep)
 

@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from anyserial_sync._connectable import SerialConnectable
     from anyserial_sync._discovery import PortWatch, find_serial_port, list_serial_ports, watch_serial_ports
+    from anyserial_sync._framed_stream import FramedStream
     from anyserial_sync._opening import open_serial_port
     from anyserial_sync._portal_provider import configure_portal, get_portal_provider
+    from anyserial_sync._reconnection import Reconnection, reconnect, wait_for_port
     from anyserial_sync._serial_port import SerialPort
     from anyserial_sync._sharing import PortLink, SharedPort, share
 
 __all__ = (
+    "FramedStream",
     "PortLink",
     "PortWatch",
+    "Reconnection",
     "SerialConnectable",
     "SerialPort",
     "SharedPort",
@@ -25,13 +29,17 @@ __all__ = (
     "get_portal_provider",
     "list_serial_ports",
     "open_serial_port",
+    "reconnect",
     "share",
+    "wait_for_port",
     "watch_serial_ports",
 )
 
 _HOMES = {
+    "FramedStream": "_framed_stream",
     "PortLink": "_sharing",
     "PortWatch": "_discovery",
+    "Reconnection": "_reconnection",
     "SerialConnectable": "_connectable",
     "SerialPort": "_serial_port",
     "SharedPort": "_sharing",
@@ -40,6 +48,8 @@ _HOMES = {
     "get_portal_provider": "_portal_provider",
     "list_serial_ports": "_discovery",
     "open_serial_port": "_opening",
+    "reconnect": "_reconnection",
+    "wait_for_port": "_reconnection",
     "share": "_sharing",
     "watch_serial_ports": "_discovery",
 }

@@ -6,17 +6,19 @@ waits is in `_waiting`.
 """
 
 import errno
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import anyio
-from anyserial._spi import RECEIVER, check_bytes, check_positive
+from anyserial._spi import RECEIVER, check_bytes, check_positive, check_timeout
 from anyserial.exceptions import SerialDisconnectedError
 
+from anyserial_sync._endless import Endless
 from anyserial_sync._timeouts import deadline_of, timed_out
 from anyserial_sync._waiting import BlockingPort
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Iterator
 
     from anyserial.exceptions import LineError
 
@@ -34,13 +36,42 @@ class _IncompleteError(SerialDisconnectedError, anyio.IncompleteRead):
 class BufferedReceiving(BlockingPort):
     """The methods that `anyio.streams.buffered.BufferedByteReceiveStream` adds to the async port, and lines."""
 
+    def receive_with_time(self, max_bytes: int = 65536, *, timeout: float | None = None) -> tuple[bytes, float]:
+        """Receive as `receive` does, and tell when the bytes were read from the driver.
+
+        The time is taken right after the read, so the bytes arrived before it. They may have arrived any time
+        earlier: the thread may have had to wait for the processor, and drivers hold bytes back (an FTDI adapter
+        for up to 16 ms). Bytes that an earlier, interrupted call left have the time of this call.
+
+        Args:
+            max_bytes: As for `receive`.
+            timeout: Seconds to wait; 0 polls, None waits without limit.
+
+        Returns:
+            1..max_bytes bytes, and the time of `time.monotonic` in seconds.
+
+        Raises:
+            TimeoutError: Nothing came in time.
+            SerialDisconnectedError: As `receive`; so are all other errors.
+        """
+        check_positive("max_bytes", max_bytes)
+        read_at = 0.0
+
+        def ends(buffer: bytearray, _searched: int) -> int:
+            nonlocal read_at
+            read_at = monotonic()
+            return min(len(buffer), max_bytes)
+
+        # `_gather` loses nothing, wherever it is interrupted.
+        return self._gather(ends, max_bytes, timeout), read_at
+
     def receive_exactly(self, nbytes: int, *, timeout: float | None = None) -> bytes:
         """Receive an exact number of bytes.
 
         Args:
             nbytes: How many, at least 1.
-            timeout: Seconds that all of it may take; 0 takes what has arrived, None waits
-                without limit.
+            timeout: Seconds that all of it may take; 0 takes what has arrived, None takes
+                `default_timeout`.
 
         Returns:
             *nbytes* bytes.
@@ -60,7 +91,7 @@ class BufferedReceiving(BlockingPort):
         def ends(buffer: bytearray, _searched: int) -> int:
             return nbytes if len(buffer) >= nbytes else -1
 
-        return self._gather(ends, nbytes, timeout)
+        return self._gather(ends, nbytes, self._limit(timeout))
 
     def receive_until(self, delimiter: bytes, max_bytes: int, *, timeout: float | None = None) -> bytes:
         """Receive everything up to a delimiter.
@@ -68,8 +99,8 @@ class BufferedReceiving(BlockingPort):
         Args:
             delimiter: The delimiter, at least one byte long.
             max_bytes: The most bytes that may come before the delimiter, at least 1.
-            timeout: Seconds that all of it may take; 0 takes what has arrived, None waits
-                without limit.
+            timeout: Seconds that all of it may take; 0 takes what has arrived, None takes
+                `default_timeout`.
 
         Returns:
             The bytes before the delimiter, maybe ``b""``. The delimiter is taken but not returned.
@@ -86,19 +117,19 @@ class BufferedReceiving(BlockingPort):
         """
         return self._until(delimiter, max_bytes, timeout, drop=True)
 
-    def lines(self, *, max_bytes: int = 65536, timeout: float | None = None) -> "Generator[bytes]":
-        r"""Iterate over the lines received; iterating over the port does the same, without a timeout.
+    def lines(self, *, max_bytes: int = 65536, timeout: float | None = None) -> "Iterator[bytes]":
+        r"""Iterate over the lines received; iterating over the port does the same, without arguments.
 
         Args:
             max_bytes: The most bytes in a line, its end not counted; at least 1.
-            timeout: Seconds to wait for each line; None waits without limit.
+            timeout: Seconds to wait for each line; None takes `default_timeout`.
 
-        Yields:
-            Each line with its ``b"\n"``.
+        Returns:
+            An iterator that returns each line with its ``b"\n"``. No error ends it for good: the next
+            ``next()`` continues where the last one stopped.
 
         Raises:
-            TimeoutError: No whole line came in time. The iteration is over then, but
-                nothing is lost: a new one continues where it ended.
+            TimeoutError: No whole line came in time; nothing is lost.
             anyio.DelimiterNotFound: A line is longer than *max_bytes*.
             SerialDisconnectedError: As `receive_exactly`.
             SerialClosedError: As `receive_exactly`.
@@ -106,11 +137,12 @@ class BufferedReceiving(BlockingPort):
             LineError: As `receive_exactly`.
             anyio.BusyResourceError: Another thread is receiving.
         """
-        while True:
-            yield self._until(b"\n", max_bytes, timeout)
+        check_positive("max_bytes", max_bytes)
+        check_timeout(timeout)
+        return Endless(lambda: self._until(b"\n", max_bytes, timeout))
 
-    def __iter__(self) -> "Generator[bytes]":
-        """Iterate over the lines received; as `lines`, waiting without limit."""
+    def __iter__(self) -> "Iterator[bytes]":
+        """Iterate over the lines received; as `lines`."""
         return self.lines()
 
     def _until(self, delimiter: bytes, max_bytes: int, timeout: float | None, *, drop: bool = False) -> bytes:
@@ -128,7 +160,7 @@ class BufferedReceiving(BlockingPort):
             return -1
 
         # Dropped where the result is made: what is done to it later, an interruption would lose.
-        return self._gather(ends, max_bytes + length, timeout, length if drop else 0)
+        return self._gather(ends, max_bytes + length, self._limit(timeout), length if drop else 0)
 
     def _gather(  # noqa: C901, PLR0915  # one piece, as one step takes it all
         self, ends: "Callable[[bytearray, int], int]", most: int, timeout: float | None, tail: int = 0
@@ -138,7 +170,7 @@ class BufferedReceiving(BlockingPort):
         Args:
             ends: Returns an index, or -1 if more bytes are needed; it has seen the first *searched* bytes before.
             most: How long the buffer may get.
-            timeout: As the caller's.
+            timeout: Seconds that it may take; None has no limit.
             tail: How many bytes at the end are received but not returned.
         """
         deadline = deadline_of(timeout)
@@ -154,9 +186,15 @@ class BufferedReceiving(BlockingPort):
                     self._receiving.refuse_entry()
                 self._check_readable()
                 before = port.bytes_received
+                items = pushback.items
                 seen = searched = 0
+                # The loop ends in a call: Python 3.14 lets an interruption at the jump back from an `if` pass
+                # by the `finally`.
                 while True:
-                    items = pushback.items
+                    if pushback.items is not items:  # thrown away meanwhile by another thread
+                        items = pushback.items
+                        buffer.clear()
+                        seen = searched = 0
                     error = None
                     for item in items[seen:]:
                         if not isinstance(item, bytes):
@@ -172,9 +210,6 @@ class BufferedReceiving(BlockingPort):
                         raise error
                     searched = len(buffer)
                     self._fill_more(me, min(most - searched, port.chunk_size), deadline, poll=timeout == 0)
-                    if pushback.items is not items:  # thrown away meanwhile by another thread
-                        buffer.clear()
-                        seen = searched = 0
                 left = bytes(buffer[end:])
                 rest = [left, *items[seen:]] if left else items[seen:]
                 data = bytes(buffer[: end - tail])

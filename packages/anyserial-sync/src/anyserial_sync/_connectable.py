@@ -4,22 +4,23 @@ It has a module of its own because few programs need it.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
-from anyserial_sync._opening import open_serial_port
+from anyserial._spi import settled
+
+from anyserial_sync._opening import open_port
+from anyserial_sync._serial_port import SerialPort
 
 if TYPE_CHECKING:
     import os
 
-    from anyserial.config import SerialConfig
+    from anyserial.config import SerialConfig, SerialConfigFields
     from anyserial.discovery import PortInfo
-
-    from anyserial_sync._serial_port import SerialPort
 
 __all__ = ("SerialConnectable",)
 
 
-@dataclass(kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True, init=False)
 class SerialConnectable:
     """A path and settings to connect to later; the blocking twin of `anyserial.SerialConnectable`.
 
@@ -31,10 +32,33 @@ class SerialConnectable:
     path: "str | os.PathLike[str] | PortInfo"
     config: "SerialConfig | None" = None
 
-    def connect(self, *, timeout: float | None = None) -> "SerialPort":
+    def __init__(
+        self,
+        *,
+        path: "str | os.PathLike[str] | PortInfo",
+        config: "SerialConfig | None" = None,
+        **config_fields: "Unpack[SerialConfigFields]",
+    ) -> None:
+        """Take what to open, and how.
+
+        Args:
+            path: The device's path, or what discovery found.
+            config: The settings; None for the defaults of `SerialConfig`.
+            **config_fields: Fields of `SerialConfig`; they override those of *config*.
+
+        Raises:
+            ConfigurationError: A field is not valid.
+            TypeError: There is no such field, or *config* is no SerialConfig.
+        """
+        self.path = path
+        self.config = settled(config, config_fields) if config_fields else config
+
+    def connect(self, *, timeout: float | None = None, default_timeout: float | None = None) -> SerialPort:
         """Open the port; as `open_serial_port`.
 
         Args:
-            timeout: Seconds that it may take; None waits for the driver without limit.
+            timeout: Seconds that the opening may take; None waits for the driver without limit.
+            default_timeout: Seconds for each later call that has no ``timeout`` of its own.
         """
-        return open_serial_port(self.path, self.config, timeout=timeout)
+        config = settled(self.config, {})
+        return open_port(SerialPort, self.path, config, timeout=timeout, default_timeout=default_timeout)

@@ -137,7 +137,7 @@ def watch_serial_ports(*, interval: float = 1.0, timeout: float | None = None) -
     """
     interval = check_seconds("interval", interval, zero=False)
     check_timeout(timeout)
-    return PortWatch(interval, timeout)
+    return PortWatch(lambda: discovery._watch(interval), timeout)  # noqa: SLF001  # core's, for its parts
 
 
 class _Life:
@@ -157,8 +157,8 @@ class _Life:
 class PortWatch:
     """The events of `watch_serial_ports`: a context manager and iterator. Any thread may close it."""
 
-    def __init__(self, interval: float, timeout: float | None) -> None:
-        self._interval = interval
+    def __init__(self, open_watcher: "Callable[[], Any]", timeout: float | None) -> None:
+        self._open_watcher = open_watcher
         self._timeout = timeout
         self._watcher: Any = None
         self._life = _Life()
@@ -172,7 +172,7 @@ class PortWatch:
         """
         if self._watcher is not None or self._life.state:
             raise RuntimeError("a watch can be entered only once: call watch_serial_ports() again")
-        self._watcher = discovery._watch(self._interval)  # noqa: SLF001  # core's, for its parts
+        self._watcher = self._open_watcher()
         return self
 
     def __exit__(
@@ -206,21 +206,51 @@ class PortWatch:
             anyio.ClosedResourceError: The watch was closed, or was not entered.
             anyio.BusyResourceError: Another thread is waiting.
         """
-        deadline = deadline_of(self._timeout)
+        events = self._take(deadline_of(self._timeout), one=True)
+        if events is None:
+            raise timed_out("no port came or went", "serial ports")
+        return events[0]
+
+    def changes(self, deadline: float | None) -> "list[PortEvent] | None":
+        """Wait until something has changed; the other way to use a watch, for `reconnect`.
+
+        Args:
+            deadline: When to stop waiting, by `time.monotonic`; None for never.
+
+        Returns:
+            The events. Empty if something has changed that is no event, None if the time is over.
+
+        Raises:
+            anyio.ClosedResourceError: As `__next__`.
+        """
+        return self._take(deadline, one=False)
+
+    def discard(self) -> None:
+        """Drop the events that were found so far."""
+        if self._watcher is not None:
+            self._watcher.events.clear()
+
+    def _take(self, deadline: float | None, *, one: bool) -> "list[PortEvent] | None":
         life, me = self._life, object()
         try:
             try:
                 if life.turns.setdefault(RECEIVER, me) is not me:
                     raise anyio.BusyResourceError("waiting for port events of")
+                looked = False
                 while True:
                     if life.state or self._watcher is None:
                         raise anyio.ClosedResourceError
-                    if self._watcher.events:
-                        event: PortEvent = self._watcher.events.popleft()
-                        return event
+                    events = self._watcher.events
+                    if events and one:
+                        return [events.popleft()]
+                    if events or (looked and not one):
+                        taken = list(events)
+                        events.clear()
+                        return taken
                     if not self._wait(deadline):
-                        raise timed_out("no port came or went", "serial ports")
+                        return None
                     self._watcher.process()
+                    looked = True
             finally:
                 self._leave(me)
         except BaseException:

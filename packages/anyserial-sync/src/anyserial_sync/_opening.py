@@ -3,9 +3,9 @@
 How the open port waits is not known here.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
-from anyserial._spi import Opening, held
+from anyserial._spi import Opening, check_timeout, held, limited, settled
 
 from anyserial_sync._bell import Bell
 from anyserial_sync._runner import wait_for
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import os
 
     from anyserial.backend import AsyncSerialBackend, SerialBackend
-    from anyserial.config import SerialConfig
+    from anyserial.config import SerialConfig, SerialConfigFields
     from anyserial.discovery import PortInfo
 
 __all__ = ("open_port", "open_serial_port")
@@ -28,6 +28,8 @@ def open_serial_port(
     *,
     backend: "SerialBackend | AsyncSerialBackend | None" = None,
     timeout: float | None = None,
+    default_timeout: float | None = None,
+    **config_fields: "Unpack[SerialConfigFields]",
 ) -> SerialPort:
     """Open a serial port.
 
@@ -38,7 +40,12 @@ def open_serial_port(
         path: The device's path (``"/dev/ttyUSB0"``, a by-id link), or what discovery found.
         config: The settings; None for 115200 baud, 8N1, no flow control.
         backend: An unopened backend to use instead of the platform's own.
-        timeout: Seconds that it may take; None waits for the driver without limit.
+        timeout: Seconds that the opening may take; None waits for the driver without limit. It does not
+            limit the calls that follow: if a receive without a timeout waits for longer than this, a log
+            record says so, once.
+        default_timeout: Seconds for each later call that has no ``timeout`` of its own (`SerialPort.default_timeout`);
+            None and `math.inf` wait without limit.
+        **config_fields: Fields of `SerialConfig`; they override those of *config*.
 
     Returns:
         The open port; use it with ``with``.
@@ -49,28 +56,39 @@ def open_serial_port(
         PortNotFoundError: There is no such device.
         PortPermissionError: This user may not open it.
         PortBusyError: Another program holds it exclusively.
+        ConfigurationError: A field is not valid; nothing was opened.
         UnsupportedConfigurationError: The driver refuses a setting.
         UnsupportedFeatureError: The platform lacks a mechanism that *config* asks for.
         UnsupportedPlatformError: anyserial has no driver for this operating system.
         SerialError: It is no serial port, or the system refused for another reason.
         ImportError: The distribution with the platform's driver is not installed.
-        TypeError: An argument has another type.
-        ValueError: *timeout* is negative or NaN.
+        TypeError: An argument has another type, or there is no such field.
+        ValueError: *timeout* or *default_timeout* is negative or NaN.
     """
-    return open_port(SerialPort, path, config, backend, timeout=timeout)
+    config = settled(config, config_fields)
+    return open_port(SerialPort, path, config, backend, timeout=timeout, default_timeout=default_timeout)
 
 
 def open_port[P: SerialPort](
     cls: type[P],
     path: "str | os.PathLike[str] | PortInfo",
-    config: "SerialConfig | None" = None,
+    config: "SerialConfig",
     backend: "SerialBackend | AsyncSerialBackend | None" = None,
     *,
     timeout: float | None = None,
+    default_timeout: float | None = None,
 ) -> P:
     """Open a port as an instance of *cls*; the rest as `open_serial_port`."""
-    deadline = deadline_of(timeout)
-    opening = Opening(path, config, backend)
+    check_timeout(default_timeout, "default_timeout")
+    port = _open(cls, Opening(path, config, backend), deadline_of(timeout))
+    if default_timeout is not None:
+        port.default_timeout = default_timeout
+    elif (seconds := limited(timeout)) is not None:
+        port._watch_for_misread_timeout(seconds)  # noqa: SLF001  # no caller's business
+    return port
+
+
+def _open[P: SerialPort](cls: type[P], opening: Opening, deadline: float | None) -> P:
     if opening.waits_itself:
         from anyserial_sync._portal import open_in_portal  # noqa: PLC0415  # few ports need it, and it is slow to import
 
@@ -80,7 +98,8 @@ def open_port[P: SerialPort](
         try:
             job = opening.begin(bell.wake)
             wait_for(job, bell, deadline, opening.device)
-            job.take()
+            if opening.failed:
+                raise opening.failure()  # noqa: TRY301  # beside the call that may fail
             return opening.make(cls)
         except BaseException:
             if opening.may_be_open:

@@ -5,14 +5,14 @@ Only their public face is here; `anyserial._port.operations` has what each one d
 
 from typing import TYPE_CHECKING
 
-from anyserial._spi import check_config, operations
+from anyserial._spi import check_config, check_timeout, operations
 
+from anyserial_sync._endless import Endless
 from anyserial_sync._waiting import BlockingPort
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Iterator
 
-    from anyserial._spi import LinesSeen
     from anyserial.capabilities import ControlLines, LineCounters, ModemLines
     from anyserial.config import SerialConfig
 
@@ -30,7 +30,7 @@ class BlockingOperations(BlockingPort):
 
         Args:
             config: The settings; build them with ``port.config.with_changes(...)``.
-            timeout: Seconds that it may take; None waits for the driver without limit.
+            timeout: Seconds that it may take; None takes `default_timeout`.
 
         Raises:
             UnsupportedConfigurationError: The driver refuses a value.
@@ -47,7 +47,7 @@ class BlockingOperations(BlockingPort):
         """Discard all received bytes that were not read yet, in the kernel and in the port.
 
         Args:
-            timeout: Seconds that it may take; None waits for the driver without limit.
+            timeout: Seconds that it may take; None takes `default_timeout`.
 
         Raises:
             TimeoutError: It took longer; the kernel's queue may have been emptied.
@@ -62,7 +62,7 @@ class BlockingOperations(BlockingPort):
         Most USB adapters cannot. On a pty this destroys what the far end has not read.
 
         Args:
-            timeout: Seconds that it may take; None waits for the driver without limit.
+            timeout: Seconds that it may take; None takes `default_timeout`.
 
         Raises:
             TimeoutError: It took longer; it may still take effect.
@@ -75,7 +75,7 @@ class BlockingOperations(BlockingPort):
         """Wait until the kernel's output queue is empty (TIOCOUTQ; a pty's always is).
 
         Args:
-            timeout: Seconds to wait; 0 looks once, None waits without limit.
+            timeout: Seconds to wait; 0 looks once, None takes `default_timeout`.
 
         Raises:
             TimeoutError: The queue was not empty in time; nothing is lost or sent twice.
@@ -94,7 +94,7 @@ class BlockingOperations(BlockingPort):
         for example. tcdrain cannot be interrupted; if this call is, tcdrain goes on in a daemon thread.
 
         Args:
-            timeout: Seconds to wait; 0 looks once (tcdrain gets 10 ms), None waits without limit.
+            timeout: Seconds to wait; 0 looks once (tcdrain gets 10 ms), None takes `default_timeout`.
 
         Raises:
             As `drain`.
@@ -106,7 +106,7 @@ class BlockingOperations(BlockingPort):
 
         Args:
             duration: Seconds, >= 0.
-            timeout: Seconds that all of it may take; None for no limit.
+            timeout: Seconds that all of it may take; None takes `default_timeout`.
 
         Raises:
             TimeoutError: It took longer; the break ended early and is released.
@@ -123,7 +123,7 @@ class BlockingOperations(BlockingPort):
 
         Args:
             on: Whether it is held.
-            timeout: Seconds that it may take; None waits for the driver without limit.
+            timeout: Seconds that it may take; None takes `default_timeout`.
 
         Raises:
             UnsupportedFeatureError: The driver has no break.
@@ -137,7 +137,7 @@ class BlockingOperations(BlockingPort):
         """Read CTS, DSR, RI and CD (TIOCMGET).
 
         Args:
-            timeout: Seconds that it may take; None waits for the driver without limit.
+            timeout: Seconds that it may take; None takes `default_timeout`.
 
         Raises:
             UnsupportedFeatureError: The driver has no modem lines (a pty, a USB gadget).
@@ -151,7 +151,7 @@ class BlockingOperations(BlockingPort):
         """Read back RTS and DTR (TIOCMGET).
 
         Args:
-            timeout: Seconds that it may take; None waits for the driver without limit.
+            timeout: Seconds that it may take; None takes `default_timeout`.
 
         Raises:
             UnsupportedFeatureError: The driver has no modem lines.
@@ -169,7 +169,7 @@ class BlockingOperations(BlockingPort):
         Args:
             rts: True asserts it, None leaves it.
             dtr: True asserts it, None leaves it.
-            timeout: Seconds that it may take; None waits for the driver without limit.
+            timeout: Seconds that it may take; None takes `default_timeout`.
 
         Raises:
             UnsupportedFeatureError: The driver has no modem lines.
@@ -189,7 +189,7 @@ class BlockingOperations(BlockingPort):
 
         Args:
             interval: Seconds between two looks, above 0.
-            timeout: Seconds to wait; None waits without limit.
+            timeout: Seconds to wait; None takes `default_timeout`.
 
         Raises:
             TimeoutError: No line changed in time.
@@ -200,32 +200,32 @@ class BlockingOperations(BlockingPort):
         lines, _ = self._perform(operations.modem_change(self._port, interval, None), timeout)
         return lines
 
-    def modem_changes(self, *, interval: float = 0.02, timeout: float | None = None) -> "Generator[ModemLines]":
+    def modem_changes(self, *, interval: float = 0.02, timeout: float | None = None) -> "Iterator[ModemLines]":
         """Iterate over the changes of the modem lines, as `wait_modem_change`, without missing any in between.
 
         Args:
             interval: Seconds between two looks, above 0.
-            timeout: Seconds to wait for each change; None waits without limit.
+            timeout: Seconds to wait for each change; None takes `default_timeout`.
 
-        Yields:
-            The lines after each change.
+        Returns:
+            An iterator that returns the lines after each change. No error ends it for good: the next
+            ``next()`` reports what has changed since the last one that succeeded.
 
         Raises:
-            TimeoutError: No line changed in time; the iteration is over then.
+            TimeoutError: No line changed in time.
             UnsupportedFeatureError: The driver has no modem lines.
             SerialDisconnectedError: The device is gone.
             SerialClosedError: The port is closed, or was closed meanwhile.
         """
-        seen: LinesSeen = self._perform(operations.look_at_lines(self._port), timeout)
-        while True:
-            seen = self._perform(operations.modem_change(self._port, interval, seen), timeout)
-            yield seen[0]
+        check_timeout(timeout)
+        changes = operations.ModemChanges(self._port, interval)
+        return Endless(lambda: self._perform(changes.following(), timeout))
 
     def line_counters(self, *, timeout: float | None = None) -> "LineCounters":
         """Read the driver's totals of characters, line errors and modem-line changes (TIOCGICOUNT).
 
         Args:
-            timeout: Seconds that it may take; None waits for the driver without limit.
+            timeout: Seconds that it may take; None takes `default_timeout`.
 
         Raises:
             UnsupportedFeatureError: The driver does not count.

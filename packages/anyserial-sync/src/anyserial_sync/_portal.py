@@ -9,7 +9,8 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, cast, override
 
-from anyserial._spi import OpenPort, SelfWaitingTransport
+from anyserial._spi import OpenPort, SelfWaitingTransport, brief
+from anyserial.exceptions import SerialError
 
 from anyserial_sync._bell import Bell
 from anyserial_sync._portal_provider import get_portal_provider
@@ -219,7 +220,7 @@ class PortalWaits:
         port.transport.patience = close_timeout
         self._port = port
         self._portal = port.transport.portal
-        self._transport = port.transport
+        self._transport = port.transport  # its backend may be replaced
 
     def fill(self, turnstile: "Turnstile", me: object, size: int, deadline: float | None) -> None:
         """See `Waits`."""
@@ -248,7 +249,10 @@ class PortalWaits:
             if turnstile.interrupted:
                 turnstile.check(me)
 
-        turnstile.bell = bell = Bell()
+        misread = turnstile.misread
+        turnstile.bell = bell = Bell() if misread is None else misread.bell()
+        if misread is not None and deadline is not None:
+            misread.end()
         try:
             check()
             return self._portal.run(function, bell, deadline, check, what, self._port.path, late)
@@ -261,15 +265,18 @@ def open_in_portal[P: "SerialPort"](cls: type[P], opening: "Opening", deadline: 
     backend = cast("AsyncSerialBackend", opening.backend)
     portal = Portal()
     try:
-        portal.run(
-            lambda: backend.open(opening.device, opening.config),
-            Bell(),
-            deadline,
-            check=lambda: None,
-            what="the port was not open",
-            path=opening.device,
-            late=lambda _: portal.finish(backend.aclose),
-        )
+        try:
+            portal.run(
+                lambda: backend.open(opening.device, opening.config),
+                Bell(),
+                deadline,
+                check=lambda: None,
+                what="the port was not open",
+                path=opening.device,
+                late=lambda _: portal.finish(backend.aclose),
+            )
+        except SerialError as exc:
+            raise brief(exc)  # noqa: B904  # the same error
         try:
             return opening.make(cls)
         except BaseException:

@@ -68,6 +68,7 @@ def perform[T](port: OpenPort, steps: Steps[T], timeout: float | None, sending: 
                 lifecycle.turns.pop(SENDER, None)
             if lifecycle.ending is not None:
                 lifecycle.post(lifecycle.closing.advance)
+        steps.close()
         if isinstance(exc, SerialDisconnectedError):
             port.unplug(exc)
         raise
@@ -118,8 +119,9 @@ class _Run[T]:
             if isinstance(step, Call):
                 self._call(step, me)
             else:
+                begun = monotonic()
                 self._pause(step, me)
-                engine.result()
+                engine.result(monotonic() - begun)
         return engine.outcome()
 
     def _check(self, me: object) -> None:

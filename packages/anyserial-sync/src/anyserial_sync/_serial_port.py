@@ -26,7 +26,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Self, Unpack, override
 
 import anyio
-from anyserial._spi import CLOSED, as_bytes, attributes_of, check_config, check_positive, check_timeout, limited
+from anyserial._spi import CLOSED, as_bytes, attributes_of, check_positive, check_timeout, limited, settled
 from anyserial.config import SerialConfig
 from anyserial.exceptions import UnsupportedFeatureError
 
@@ -56,9 +56,9 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
     Made by `open_serial_port`, `SerialPort.open` or `SerialConnectable.connect`; the
     constructor wraps a backend that is open already. Any thread may use it: one may
     receive and one may send at a time, and a second one gets anyio.BusyResourceError
-    at once. Every method takes a ``timeout`` in seconds: None waits without limit, 0
-    does what can be done without waiting; a TimeoutError leaves the port usable and
-    loses nothing.
+    at once. Every method takes a ``timeout`` in seconds: None takes `default_timeout`,
+    which is without limit unless you set it, and 0 does what can be done without
+    waiting. A TimeoutError leaves the port usable and loses nothing.
 
     Every method raises `SerialClosedError` once the port is closed and
     `SerialDisconnectedError` once the device is gone.
@@ -91,14 +91,16 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
         /,
         *,
         timeout: float | None = None,
+        default_timeout: float | None = None,
         **config_fields: "Unpack[SerialConfigFields]",
     ) -> Self:
-        """Open a port; as `open_serial_port`.
+        """Open a port; as `open_serial_port`, also for a subclass.
 
         Args:
             path: The device's path, or what discovery found.
             config: The settings; None for the defaults of `SerialConfig`.
-            timeout: As `open_serial_port`.
+            timeout: Seconds that the opening may take. It does not limit the calls that follow.
+            default_timeout: As `open_serial_port`.
             **config_fields: Fields of `SerialConfig`; they override those of *config*.
 
         Raises:
@@ -108,10 +110,7 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
         """
         from anyserial_sync._opening import open_port  # noqa: PLC0415  # it imports this module
 
-        if config is not None:
-            check_config(config)
-            config = config.with_changes(**config_fields)
-        return open_port(cls, path, config or SerialConfig(**config_fields), timeout=timeout)
+        return open_port(cls, path, settled(config, config_fields), timeout=timeout, default_timeout=default_timeout)
 
     # Receiving and sending
 
@@ -121,7 +120,7 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
         Args:
             max_bytes: The most to return, at least 1; `SerialConfig.read_chunk_size`
                 caps it too.
-            timeout: Seconds to wait; 0 polls, None waits without limit.
+            timeout: Seconds to wait; 0 polls, None takes `default_timeout`.
 
         Returns:
             1..max_bytes bytes, as soon as any have arrived; never empty.
@@ -137,7 +136,7 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
         if type(max_bytes) is not int or max_bytes < 1:
             check_positive("max_bytes", max_bytes)
         poll = False
-        if timeout is None:
+        if timeout is None and (timeout := self._default_timeout) is None:
             milliseconds = deadline = None
         elif type(timeout) is float and 0.0 <= timeout < LONGEST_WAIT:
             milliseconds, deadline = timeout * 1000, monotonic() + timeout
@@ -192,7 +191,7 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
 
         Args:
             buffer: Any writable, contiguous buffer; at least one byte long.
-            timeout: Seconds to wait; 0 polls, None waits without limit.
+            timeout: Seconds to wait; 0 polls, None takes `default_timeout`.
 
         Returns:
             How many bytes were written to its beginning, at least 1.
@@ -208,6 +207,7 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
             raise TypeError("receive_into needs a writable buffer (got a read-only one)")
         if not view:
             raise ValueError("receive_into needs a buffer of at least one byte (got an empty one)")
+        timeout = self._limit(timeout)
         deadline = deadline_of(timeout)
         port, turns = self._port, self._turns
         me: list[bool] = []
@@ -243,7 +243,7 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
         Args:
             limit: The most to return, at least 1; None for `SerialConfig.read_chunk_size`,
                 which caps it anyway. A Linux tty returns at most 4095 bytes in one read.
-            timeout: Seconds to wait; 0 polls, None waits without limit.
+            timeout: Seconds to wait; 0 polls, None takes `default_timeout`.
 
         Returns:
             1..limit bytes, never empty.
@@ -263,7 +263,7 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
 
         Args:
             item: What to send; nothing if empty.
-            timeout: Seconds to wait; 0 sends what is taken at once, None waits without limit.
+            timeout: Seconds to wait; 0 sends what is taken at once, None takes `default_timeout`.
 
         Raises:
             TimeoutError: Not all of it was taken in time; the difference in
@@ -315,7 +315,7 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
         self, me: "list[int]", before: int, data: memoryview, sent: int | None, timeout: float | None
     ) -> None:
         """Wait and write until everything is taken; append the counts to *me*."""
-        deadline = deadline_of(timeout)
+        deadline = deadline_of(self._limit(timeout))
         port = self._port
         if sent:
             me.append(sent)
@@ -407,8 +407,7 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
         closing = lifecycle.closing
         first = lifecycle.state < CLOSED
         if first:
-            closing.begin(linger)
-            self._pushback.clear()
+            closing.begin(linger)  # bytes that a receive has read and not taken yet are left to it
         lifecycle.close()
         if closing.finished or calls_below(lifecycle):
             return

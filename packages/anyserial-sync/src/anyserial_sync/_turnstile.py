@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from anyserial._spi import Waker
 
     from anyserial_sync._bell import Bell
+    from anyserial_sync._misread_timeout import MisreadTimeout
 
 __all__ = ("Turnstile",)
 
@@ -65,11 +66,12 @@ class Turnstile:
             earlier call.
         wait: Waits for the descriptor (see `waiter`); None until it is first needed.
         bell: What the call waits on if it does not wait for the descriptor.
+        misread: Watches receives that may wait without the caller's wish; None for most ports.
     """
 
     is_event_loop = False
 
-    __slots__ = ("_cancelled", "_owner", "_role", "_wakeup", "bell", "interrupted", "wait")
+    __slots__ = ("_cancelled", "_owner", "_role", "_wakeup", "bell", "interrupted", "misread", "wait")
 
     def __init__(self, owner: Owner, role: str) -> None:
         self._owner: Final = owner
@@ -79,6 +81,7 @@ class Turnstile:
         self.interrupted = False
         self.wait: Callable[[float | None], object] | None = None
         self.bell: Bell | None = None
+        self.misread: MisreadTimeout | None = None
         owner.wakers.append(self)
 
     def refuse_entry(self) -> Never:
@@ -179,5 +182,7 @@ class Turnstile:
         if self.interrupted:
             wakeup.set()
         wait = waiter(wakeup.fileno() if fd is None else fd, wakeup, writing=self._role != RECEIVER)
+        if self.misread is not None:
+            wait = self.misread.around(wait)
         self.wait = wait
         return wait

@@ -11,7 +11,7 @@ What the operations do is in `anyserial._port.operations`, and how a port ends i
 import sys
 from typing import TYPE_CHECKING, Protocol
 
-from anyserial._spi import DISCONNECTED, RECEIVER, SENDER, Face, OpenPort, SelfWaitingTransport
+from anyserial._spi import DISCONNECTED, RECEIVER, SENDER, Face, OpenPort, SelfWaitingTransport, check_timeout
 from anyserial.exceptions import SerialDisconnectedError
 
 from anyserial_sync._runner import perform
@@ -67,6 +67,8 @@ class _DescriptorWaits:
 class BlockingPort(Face):
     """One open port for threads, without its public methods."""
 
+    _is_awaited = False
+
     def __init__(
         self,
         backend: "SerialBackend | AsyncSerialBackend",
@@ -80,6 +82,7 @@ class BlockingPort(Face):
         self._receiving = Turnstile(port.lifecycle, RECEIVER)
         self._sending = Turnstile(port.lifecycle, SENDER)
         self._attempt_first = False
+        self._default_timeout: float | None = None
         self._waits: Waits
         if isinstance(port.transport, SelfWaitingTransport):
             from anyserial_sync._portal import PortalWaits  # noqa: PLC0415  # few ports need it, and it is slow to import
@@ -87,6 +90,34 @@ class BlockingPort(Face):
             self._waits = PortalWaits(port, config.close_timeout)
         else:
             self._waits = _DescriptorWaits(port)
+
+    @property
+    def default_timeout(self) -> float | None:
+        """Seconds that each call without a ``timeout`` of its own may take; None for no limit.
+
+        It can be changed at any time, and counts for the calls that begin afterwards. `close` has a limit of its
+        own, `SerialConfig.close_timeout`.
+
+        Raises:
+            TypeError: On setting: it is neither None nor a number.
+            ValueError: On setting: it is negative or NaN.
+        """
+        return self._default_timeout
+
+    @default_timeout.setter
+    def default_timeout(self, seconds: float | None) -> None:
+        check_timeout(seconds, "default_timeout")
+        self._default_timeout = seconds
+
+    def _limit(self, timeout: float | None) -> float | None:
+        """Return the timeout of a call that was given *timeout*."""
+        return self._default_timeout if timeout is None else timeout
+
+    def _watch_for_misread_timeout(self, seconds: float) -> None:
+        """Expect that the caller may take the timeout of the opening, *seconds*, for that of each receive."""
+        from anyserial_sync._misread_timeout import MisreadTimeout  # noqa: PLC0415  # few programs need it
+
+        MisreadTimeout(self._receiving, self._port.path, seconds)
 
     def _next(self, me: object, size: int, *, poll: bool) -> bytes | None:
         """Return 1..*size* bytes that have arrived already; None if the call must wait.
@@ -162,10 +193,10 @@ class BlockingPort(Face):
             lifecycle.post(lifecycle.closing.advance)
 
     def _perform[T](self, steps: "Steps[T]", timeout: float | None) -> T:
-        return perform(self._port, steps, timeout)
+        return perform(self._port, steps, self._limit(timeout))
 
     def _perform_as_sender[T](self, steps: "Steps[T]", timeout: float | None) -> T:
-        return perform(self._port, steps, timeout, self._sending)
+        return perform(self._port, steps, self._limit(timeout), self._sending)
 
 
 def _portal_transport(backend: "AsyncSerialBackend") -> SelfWaitingTransport:

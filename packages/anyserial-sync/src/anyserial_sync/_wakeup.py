@@ -6,6 +6,7 @@ What a port is, and why it is woken, is not known here.
 """
 
 import os
+import posix  # whose functions do not block, where eventlet has replaced those of os by some that wait
 import select
 import sys
 from contextlib import suppress
@@ -48,12 +49,12 @@ class Wakeup:
     def set(self) -> None:
         """Make it readable. Callable from any thread."""
         with suppress(BlockingIOError):  # it is set already, and its counter is full
-            os.write(self._ends[-1], _ONE)
+            posix.write(self._ends[-1], _ONE)
 
     def clear(self) -> None:
         """Make it unreadable."""
         with suppress(BlockingIOError):
-            while len(os.read(self._ends[0], 4096)) == 4096:  # noqa: PLR2004  # a pipe may hold more
+            while len(posix.read(self._ends[0], 4096)) == 4096:  # noqa: PLR2004  # a pipe may hold more
                 pass
 
     def __del__(self) -> None:
@@ -80,7 +81,8 @@ def waiter(fd: int, wakeup: Wakeup, *, writing: bool) -> "Callable[[float | None
     returns a true value unless the time is over. A signal whose handler returns does not
     end the wait; a signal whose handler raises does.
     """
-    if _POLL_SERVES_TTYS or max(fd, wakeup.fileno()) >= FD_SETSIZE:
+    # Asked for at each call: eventlet takes poll(2) out of the module, maybe after this was imported.
+    if hasattr(select, "poll") and (_POLL_SERVES_TTYS or max(fd, wakeup.fileno()) >= FD_SETSIZE):
         poller = select.poll()
         poller.register(fd, select.POLLOUT if writing else select.POLLIN)
         poller.register(wakeup.fileno(), select.POLLIN)

@@ -12,40 +12,28 @@ import os
 import select
 import socket
 import struct
-import sys
 import termios
+from collections import Counter
 from collections.abc import Callable, Sequence
+from types import BuiltinFunctionType
 from typing import Literal, Self
 
-from anyserial._spi import ErrorContext, closed_error, disconnected_error, translate
-from anyserial.capabilities import Capability, ControlLines, LineCounters, ModemLines, SerialCapabilities
+from anyserial._spi import closed_error, disconnected_error, translate
+from anyserial.capabilities import ControlLines, LineCounters, ModemLines, SerialCapabilities
 from anyserial.config import LineErrors, SerialConfig
 from anyserial.exceptions import LineError, SerialError
 
+from anyserial_testing._capabilities import CAPABILITIES
+from anyserial_testing._fault import KINDS, Direction
 from anyserial_testing._faults import FaultPlan
-from anyserial_testing._marks import DecodeMarks, MarkedReader, damage
+from anyserial_testing._marks import DecodeMarks, MarkedReader, marked, unmarked
 from anyserial_testing._wire import Wire
 
 __all__ = ("MockBackend",)
 
-_CAPABILITIES = SerialCapabilities(
-    platform=sys.platform,
-    backend="mock",
-    custom_baudrate=Capability.SUPPORTED,
-    mark_space_parity=Capability.SUPPORTED,
-    one_point_five_stop_bits=Capability.SUPPORTED,
-    xon_xoff=Capability.UNKNOWN,
-    rts_cts=Capability.UNKNOWN,
-    dtr_dsr=Capability.UNKNOWN,
-    modem_lines=Capability.SUPPORTED,
-    break_signal=Capability.SUPPORTED,
-    exclusive_access=Capability.UNSUPPORTED,
-    low_latency=Capability.UNSUPPORTED,
-    rs485=Capability.UNSUPPORTED,
-    input_waiting=Capability.SUPPORTED,
-    output_waiting=Capability.SUPPORTED,
-    port_discovery=Capability.UNSUPPORTED,
-)
+# No stall: what was sent is in the kernel, which reports it as readable at once.
+_FAULTS = KINDS.keys() - {"stall"}
+_ERRNO = {"eagain": errno.EAGAIN, "eintr": errno.EINTR, "eio": errno.EIO, "enodev": errno.ENODEV}
 
 
 class MockBackend:
@@ -68,37 +56,51 @@ class MockBackend:
     - The lines start de-asserted, where a kernel raises DTR and RTS while it opens a
       tty; `dtr_on_open` and `rts_on_open` set them. RI is never asserted.
     - A break is seen in `break_asserted` and in the far end's `line_counters`; it puts
-      no byte and no LineError in the data. Damage comes from `FaultPlan.parity_errors` only.
+      no byte and no LineError in the data. Damage and breaks in the data come from the `FaultPlan`.
     - There is no lock: `exclusive` keeps nobody out, as nobody else can get in.
     - There is no device node: discovery does not list it, and another process cannot open it.
     - Back pressure begins at the socket's buffer (some 200 kB on Linux, less for many
       small writes), not at a tty's 4095 bytes.
     """
 
-    def __init__(self, wire: Wire, end: int, path: str) -> None:
+    def __init__(self, wire: Wire, end: int, path: str, faults: FaultPlan | None = None) -> None:
         self._wire = wire
         self._end = end
         self._path = path
         self._socket: socket.socket | None = None
         self._config: SerialConfig | None = None
-        self._faults = FaultPlan()
+        self._faults = FaultPlan() if faults is None else faults
+        self._faults.follow("a mock port", _FAULTS)
         self._faults.on_disconnect(self._hang_up)
-        self._marks: MarkedReader | None = None
+        self._marks: MarkedReader | None = None  # only with `line_errors` RAISE
+        self._plain = MarkedReader(self._unmarked)
         self._decoder: DecodeMarks | None = None
         self._bytes_read = 0
         self._bytes_written = 0
-        self._parity_errors = 0
+        self._damaged: Counter[str] = Counter()
 
     @classmethod
-    def pair(cls, *, path_a: str = "/dev/mockA", path_b: str = "/dev/mockB") -> tuple[Self, Self]:
+    def pair(
+        cls,
+        *,
+        path_a: str = "/dev/mockA",
+        path_b: str = "/dev/mockB",
+        faults_a: FaultPlan | None = None,
+        faults_b: FaultPlan | None = None,
+    ) -> tuple[Self, Self]:
         """Return the two ends of a new cable, both unopened.
 
         Args:
             path_a: What the first side reports as its path; nothing exists there.
             path_b: The same for the second side.
+            faults_a: What goes wrong on the first side; a plan without faults if None. One plan serves one port.
+            faults_b: The same for the second side.
+
+        Raises:
+            ConfigurationError: A plan has a fault that a mock cannot make happen (a stall).
         """
         wire = Wire()
-        return cls(wire, 0, path_a), cls(wire, 1, path_b)
+        return cls(wire, 0, path_a, faults_a), cls(wire, 1, path_b, faults_b)
 
     def __repr__(self) -> str:
         """Return the path and the state."""
@@ -122,7 +124,7 @@ class MockBackend:
     @property
     def capabilities(self) -> SerialCapabilities:
         """What the mock does; a setting is taken and recorded whatever stands here, and has no effect."""
-        return _CAPABILITIES
+        return CAPABILITIES
 
     @property
     def faults(self) -> FaultPlan:
@@ -161,11 +163,12 @@ class MockBackend:
             PortNotFoundError: `FaultPlan.disconnected` is set.
         """
         if self._socket is not None:
-            raise self._error(errno.EBUSY, "open", detail="this mock is open already; each backend serves one port")
-        if self._faults.disconnected:
-            raise self._error(errno.ENODEV, "open")
+            raise self._error(errno.EBUSY, detail="this mock is open already; each backend serves one port")
+        if not self._faults.comes_back():
+            raise self._error(errno.ENODEV)
         self._path = path
-        self._bytes_read = self._bytes_written = self._parity_errors = 0
+        self._bytes_read = self._bytes_written = 0
+        self._damaged.clear()
         self._socket = self._wire.take(self._end)
         self._apply(config)
         self._wire.drive(self._end, rts=config.rts_on_open, dtr=config.dtr_on_open)
@@ -253,9 +256,18 @@ class MockBackend:
         """Return whether the far end is gone, or the plan says that the device is."""
         if self._faults.disconnected:
             return True
-        poll = select.poll()
-        poll.register(self._open_socket(), 0)  # POLLHUP and POLLERR are always reported
-        return any(events & (select.POLLHUP | select.POLLERR) for _, events in poll.poll(0))
+        mine = self._open_socket()
+        if isinstance(getattr(select, "poll", None), BuiltinFunctionType):
+            poll = select.poll()
+            poll.register(mine, 0)  # POLLHUP and POLLERR are always reported
+            return any(events & (select.POLLHUP | select.POLLERR) for _, events in poll.poll(0))
+        # eventlet takes poll(2) out of the module, and gevent's reports no hang-up.
+        try:
+            return mine.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+        except BlockingIOError:
+            return False
+        except OSError:  # ECONNRESET, as POLLERR
+            return True
 
     def input_waiting(self) -> int:
         """Return how many bytes wait in the socket (FIONREAD)."""
@@ -295,6 +307,7 @@ class MockBackend:
             pass
         except OSError as exc:
             raise translate(exc, context="io", path=self._path, hung_up=self.hung_up()) from exc
+        self._plain.restart()
         if self._marks is not None and self._decoder is not None:
             self._marks.restart()
             self._decoder.restart()
@@ -335,7 +348,7 @@ class MockBackend:
         self._wire.drive(self._end, rts=rts, dtr=dtr)
 
     def line_counters(self) -> LineCounters:
-        """Return what happened since `open`; framing errors and overruns never do."""
+        """Return what happened since `open`."""
         self._alive()
         near = self._wire.near(self._end)
         return LineCounters(
@@ -345,10 +358,10 @@ class MockBackend:
             cd=near.cd,
             rx=self._bytes_read,
             tx=self._bytes_written,
-            frame=0,
-            overrun=0,
-            parity=self._parity_errors,
-            brk=near.breaks,
+            frame=self._damaged["framing"],
+            overrun=self._damaged["overrun"],
+            parity=self._damaged["parity"],
+            brk=near.breaks + self._damaged["break"],
             buf_overrun=0,
         )
 
@@ -357,8 +370,7 @@ class MockBackend:
         if config.line_errors is not LineErrors.RAISE:
             self._marks = self._decoder = None
         elif self._marks is None:
-            self._marks = MarkedReader(self._take_parity_error)
-            self._decoder = DecodeMarks(self._path)
+            self._marks, self._decoder = MarkedReader(self._marked), DecodeMarks(self._path)
 
     def _read_retrying(self, mine: socket.socket, max_bytes: int) -> bytes:
         while True:
@@ -368,32 +380,37 @@ class MockBackend:
                 continue
 
     def _receive(self, mine: socket.socket, max_bytes: int) -> bytes:
+        faults = self._faults
+        faults.begin()
         self._inject("eintr_reads", errno.EINTR)
-        if self._faults.raise_eio_on_read:
+        if faults.raise_eio_on_read:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         self._inject("eagain_reads", errno.EAGAIN)
+        if scheduled := faults.is_scheduled:
+            there = len(mine.recv(max_bytes, socket.MSG_PEEK))
+            if there and (limit := self._meet("read", there)) < there:
+                max_bytes = limit
         if self._marks is not None:
             return self._marks.read(mine, max_bytes)
+        if faults.can_damage or self._plain.is_under_way:
+            return self._plain.read(mine, max_bytes)
         data = mine.recv(max_bytes)
-        if not data or not self._faults.parity_errors:
-            return data
-        discard = self._config is not None and self._config.line_errors is LineErrors.DISCARD
-        kept = bytearray()
-        for byte in data:
-            if not self._take_parity_error():
-                kept.append(byte)
-            elif not discard:
-                kept.append(damage(byte))
-        if not kept:
-            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-        return bytes(kept)
+        (faults.moved if scheduled else faults.passed)("read", len(data))
+        return data
 
     def _write_retrying(self, mine: socket.socket, data: memoryview) -> int:
         while True:
             try:
+                self._faults.begin()
                 self._inject("eintr_writes", errno.EINTR)
                 self._inject("eagain_writes", errno.EAGAIN)
-                return mine.send(data)
+                if not self._faults.is_scheduled:
+                    count = mine.send(data)
+                    self._faults.passed("write", count)
+                    return count
+                count = mine.send(data[: self._meet("write", len(data))])
+                self._faults.moved("write", count)
+                return count
             except InterruptedError:
                 continue
 
@@ -401,10 +418,26 @@ class MockBackend:
         if self._faults.take(counter):
             raise OSError(number, os.strerror(number))
 
-    def _take_parity_error(self) -> bool:
-        taken = self._faults.take("parity_errors")
-        self._parity_errors += taken
-        return taken
+    def _meet(self, on: Direction, count: int) -> int:
+        """Return how many of *count* bytes may move, or raise what the schedule has for this operation."""
+        due = self._faults.before(on, count)
+        if due.fault is not None:
+            number = _ERRNO.get(due.fault.kind, errno.ENODEV)
+            raise OSError(number, os.strerror(number))
+        return due.limit
+
+    def _marked(self, byte: int) -> bytes:
+        return marked(self._damage(), byte)
+
+    def _unmarked(self, byte: int) -> bytes:
+        discard = self._config is not None and self._config.line_errors is LineErrors.DISCARD
+        return unmarked(self._damage(), byte, discard=discard)
+
+    def _damage(self) -> str | None:
+        kind = self._faults.damage()
+        if kind is not None:
+            self._damaged[kind] += 1
+        return kind
 
     def _hang_up(self) -> None:
         # The kernel then reports POLLHUP on both sides, which wakes whoever waits.
@@ -423,5 +456,5 @@ class MockBackend:
         if self.hung_up():
             raise disconnected_error(self._path)
 
-    def _error(self, number: int, context: ErrorContext, detail: str | None = None) -> SerialError:
-        return translate(OSError(number, os.strerror(number)), context=context, path=self._path, detail=detail)
+    def _error(self, number: int, detail: str | None = None) -> SerialError:
+        return translate(OSError(number, os.strerror(number)), context="open", path=self._path, detail=detail)

@@ -23,6 +23,8 @@ def serial_port_pair(
     config_b: SerialConfig | None = None,
     path_a: str = "/dev/mockA",
     path_b: str = "/dev/mockB",
+    faults_a: FaultPlan | None = None,
+    faults_b: FaultPlan | None = None,
 ) -> "tuple[SerialPort, SerialPort]":
     """Return two open ports, joined by a null-modem cable that exists in memory only.
 
@@ -35,9 +37,12 @@ def serial_port_pair(
         config_b: The second port's settings.
         path_a: What the first port reports as its path; nothing exists there.
         path_b: The same for the second port.
+        faults_a: What goes wrong on the first port; a plan without faults if None. One plan serves one port.
+        faults_b: The same for the second port.
 
     Raises:
         TypeError: A configuration is no SerialConfig.
+        ConfigurationError: A plan has a fault that a mock cannot make happen (a stall).
     """
     # A test that drives a backend by itself does not pay for the stream.
     from anyserial.stream import SerialPort  # noqa: PLC0415
@@ -46,7 +51,7 @@ def serial_port_pair(
     config_b = SerialConfig() if config_b is None else config_b
     check_config(config_a)
     check_config(config_b)
-    backend_a, backend_b = MockBackend.pair(path_a=path_a, path_b=path_b)
+    backend_a, backend_b = MockBackend.pair(path_a=path_a, path_b=path_b, faults_a=faults_a, faults_b=faults_b)
     backend_a.open(path_a, config_a)
     backend_b.open(path_b, config_b)
     return SerialPort(backend_a, config_a), SerialPort(backend_b, config_b)

@@ -4,11 +4,12 @@ Which ports there are is for `anyserial` to find out; what `watch` has too stand
 """
 
 import json
+import sys
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from anyserial_cli._main import DONE, Command
-from anyserial_cli._ports import EPILOG, NOTHING, add_filters, as_json_object, matcher
+from anyserial_cli._ports import EPILOG, FILTERS, NOTHING, add_filters, as_json_object, matcher
 
 if TYPE_CHECKING:
     import argparse
@@ -44,22 +45,41 @@ def _add_arguments(parser: "argparse.ArgumentParser") -> None:
 
 
 def _run(arguments: "argparse.Namespace") -> int:
-    import anyio  # noqa: PLC0415 - not for parsing
-    from anyserial import list_serial_ports  # noqa: PLC0415
+    # Discovery's own blocking call: an event loop would double the time that this takes.
+    import anyserial_discovery  # noqa: PLC0415 - not for parsing
 
     matches = matcher(arguments)
-
-    async def collect() -> "list[PortInfo]":
-        return [port for port in await list_serial_ports(backend=arguments.backend) if matches(port)]
-
-    ports = anyio.run(collect)
+    everything = anyserial_discovery.list_ports(arguments.backend)
+    ports = [port for port in everything if matches(port)]
     if arguments.json:
         print(json.dumps([as_json_object(port) for port in ports], indent=2))
     elif arguments.verbose:
         print("\n\n".join(_details(port) for port in ports), end="\n" if ports else "")
     elif ports:
         print("\n".join(_table(ports)))
-    return DONE if ports else NOTHING
+    if not ports:
+        print(f"anyserial: no serial ports found{_excluded(arguments, len(everything))}", file=sys.stderr)
+        return NOTHING
+    return DONE
+
+
+def _excluded(arguments: "argparse.Namespace", count: int) -> str:
+    """Say which filters left nothing of *count* ports."""
+    if not count:
+        return ""
+    given = {name: getattr(arguments, name) for name in FILTERS if getattr(arguments, name) is not None}
+    words = [
+        f"{'DEVICE' if name == 'device' else '--' + name.replace('_', '-')} {_as_typed(name, value)}"
+        for name, value in given.items()
+    ]
+    ports = "the port that is" if count == 1 else f"all {count} ports that are"
+    return f": {' '.join(words)} excluded {ports} here"
+
+
+def _as_typed(name: str, value: str | int) -> str:
+    from anyserial._spi import printable  # noqa: PLC0415  # core is looked at before it is imported
+
+    return f"{value:04x}" if name in {"vid", "pid"} else printable(str(value))
 
 
 def _table(ports: "list[PortInfo]") -> list[str]:

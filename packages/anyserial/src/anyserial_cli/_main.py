@@ -1,13 +1,13 @@
 """The frame of the ``anyserial`` command: arguments, errors, exit status.
 
-A command is a module with a `COMMAND`; `_load_commands` lists them. What a command does belongs in its
-own module. Nothing of `anyserial` is imported before the installation has been looked at.
+A command is a module with a `COMMAND`; `MODULES` lists them, and only the one asked for is loaded. What
+it does belongs in its own module. Nothing of `anyserial` is imported before the installation has been looked at.
 """
 
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from typing import Any, NamedTuple, NoReturn, override
 
@@ -21,8 +21,17 @@ FAILED = 1
 USAGE = 2
 INTERRUPTED = 130  # as a shell reports SIGINT
 
-# The modules with the commands, in the order of the help.
-MODULES = ("_list", "_watch", "_share", "_demo")
+# The commands and their modules, in the order of the help.
+MODULES = {
+    "list": "_list",
+    "info": "_info",
+    "term": "_term._command",
+    "watch": "_watch",
+    "share": "_share",
+    "virtual": "_virtual",
+    "completion": "_completion",
+    "demo": "_demo",
+}
 
 EPILOG = """\
 exit status:
@@ -59,6 +68,24 @@ class Command(NamedTuple):
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors say where the help is."""
 
+    def parse(self, arguments: Sequence[str] | None = None) -> argparse.Namespace:
+        """Parse everything; what nobody knows is refused by the command that it was given to."""
+        words = sys.argv[1:] if arguments is None else list(arguments)
+        command = _command_word(words)
+        if command is not None and command not in MODULES:
+            self.error(f"there is no command {command!r}{_suggestion(command, MODULES)}")
+        parsed, unknown = self.parse_known_args(words)
+        if unknown:
+            below: Parser = getattr(parsed, "parser", self)
+            below.refuse_unknown(unknown)
+        return parsed
+
+    def refuse_unknown(self, words: Sequence[str]) -> NoReturn:
+        """End with a usage error about words that mean nothing here."""
+        options = [option for action in self._actions for option in action.option_strings]
+        hint = _suggestion(words[0].partition("=")[0], options) if words[0].startswith("-") else ""
+        self.error(f"unrecognized arguments: {' '.join(words)}{hint}")
+
     def refuse(self, argument: str, message: str) -> NoReturn:
         """End with a usage error about one argument, as the parser's own."""
         self.error(f"argument {argument}: {message}")
@@ -79,11 +106,25 @@ class _Version(argparse.Action):
         parser.exit(DONE)
 
 
-def _load_commands() -> Sequence[Command]:
-    return [import_module(f"anyserial_cli.{name}").COMMAND for name in MODULES]
+def _load_commands(only: str | None) -> Sequence[Command]:
+    names = MODULES.values() if only is None else [MODULES[only]]
+    return [import_module(f"anyserial_cli.{name}").COMMAND for name in names]
 
 
-def _parser() -> Parser:
+def _command_word(words: Sequence[str]) -> str | None:
+    """Return the command that is asked for: the first word that is no option of the frame's own."""
+    return next((word for word in words if not word.startswith("-")), None)
+
+
+def _suggestion(word: str, known: Iterable[str]) -> str:
+    import difflib  # noqa: PLC0415  # only a mistake needs it
+
+    close = difflib.get_close_matches(word, known, n=2)
+    return f"; did you mean {' or '.join(close)}?" if close else ""
+
+
+def _parser(only: str | None = None) -> Parser:
+    """Return the parser, with the commands; with *only* that one if it is named, because loading costs time."""
     parser = Parser(
         prog="anyserial",
         description="Serial ports from the command line.",
@@ -92,7 +133,7 @@ def _parser() -> Parser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
-    for command in _load_commands():
+    for command in _load_commands(only):
         below = commands.add_parser(
             command.name,
             help=command.summary,
@@ -117,8 +158,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if (repair := _installation.repair()) is not None:
         print(repair, file=sys.stderr)
         return FAILED
-    parser = _parser()
-    parsed = parser.parse_args(arguments)
+    if "_ARGCOMPLETE" in os.environ:
+        import argcomplete  # noqa: PLC0415  # the shell asks what could follow
+
+        argcomplete.autocomplete(_parser())
+    word = _command_word(sys.argv[1:] if arguments is None else arguments)
+    parser = _parser(word if word in MODULES else None)
+    parsed = parser.parse(arguments)
     if not hasattr(parsed, "run"):
         parser.print_help(sys.stderr)
         return USAGE

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from anyserial import PortInfo
 
-__all__ = ("EPILOG", "NOTHING", "add_filters", "as_json_object", "matcher")
+__all__ = ("EPILOG", "FILTERS", "NOTHING", "add_filters", "as_json_object", "complete_ports", "matcher")
 
 NOTHING = 3
 
@@ -25,6 +25,7 @@ exit status:
   130  interrupted (Ctrl-C)
 """
 
+FILTERS = ("device", "vid", "pid", "serial_number", "location", "interface_number", "manufacturer", "product")
 _MAX_ID = 0xFFFF
 _MAX_INTERFACE = 0xFF
 
@@ -32,7 +33,10 @@ _MAX_INTERFACE = 0xFF
 def add_filters(parser: argparse.ArgumentParser) -> None:
     """Declare the options that choose ports."""
     group = parser.add_argument_group("choosing ports", "Only ports that match everything given.")
-    group.add_argument("device", nargs="?", metavar="DEVICE", help="a port by any of its names, links included")
+    device = group.add_argument(
+        "device", nargs="?", metavar="DEVICE", help="a port by any of its names, links included"
+    )
+    device.completer = complete_ports  # type: ignore[attr-defined]  # argcomplete's
     group.add_argument("--vid", type=_usb_id, metavar="HEX", help="USB vendor id, such as 0403")
     group.add_argument("--pid", type=_usb_id, metavar="HEX", help="USB product id, such as 6001")
     group.add_argument("--serial-number", metavar="TEXT", help="serial number of the USB device")
@@ -62,8 +66,15 @@ def matcher(arguments: argparse.Namespace) -> "Callable[[PortInfo], bool]":
     """Return what tells whether a port is one of those chosen: find's own rules."""
     import anyserial_discovery  # noqa: PLC0415 - not for parsing
 
-    names = ("device", "vid", "pid", "serial_number", "location", "interface_number", "manufacturer", "product")
-    return anyserial_discovery.matcher(**{name: getattr(arguments, name) for name in names})
+    return anyserial_discovery.matcher(**{name: getattr(arguments, name) for name in FILTERS})
+
+
+def complete_ports(**_: object) -> list[str]:
+    """Return the ports of this host by their names, for a shell's completion."""
+    import anyserial_discovery  # noqa: PLC0415 - not for parsing
+
+    ports = [port for port in anyserial_discovery.list_ports("native") if port.present]
+    return [name for port in ports for name in (port.device, port.by_id) if name]
 
 
 def as_json_object(port: "PortInfo") -> dict[str, Any]:

@@ -88,7 +88,10 @@ def _shown(text: str) -> str:
 
 
 def describe(exc: BaseException) -> str:
-    """Return an error as one line for people: what went wrong, with which port, and the errno's name."""
+    """Return an error as one line for people: which port, what went wrong, and the errno's name.
+
+    The path comes first, as in the errors themselves: some messages end with a command to type.
+    """
     return _shown(_described(exc))
 
 
@@ -97,7 +100,7 @@ def _described(exc: BaseException) -> str:
         group = cast("BaseExceptionGroup[BaseException]", exc)
         return "; ".join(dict.fromkeys(map(_described, group.exceptions)))
     if isinstance(exc, OSError) and exc.strerror:
-        path = f": {exc.filename}" if exc.filename else ""
+        path = f"{exc.filename}: " if exc.filename else ""
         code = errno.errorcode.get(exc.errno or 0)
-        return f"{exc.strerror}{path}" + (f" ({code})" if code else "")
+        return f"{path}{f'[{code}] ' if code else ''}{exc.strerror}"
     return str(exc) or type(exc).__name__

@@ -94,18 +94,20 @@ class Tap:
         else:
             self._listeners = _Listeners(opened.path)
             kind = ObservedBackend if opened.transport.has_descriptor else ObservedAsyncBackend
-            self._transport.exchange(kind(backend, self._listeners))
+            self._transport.replace_backend(kind(backend, self._listeners))
         self._listeners.add(self._hear)
 
     def detach(self) -> None:
         """Stop looking. A second call does nothing; any thread may call it."""
         self._listeners.remove(self._hear)
         backend = self._transport.backend
-        if not self._listeners.hear and isinstance(backend, (ObservedBackend, ObservedAsyncBackend)):
+        is_observed = isinstance(backend, (ObservedBackend, ObservedAsyncBackend))
+        # A recording may have been put around it, and other taps around that. Then it stays, and tells nobody.
+        if is_observed and backend.audience is self._listeners and not self._listeners.hear:
             # A port that was closed in another thread meanwhile needs no other backend any more.
             with suppress(SerialClosedError):
                 if backend.inner.is_open:
-                    self._transport.exchange(backend.inner)
+                    self._transport.replace_backend(backend.inner)
 
     @property
     def is_attached(self) -> bool:

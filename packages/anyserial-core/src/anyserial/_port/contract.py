@@ -93,10 +93,6 @@ class Transport(Protocol):
     writer: "Iterator[int] | None"
     outbox: "list[bytes | memoryview]"
 
-    def exchange(self, backend: Any) -> None:
-        """Use *backend*, which stands for the same device and is of the same kind, from the next attempt on."""
-        ...
-
     def read_failed(self, error: OSError) -> None:
         """Raise what *error* of a step of `readers` means; return if there was nothing to read."""
         ...
@@ -108,6 +104,13 @@ class Transport(Protocol):
     @property
     def backend(self) -> "SerialBackend | AsyncSerialBackend":
         """The backend itself, for what both contracts share."""
+        ...
+
+    def replace_backend(self, backend: Any) -> None:
+        """Use *backend*, of the same kind, from the next call on; it passes every call to the one it replaces.
+
+        A recording or a tap is put around an open port in this way. Calls under way go to the backend before.
+        """
         ...
 
     @property

@@ -3,22 +3,36 @@
 A face has an `OpenPort` and its `Lifecycle`, and adds how it waits. Nothing that waits belongs here.
 """
 
+import os
 import sys
 import warnings
-from typing import TYPE_CHECKING, Any, Never, override
+from typing import TYPE_CHECKING, Any, ClassVar, Never, override
 
-from anyserial._port.lifecycle import OPEN
+from anyserial._port.lifecycle import CLOSED, DISCONNECTED, OPEN
+from anyserial._port.self_waiting import SelfWaitingTransport
 
 if TYPE_CHECKING:
     from anyserial._port.lifecycle import Lifecycle
     from anyserial._port.open_port import OpenPort
+    from anyserial.backend import AsyncSerialBackend, SerialBackend
     from anyserial.capabilities import PortStatistics, SerialCapabilities
     from anyserial.config import SerialConfig
     from anyserial.discovery import PortInfo
 
 __all__ = ("Face",)
 
+_PATHS = ("path", "port", "device", "backend")  # how a keyword for the path might be called
 _STATES = ("open", "disconnected", "closed", "of the parent process")
+
+
+def _is_port_info(value: object) -> bool:
+    return hasattr(value, "device") and not hasattr(value, "is_open")  # a backend may have a device too
+
+
+def _use_open(name: str, path: Any, *, is_awaited: bool) -> str:
+    shown = repr(getattr(path, "device", path))
+    call = f"{'async ' if is_awaited else ''}with {name}.open({shown}, ...) as port:"
+    return f'{name}(...) takes an open backend (got {shown}); to open a port, use {name}.open(...), as in "{call}"'
 
 
 class Face:
@@ -26,10 +40,45 @@ class Face:
 
     _port: "OpenPort"
     _lifecycle: "Lifecycle"
+    _is_awaited: ClassVar[bool]
+
+    if not TYPE_CHECKING:  # the type checkers know the signature of `__init__`, and refuse these calls
+
+        def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+            """Say how a port is opened, if the constructor is called with a path, as pySerial's is."""
+            if args or kwargs:
+                first = args[0] if args else next((kwargs[name] for name in _PATHS if name in kwargs), None)
+                is_path = isinstance(first, (str, bytes, os.PathLike)) or _is_port_info(first)
+                # A subclass may have a constructor of its own, which takes a path.
+                code = getattr(cls.__init__, "__code__", None)
+                if is_path and code is not None and code.co_varnames[1:2] == ("backend",):
+                    raise TypeError(_use_open(cls.__name__, first, is_awaited=cls._is_awaited))
+            return super().__new__(cls)
+
+    @property
+    def _backend(self) -> "SerialBackend | AsyncSerialBackend":
+        """The backend, where the tests of published libraries look for a mock's fault plan."""
+        return self._port.transport.backend
 
     def _forget(self) -> None:
         """End the port, which nothing refers to any more."""
         self._lifecycle.forget()
+
+    @property
+    def _is_gone(self) -> bool:
+        """Whether the device is known to be gone, and the port is not closed yet."""
+        return self._lifecycle.state == DISCONNECTED
+
+    def _close_unattended(self) -> None:
+        """Close the port on a worker, as for a caller that waits, and return at once.
+
+        A backend that waits by itself needs its event loop for that, so its port is left as it is.
+        """
+        port, lifecycle = self._port, self._lifecycle
+        if lifecycle.state < CLOSED and not isinstance(port.transport, SelfWaitingTransport):
+            lifecycle.closing.begin(port.config.close_timeout)
+            port.pushback.clear()
+            lifecycle.close()
 
     # Bound here, because a finalizer may run after the interpreter has cleared its modules.
     def __del__(self, _warn: Any = warnings.warn, _is_finalizing: Any = sys.is_finalizing) -> None:

@@ -36,7 +36,6 @@ from sys import is_finalizing
 from typing import TYPE_CHECKING, Final, Literal
 
 from anyserial import _workers
-from anyserial._errno import closed_error, disconnected_error
 from anyserial._port import forking
 from anyserial._port.closing import ABRUPTLY, GENTLY, LEAVING_OUTPUT, Closing
 from anyserial.exceptions import SerialClosedError, SerialError
@@ -58,7 +57,7 @@ FOREIGN: Final = 3  # this is a forked child, and the port belongs to the parent
 type Event = Literal["close", "unplug", "fork", "forget"]
 
 # (state, event): (next state, how the backend is closed). None: it is closed already, or not by this process.
-TABLE: Final[dict[tuple[State, Event], tuple[State, "Manner | None"]]] = {
+TABLE: "dict[tuple[State, Event], tuple[State, Manner | None]]" = {
     (OPEN, "close"): (CLOSED, GENTLY),
     (OPEN, "unplug"): (DISCONNECTED, ABRUPTLY),
     (OPEN, "fork"): (FOREIGN, None),
@@ -139,7 +138,7 @@ class Lifecycle:
         """End the port in an orderly way, and wake everything that waits. A second call completes an unfinished one."""
         self._happen("close")
 
-    def unplug(self, cause: BaseException) -> None:
+    def unplug(self, cause: BaseException | None) -> None:
         """Note that the device is gone, wake everything that waits, and have the descriptor closed."""
         if self.cause is None:
             self.cause = cause
@@ -225,6 +224,8 @@ class Lifecycle:
 
     def refusal(self) -> SerialError:
         """Return the error of a call that the state does not allow."""
+        from anyserial._errno import closed_error, disconnected_error  # noqa: PLC0415  # the backend has loaded it
+
         if self.state == DISCONNECTED:
             return disconnected_error(self.path, self.cause)
         if self.state == FOREIGN:

@@ -11,11 +11,11 @@ What the operations do is in `operations`, which owns nothing.
 """
 
 from contextlib import suppress
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from anyserial._port.lifecycle import CLOSED, DISCONNECTED, OPEN, RECEIVER, Lifecycle
 from anyserial._port.pushback import Pushback
-from anyserial._port.self_waiting import SelfWaitingTransport
 from anyserial._port.transport import transport_for
 from anyserial.exceptions import SerialDisconnectedError, SerialError
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from anyserial._port.contract import Transport
+    from anyserial._port.self_waiting import SelfWaitingTransport
     from anyserial.backend import AsyncSerialBackend, SerialBackend
     from anyserial.capabilities import PortStatistics, SerialCapabilities
     from anyserial.config import SerialConfig
@@ -38,7 +39,7 @@ class OpenPort:
         backend: An open backend; from now on it belongs to the port.
         config: The settings that it was opened with.
         port_info: What discovery knows about the device.
-        self_waiting: Makes the transport for an `AsyncSerialBackend`.
+        self_waiting: Makes the transport for an `AsyncSerialBackend`; None for `SelfWaitingTransport`.
 
     Raises:
         SerialClosedError: *backend* is not open.
@@ -69,7 +70,7 @@ class OpenPort:
         backend: "SerialBackend | AsyncSerialBackend",
         config: "SerialConfig",
         port_info: "PortInfo | None",
-        self_waiting: "Callable[[AsyncSerialBackend], SelfWaitingTransport]" = SelfWaitingTransport,
+        self_waiting: "Callable[[AsyncSerialBackend], SelfWaitingTransport] | None" = None,
     ) -> None:
         self.path = backend.path
         self.pushback = Pushback()
@@ -98,6 +99,11 @@ class OpenPort:
     def write(self, data: bytes | memoryview) -> int | None:
         """Attempt to write."""
         return self.transport.write(data)
+
+    def read_with_time(self, size: int) -> tuple[bytes, float] | None:
+        """Attempt to read, and note the time right after it."""
+        data = self.transport.read(size)
+        return None if data is None else (data, monotonic())
 
     # Available in every state
 
@@ -155,7 +161,7 @@ class OpenPort:
                 self.unplug(exc)
             raise
 
-    def unplug(self, cause: BaseException) -> None:
+    def unplug(self, cause: BaseException | None) -> None:
         """Note that the device is gone; bytes that the backend still holds can be received afterwards."""
         if self.lifecycle.state == OPEN:
             self._salvage()

@@ -12,10 +12,9 @@ if TYPE_CHECKING:
 
     from anyserial._port.contract import Items
     from anyserial._port.pushback import Pushback
-    from anyserial.capabilities import LineCounters
     from anyserial.exceptions import SerialError
 
-__all__ = ("DirectCalls", "MarkedReader", "Readers", "line_counts", "nothing", "nothing_onto")
+__all__ = ("DirectCalls", "MarkedReader", "Readers")
 
 MOST_READERS: Final = 16
 
@@ -100,16 +99,3 @@ class MarkedReader:
         decoded = self._decode(data)
         items.extend(decoded)
         return bool(decoded)
-
-
-def nothing(_argument: object) -> None:
-    """Stand in for an attempt that never finds anything."""
-
-
-def nothing_onto(_items: object, _argument: object) -> bool:
-    """The same, onto a list."""
-    return False
-
-
-def line_counts(counters: "LineCounters") -> tuple[int, ...]:
-    return counters.cts, counters.dsr, counters.ri, counters.cd

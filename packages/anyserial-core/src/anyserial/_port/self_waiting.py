@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from anyserial._port.engine import Call
-from anyserial._port.reading import line_counts, nothing, nothing_onto
+from anyserial._port.transport import line_counts, nothing, nothing_onto
 from anyserial.exceptions import UnsupportedFeatureError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class SelfWaitingTransport:
     has_descriptor = False
 
     def __init__(self, backend: "AsyncSerialBackend") -> None:
-        self.backend = backend
+        self.backend: AsyncSerialBackend = backend
         self.read: Callable[[int], bytes | None] = nothing
         self.read_into: Callable[[memoryview], int | None] = nothing
         self.read_onto: Callable[[Items, int], bool] = nothing_onto
@@ -41,7 +41,7 @@ class SelfWaitingTransport:
         self.outbox: list[bytes | memoryview] = []
         self._settings: tuple[object, anyio.Lock] | None = None
 
-    def exchange(self, backend: "AsyncSerialBackend") -> None:
+    def replace_backend(self, backend: "AsyncSerialBackend") -> None:
         """See `Transport`."""
         self.backend = backend
 

@@ -14,9 +14,7 @@ from contextlib import suppress
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final
 
-from anyserial._errno import closed_error, disconnected_error
 from anyserial._port.engine import Call
-from anyserial._port.reading import MarkedReader, Readers, line_counts, nothing, nothing_onto
 from anyserial.exceptions import UnsupportedFeatureError
 
 if TYPE_CHECKING:
@@ -29,12 +27,15 @@ if TYPE_CHECKING:
     from anyserial._port.reading import DirectCalls
     from anyserial._port.self_waiting import SelfWaitingTransport
     from anyserial.backend import AsyncSerialBackend, SerialBackend
-    from anyserial.capabilities import SerialCapabilities
+    from anyserial.capabilities import LineCounters, SerialCapabilities
     from anyserial.config import SerialConfig
 
 __all__ = (
     "LIVENESS_INTERVAL",
     "DescriptorTransport",
+    "line_counts",
+    "nothing",
+    "nothing_onto",
     "transport_for",
     "waits_itself",
 )
@@ -68,18 +69,24 @@ def transport_for(
     backend: "SerialBackend | AsyncSerialBackend",
     pushback: "Pushback",
     config: "SerialConfig",
-    self_waiting: "Callable[[AsyncSerialBackend], SelfWaitingTransport]",
+    self_waiting: "Callable[[AsyncSerialBackend], SelfWaitingTransport] | None",
 ) -> "Transport":
-    """Return the transport for an open backend; *self_waiting* makes it for an `AsyncSerialBackend`.
+    """Return the transport for an open backend; *self_waiting* makes that for an `AsyncSerialBackend`.
 
     Raises:
         SerialClosedError: *backend* is not open.
         TypeError: *backend* declares an unknown kind.
     """
     if not backend.is_open:
+        from anyserial._errno import closed_error  # noqa: PLC0415  # for errors only
+
         raise closed_error(backend.path or None)
     if waits_itself(backend):
-        return self_waiting(backend)
+        if self_waiting is not None:
+            return self_waiting(backend)
+        from anyserial._port.self_waiting import SelfWaitingTransport  # noqa: PLC0415  # few ports need it
+
+        return SelfWaitingTransport(backend)
     return DescriptorTransport(backend, pushback, config)
 
 
@@ -96,11 +103,11 @@ class DescriptorTransport:
         self.outbox: list[bytes | memoryview] = []
         self.read: Callable[[int], bytes | None] = backend.read
         self.read_into: Callable[[memoryview], int | None] = backend.read_into
-        self.exchange(backend)
+        self.replace_backend(backend)
 
-    def exchange(self, backend: "SerialBackend") -> None:
+    def replace_backend(self, backend: "SerialBackend") -> None:
         """See `Transport`."""
-        self.backend = backend
+        self.backend: SerialBackend = backend
         self.write: Callable[[bytes | memoryview], int | None] = backend.write
         # The only place that asks for what a backend may leave out.
         self._read_onto: Callable[[Items, int], bool] = getattr(backend, "read_onto", self._read_then_append)
@@ -122,12 +129,16 @@ class DescriptorTransport:
         if (decode := backend.line_decoder) is None:
             self.read, self.read_into, self.read_onto = backend.read, backend.read_into, self._read_onto
             if self._system is not None:
+                from anyserial._port.reading import Readers  # noqa: PLC0415  # the backend's DirectCalls are from there
+
                 self.readers = Readers(self._system, backend.fileno())
         else:
+            from anyserial._port.reading import MarkedReader  # noqa: PLC0415  # few ports need it
+
             self.readers = None
             marked = MarkedReader(backend.read, decode, self._pushback)
             self.read, self.read_into, self.read_onto = marked.read, marked.read_into, marked.read_onto
-        if self.backend is not backend:  # exchanged by another thread meanwhile
+        if self.backend is not backend:  # replaced by another thread meanwhile
             self.take_up_settings()
 
     def read_failed(self, error: OSError) -> None:
@@ -169,6 +180,8 @@ class DescriptorTransport:
             self.backend.output_waiting()
         except UnsupportedFeatureError:
             if self.backend.hung_up():
+                from anyserial._errno import disconnected_error  # noqa: PLC0415  # for errors only
+
                 raise disconnected_error(path) from None
 
     def configure(self, config: "SerialConfig", adopt: "Callable[[], None]") -> Call:
@@ -251,3 +264,16 @@ class DescriptorTransport:
             return False
         counts.append(count)
         return True
+
+
+def nothing(_argument: object) -> None:
+    """Stand in for an attempt that never finds anything."""
+
+
+def nothing_onto(_items: object, _argument: object) -> bool:
+    """The same, onto a list."""
+    return False
+
+
+def line_counts(counters: "LineCounters") -> tuple[int, ...]:
+    return counters.cts, counters.dsr, counters.ri, counters.cd

@@ -15,7 +15,16 @@ if TYPE_CHECKING:
 
     from anyserial._readiness._contract import Signal, Waiter, Watch
 
-__all__ = ("NOWHERE", "checkpoint", "checkpoint_if_cancelled", "native_token", "signal", "uninterrupted", "waiter")
+__all__ = (
+    "NOWHERE",
+    "awaited",
+    "checkpoint",
+    "checkpoint_if_cancelled",
+    "native_token",
+    "signal",
+    "uninterrupted",
+    "waiter",
+)
 
 
 class _Nowhere:
@@ -34,6 +43,9 @@ class _Nowhere:
 
 
 NOWHERE: Any = _Nowhere()
+
+awaited: set[object] = set()
+"""The signals that tasks wait for now because a worker makes a call for them. A virtual clock must not jump then."""
 
 _uninterrupted: list[Any] = []
 
@@ -60,6 +72,8 @@ def native_token() -> object:
 
     try:
         return anyio.lowlevel.current_token().native_token
+    except RecursionError:
+        raise
     except RuntimeError as exc:
         raise UnsupportedAsyncBackendError(f"anyserial needs a running asyncio or trio event loop ({exc})") from exc
     except (ImportError, LookupError) as exc:

@@ -20,8 +20,13 @@ class Signal(Protocol):
         """Wake the task. Callable from any thread; does nothing once the event loop is gone."""
         ...
 
-    async def wait(self) -> None:
-        """Return once `notify` has been called."""
+    async def wait(self, *, external: bool = False) -> None:
+        """Return once `notify` has been called.
+
+        Args:
+            external: Whether something other than a worker notifies, which may take any time; the wait is then
+                not entered in `awaited`.
+        """
         ...
 
 

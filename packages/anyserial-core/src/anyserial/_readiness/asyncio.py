@@ -29,6 +29,8 @@ from typing import TYPE_CHECKING, Any, cast, override
 import anyio
 import anyio.lowlevel
 
+from anyserial._readiness import awaited
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -117,9 +119,14 @@ class AsyncioSignal:
         with suppress(RuntimeError):  # the loop is closed, so no task waits any more
             self._loop.call_soon_threadsafe(_settle, self._future)
 
-    async def wait(self) -> None:
-        """Return once `notify` has been called."""
-        await self._future
+    async def wait(self, *, external: bool = False) -> None:
+        """See `Signal.wait`."""
+        if not external:
+            awaited.add(self)
+        try:
+            await self._future
+        finally:
+            awaited.discard(self)
 
 
 def _settle(future: "asyncio.Future[None]") -> None:

@@ -46,7 +46,7 @@ class OwnWaiter:
     )
 
     def __init__(self, transport: "SelfWaitingTransport", watch: "Watch") -> None:
-        self._transport = transport
+        self._transport = transport  # its backend may be replaced
         self._release = OnceReleased(watch)
         self._token = anyio.lowlevel.current_token()
         self.home: object = self._token.native_token

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import trio
 
+from anyserial._readiness import awaited
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -38,9 +40,14 @@ class TrioSignal:
         with suppress(trio.RunFinishedError):  # no task waits any more
             self._token.run_sync_soon(self._event.set)
 
-    async def wait(self) -> None:
-        """Return once `notify` has been called."""
-        await self._event.wait()
+    async def wait(self, *, external: bool = False) -> None:
+        """See `Signal.wait`."""
+        if not external:
+            awaited.add(self)
+        try:
+            await self._event.wait()
+        finally:
+            awaited.discard(self)
 
 
 type _Shortcuts = "tuple[Callable[[], object], object, Callable[[], float], Callable[[int], Awaitable[None]]]"
@@ -67,15 +74,25 @@ def _shortcuts(token: trio.lowlevel.TrioToken) -> _Shortcuts:
         return (
             trio.lowlevel.current_trio_token,
             token,
-            trio.current_effective_deadline,
+            _deadline,
             trio.lowlevel.wait_readable,
         )
     never, cancelled = math.inf, -math.inf
 
     def deadline() -> float:
-        return cancelled if context.task._cancel_status.effectively_cancelled else never  # noqa: SLF001
+        try:
+            return cancelled if context.task._cancel_status.effectively_cancelled else never  # noqa: SLF001
+        except AttributeError as exc:
+            raise _outside_of_a_task() or exc from None
 
     return partial(getattr, context, "runner", None), runner, deadline, wait
+
+
+def _deadline() -> float:
+    try:
+        return trio.current_effective_deadline()
+    except RuntimeError as exc:
+        raise _outside_of_a_task() or exc from None
 
 
 def _tells_cancellation(context: Any) -> bool:

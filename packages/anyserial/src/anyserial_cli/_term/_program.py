@@ -1,0 +1,120 @@
+"""The session with everything around it: standard input and output, the terminal, the tasks."""
+
+import errno
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import anyio
+
+from anyserial_cli._main import FAILED
+from anyserial_cli._screen import describe
+from anyserial_cli._term._display import Display
+from anyserial_cli._term._interactive import Interactive
+from anyserial_cli._term._newlines import SENT, map_sent
+from anyserial_cli._term._session import Options, Session
+from anyserial_cli._term._tty import UserTerminal
+from anyserial_cli._term._view import ViewSettings
+
+if TYPE_CHECKING:
+    import argparse
+
+    from anyserial import SerialConfig
+
+__all__ = ("run",)
+
+STDIN, STDOUT = 0, 1
+LAST_OUTPUT = 2.0  # seconds that a slow terminal has for what it has not shown yet
+
+
+async def run(arguments: "argparse.Namespace", config: "SerialConfig") -> int:
+    """Run the session and return the exit status."""
+    is_typed, is_seen = os.isatty(STDIN), os.isatty(STDOUT)
+    as_bytes = not is_seen and not arguments.hex and arguments.timestamps == "off" and arguments.escapes == "filter"
+    newline = arguments.newline_out
+    options = Options(
+        device=arguments.port,
+        wait=arguments.wait,
+        reconnect=not arguments.no_reconnect,
+        newline=SENT[newline or "cr"],
+        char_delay=arguments.char_delay,
+        line_delay=arguments.line_delay,
+        log=arguments.log,
+        log_append=arguments.log_append,
+        log_as_seen=arguments.log_as == "seen",
+        exit_after=float("inf") if arguments.exit_after is None else arguments.exit_after,
+        bytes_to_stdout=as_bytes,
+        colour=is_seen and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb",
+    )
+    view = ViewSettings(
+        encoding=arguments.encoding,
+        newline=arguments.newline_in,
+        escapes=arguments.escapes,
+        stamps=arguments.timestamps,
+        hex=arguments.hex,
+        live=is_seen,
+    )
+    display = Display(STDOUT, lossless=not is_seen)
+    session = Session(options, config, view, display)
+    session.tells_on_screen = is_seen
+    user: Interactive | None = None
+    if is_typed:
+        user = Interactive(session, UserTerminal(STDIN), STDIN, menu_key=arguments.menu_key, screen=is_seen)
+        user.mode, user.echo = arguments.mode, arguments.echo
+        user.wants_status = is_seen and not arguments.no_status
+    try:
+        if options.log is not None:
+            session.start_log(options.log, append=options.log_append, as_seen=options.log_as_seen)
+    except OSError as exc:
+        print(f"anyserial: the log cannot be written: {describe(exc)}", file=sys.stderr)
+        return FAILED
+    before = signal.getsignal(signal.SIGTSTP)
+    try:
+        if user is not None:
+            user.open_screen()
+            signal.signal(signal.SIGTSTP, user.suspend)
+        await _tasks(session, user, None if newline is None else SENT[newline])
+    finally:
+        session.finish()
+        if user is not None:
+            signal.signal(signal.SIGTSTP, before)
+            user.close_screen()
+        display.close(LAST_OUTPUT)
+    return session.status
+
+
+async def _tasks(session: Session, user: Interactive | None, piped_newline: bytes | None) -> None:
+    with session.scope:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(session.run)
+            if user is None:
+                tasks.start_soon(_send_input, session, piped_newline)
+                return
+            tasks.start_soon(session.send_typed)
+            tasks.start_soon(user.keyboard)
+            tasks.start_soon(user.keep_status)
+            tasks.start_soon(user.obey_signals)
+            if session.options.exit_after != float("inf"):
+                tasks.start_soon(session.end_when_silent)
+
+
+async def _send_input(session: Session, newline: bytes | None) -> None:
+    """Send what a pipe or a file holds; then end the session, if the options say when."""
+    is_pollable = True
+    while True:
+        if is_pollable:
+            try:
+                await anyio.wait_readable(STDIN)
+            except OSError as exc:
+                if exc.errno != errno.EPERM:
+                    raise
+                is_pollable = False  # a file, or /dev/null: epoll refuses it, and reading never waits
+        data = os.read(STDIN, 65536)
+        if not data:
+            break
+        await session.send(data if newline is None else map_sent(data, newline))
+    if session.options.exit_after != float("inf"):
+        if session.port is not None:
+            await session.port.drain()
+        await session.end_when_silent()

@@ -1,0 +1,257 @@
+"""One session: the port's bytes to the screen and the log, and what is to be sent to the port.
+
+Nothing here knows keys or the status line: that is `_interactive`.
+"""
+
+import contextlib
+import math
+import sys
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import anyio
+from anyserial import LineError, SerialConfig, SerialDisconnectedError, SerialError, SerialPort
+
+from anyserial_cli._main import DONE, FAILED
+from anyserial_cli._screen import describe
+from anyserial_cli._term._log import Log
+from anyserial_cli._term._openings import openings
+from anyserial_cli._term._pacing import paced
+from anyserial_cli._term._settings import describe as describe_settings
+from anyserial_cli._term._view import View, ViewSettings
+
+if TYPE_CHECKING:
+    from anyserial_cli._term._display import Display
+
+__all__ = ("Options", "Session")
+
+MOST_WAITING = 64 * 1024  # bytes typed or pasted that flow control may hold back
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line says, beside the port's settings."""
+
+    device: str
+    wait: bool = False
+    reconnect: bool = True
+    newline: bytes = b"\r"
+    char_delay: float = 0.0
+    line_delay: float = 0.0
+    log: str | None = None
+    log_append: bool = False
+    log_as_seen: bool = False
+    exit_after: float = math.inf
+    bytes_to_stdout: bool = False
+    colour: bool = False
+
+
+class Session:
+    """The port, the view, the log and what waits to be sent.
+
+    Attributes:
+        port: The open port; None while the device is away.
+        config: The settings in force, and those for when the device comes back.
+        view: Makes text of what is received.
+        log: The open log, or None.
+        newline: What is sent for the Enter key.
+        status: The exit status.
+        scope: Cancelled to end the session.
+    """
+
+    def __init__(self, options: Options, config: SerialConfig, view: ViewSettings, display: "Display") -> None:
+        """Prepare a session; `run` runs it."""
+        self.options = options
+        self.config = config
+        self.newline = options.newline
+        self.port: SerialPort | None = None
+        self.log: Log | None = None
+        self.status = DONE
+        self.scope = anyio.CancelScope()
+        self.sent = self.received = 0
+        self.display = display
+        self.writer = display.put
+        self.tells_on_screen = False
+        self._began, self._wall = time.monotonic(), time.time()
+        self.view = self._make_view(view)
+        self._waiting = 0
+        self._to_send, self._sending = anyio.create_memory_object_stream[bytes](math.inf)
+        self._connected = anyio.Event()
+        self._last = self._began
+        self._column = 0
+
+    # ---- what is shown
+
+    def _make_view(self, settings: ViewSettings, rows: int | None = None) -> View:
+        return View(settings, began=self._began, wall=self._wall, rows=rows)
+
+    def change_view(self, rows: int | None, **changes: str | bool) -> None:
+        """Show what comes from now on in another way."""
+        self.show(self.view.flush(time.monotonic()))
+        if self._column:
+            self.show("\r\n")
+        self.view = self._make_view(replace(self.view.settings, **changes), rows)  # type: ignore[arg-type]
+
+    def show(self, text: str) -> None:
+        """Print *text*."""
+        if text:
+            self._column = 0 if text.endswith("\n") else 1
+            self.writer(text.encode("utf-8", "backslashreplace"))
+
+    def tell(self, message: str) -> None:
+        """Print a message of the terminal's own, on lines of its own."""
+        if not self.tells_on_screen:
+            print(f"anyserial: {message}", file=sys.stderr, flush=True)
+            return
+        on, off = ("\x1b[36m", "\x1b[0m") if self.options.colour else ("", "")
+        start = "\r\n" if self._column else ""
+        self.show(start + "".join(f"{on}--- {line}{off}\r\n" for line in message.splitlines()))
+
+    # ---- the log
+
+    def start_log(self, path: str, *, append: bool, as_seen: bool) -> None:
+        """Begin a log.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        settings = replace(self.view.settings, live=False, escapes="strip", newline="auto")
+        view = self._make_view(settings) if as_seen else None
+        self.log = Log(path, append=append, view=view)
+
+    def stop_log(self) -> None:
+        """End the log, if there is one."""
+        log, self.log = self.log, None
+        if log is not None:
+            try:
+                log.close(time.monotonic())
+            except OSError as exc:
+                self._log_failed(exc)
+
+    def _log_failed(self, exc: OSError) -> None:
+        self.status = FAILED
+        self.tell(f"the log is incomplete: {describe(exc)}")
+
+    # ---- the port
+
+    async def run(self) -> None:
+        """Open the port, receive, and open it again when the device comes back, until the scope is cancelled."""
+        options = self.options
+        try:
+            async with contextlib.aclosing(
+                openings(options.device, self.config, wait=options.wait, reconnect=options.reconnect, tell=self.tell)
+            ) as ports:
+                async for port in ports:
+                    await self._serve(port)
+            self.status = FAILED  # the device is gone, and is not waited for
+        except SerialError as exc:
+            self.status = FAILED
+            self.tell(describe(exc))
+        self.scope.cancel()
+
+    async def _serve(self, port: SerialPort) -> None:
+        try:
+            if port.config != self.config:
+                await port.configure(self.config)  # changed while the session ran
+            self.port = port
+            self._connected.set()
+            self.tell(f"connected to {port.path} at {describe_settings(port.config)}")
+            await self._receive(port)
+        except SerialDisconnectedError as exc:
+            self.tell(f"disconnected: {describe(exc)}")
+        finally:
+            self.port = None
+            self._connected = anyio.Event()
+
+    async def _receive(self, port: SerialPort) -> None:
+        while True:
+            try:
+                data = await port.receive()
+            except LineError as exc:
+                self._show_line_error(exc)
+                continue
+            self.received += len(data)
+            self._last = now = time.monotonic()
+            if self.log is not None:
+                try:
+                    self.log.feed(data, now)
+                except OSError as exc:
+                    self._log_failed(exc)
+                    self.log = None
+            if self.options.bytes_to_stdout:
+                self.display.put(data)
+            else:
+                self.show(self.view.feed(data, now))
+            while self.display.is_full:  # noqa: ASYNC110  # a thread empties it
+                await anyio.sleep(0.005)
+            if self.display.failed is not None:
+                self.status = FAILED  # nobody reads the output any more
+                self.scope.cancel()
+
+    def _show_line_error(self, exc: LineError) -> None:
+        if exc.kind == "break":
+            self.show("[break]")
+        elif exc.kind == "overrun":
+            self.show("[overrun]")
+        else:
+            self.show(f"[parity or framing error: {exc.byte:02x}]")
+
+    # ---- sending
+
+    def queue(self, data: bytes) -> bool:
+        """Send *data*, which was typed, when its turn comes; return whether there was room for it."""
+        if self._waiting + len(data) > MOST_WAITING or self.port is None:
+            return False
+        self._waiting += len(data)
+        self._to_send.send_nowait(data)
+        return True
+
+    async def send_typed(self) -> None:
+        """Send what is queued, for ever."""
+        async for data in self._sending:
+            await self.send(data)
+            self._waiting -= len(data)
+
+    async def send(self, data: bytes) -> None:
+        """Send all of *data*, paced as the options say; the rest follows when the device has come back."""
+        for piece, pause in paced(data, self.options.char_delay, self.options.line_delay):
+            rest = piece
+            while rest:
+                await self._connected.wait()
+                port = self.port
+                if port is None:
+                    continue
+                before = port.statistics.bytes_sent
+                try:
+                    await port.send(rest)
+                except SerialDisconnectedError:
+                    await anyio.lowlevel.checkpoint()
+                except SerialError as exc:
+                    self.tell(f"sending failed: {describe(exc)}")
+                    rest = b""
+                taken = port.statistics.bytes_sent - before
+                self.sent += taken
+                rest = rest[taken:]
+            if pause:
+                await anyio.sleep(pause)
+
+    @property
+    def waiting(self) -> int:
+        """How many typed bytes are not sent yet."""
+        return self._waiting
+
+    async def end_when_silent(self) -> None:
+        """End the session when nothing has been received for the time that the options say."""
+        self._last = time.monotonic()
+        while (left := self._last + self.options.exit_after - time.monotonic()) > 0:  # noqa: ASYNC110  # see below
+            await anyio.sleep(min(left, 3600))  # what is received meanwhile moves the end
+        self.scope.cancel()
+
+    def finish(self) -> None:
+        """Print what the view held back, and close the log."""
+        if not self.options.bytes_to_stdout:
+            self.show(self.view.flush(time.monotonic()))
+        self.stop_log()
+        self._to_send.close()
+        self._sending.close()

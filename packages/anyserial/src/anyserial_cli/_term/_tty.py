@@ -1,0 +1,82 @@
+"""The user's terminal: its modes, its size, its last row.
+
+Whatever happens, `restore` puts the modes back; it is safe to call at any time and more than once.
+"""
+
+import os
+import termios
+import tty
+
+__all__ = ("UserTerminal",)
+
+SMALLEST = 5  # rows; below that the status line is left out
+# Attributes, cursor, mouse, bracketed paste and character set as they were before.
+RESET = "\x1b[0m\x1b(B\x0f\x1b[?25h\x1b[?7h\x1b[?6l\x1b[4l\x1b[?1l\x1b>\x1b[?2004l"
+
+
+class UserTerminal:
+    """The terminal at one descriptor."""
+
+    def __init__(self, fd: int) -> None:
+        """Remember how the terminal at *fd* is set.
+
+        Raises:
+            termios.error: It is none.
+        """
+        self._fd = fd
+        self._before = termios.tcgetattr(fd)
+        self.is_raw = False
+        self.rows, self.columns = self.measure()
+        self.region = False
+
+    def measure(self) -> tuple[int, int]:
+        """Look at the size again and return rows and columns."""
+        size = os.get_terminal_size(self._fd)
+        self.rows, self.columns = size.lines or 24, size.columns or 80
+        return self.rows, self.columns
+
+    def has_changed(self) -> bool:
+        """Return whether the size is another than at the last look."""
+        before = self.rows, self.columns
+        try:
+            size = os.get_terminal_size(self._fd)
+        except OSError:
+            return False  # the terminal is gone
+        return (size.lines or 24, size.columns or 80) != before
+
+    def raw(self) -> None:
+        """Pass every key on, and every character as it is."""
+        tty.setraw(self._fd, termios.TCSADRAIN)
+        self.is_raw = True
+
+    def restore(self) -> None:
+        """Put the modes back as they were."""
+        if self.is_raw:
+            # TCSANOW: a stopped terminal must not hold this up.
+            termios.tcsetattr(self._fd, termios.TCSANOW, self._before)
+            self.is_raw = False
+
+    def open_region(self) -> str:
+        """Return what keeps the last row free; empty if there are too few rows."""
+        old = self.rows
+        self.measure()
+        if self.rows < SMALLEST:
+            return self.close_region()
+        erase = f"\x1b7\x1b[r\x1b[{old};1H\x1b[2K\x1b8" if self.region else ""
+        self.region = True
+        # A line feed and one up: the cursor is above the last row, and nothing is overwritten.
+        return f"{erase}\n\x1b[A\x1b7\x1b[1;{self.rows - 1}r\x1b8"
+
+    def close_region(self) -> str:
+        """Return what gives the last row back."""
+        if not self.region:
+            return ""
+        self.region = False
+        return f"\x1b7\x1b[r\x1b[{self.rows};1H\x1b[2K\x1b8"
+
+    def status_row(self, text: str, *, reverse: bool) -> str:
+        """Return what writes *text* into the last row and leaves the cursor where it is."""
+        text = text[: self.columns].ljust(self.columns)
+        on, off = ("\x1b[7m", "\x1b[0m") if reverse else ("", "")
+        # Without wrapping, or the last column would scroll some terminals.
+        return f"\x1b7\x1b[{self.rows};1H\x1b[0m{on}{text}{off}\x1b8"

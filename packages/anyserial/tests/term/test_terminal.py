@@ -1,0 +1,480 @@
+"""``anyserial term`` as its user sees it: the real program, in a terminal that pyte emulates."""
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import termios
+from pathlib import Path
+from typing import Any
+
+import pytest
+from anyserial_cli._term._keys import COMMANDS
+
+PROGRAM = [sys.executable, "-W", "error", "-m", "anyserial"]
+MENU = "\x14"
+LARGE = 2_000_000  # bytes: more than every queue on the way holds
+
+
+def connect(run: Any, device: Any, *options: str, **kwargs: Any) -> Any:
+    user = run("term", device.path, *options, **kwargs)
+    user.wait("connected to ")
+    return user
+
+
+def leave(user: Any) -> None:
+    user.type(MENU + "q")
+    assert user.wait_exit() == 0
+    assert user.is_restored()
+
+
+def test_what_is_received_is_shown_and_what_is_typed_is_sent(run: Any, device: Any) -> None:
+    user = connect(run, device)
+    device.send(b"hello\nworld\r\n\xe2\x82\xac ")
+    user.wait("€")
+    assert user.lines[1:4] == ["hello", "world", "€"]
+    user.type("at\r\x03\x1b[A")
+    device.expect(b"at\r\x03\x1b[A")
+    leave(user)
+
+
+def test_the_help_fits_a_screen_and_has_every_key(run: Any, device: Any) -> None:
+    user = connect(run, device)
+    user.type(MENU + "?")
+    user.wait("suspend (fg")
+    for key, (_, what) in COMMANDS.items():
+        assert f"ctrl-t {key}  {what}" in user.text
+    leave(user)
+
+
+def test_the_menu_key_twice_sends_it_and_another_key_may_be_the_menu(run: Any, device: Any) -> None:
+    user = connect(run, device)
+    user.type(MENU + MENU + "x")
+    device.expect(b"\x14x")
+    leave(user)
+    other = connect(run, device, "--menu-key", "ctrl-]")
+    other.type(MENU + "\x1d#")
+    device.expect(b"\x14")
+    other.wait("'#' is no command; ctrl-] ? shows them")
+    other.type("\x1dq")
+    assert other.wait_exit() == 0
+
+
+def test_the_status_line_counts_and_stays_below_the_text(run: Any, device: Any) -> None:
+    user = connect(run, device)
+    user.wait(lambda: "115200,8N1  rx 0 tx 0" in user.lines[-1])
+    device.send(b"line\n" * 60 + b"end")
+    user.wait(lambda: "rx 303" in user.lines[-1] and user.lines[-2] == "end")
+    user.type("abc")
+    device.expect(b"abc")
+    user.wait(lambda: "tx 3" in user.lines[-1])
+    user.type(MENU)
+    user.wait(lambda: "press ? for help" in user.lines[-1])
+    user.type("l")
+    user.wait(lambda: "rx" not in user.lines[-1] and "press" not in user.lines[-1])
+    device.send(b"\nmore\n" * 12 + b"last")
+    user.wait(lambda: user.lines[-1] == "last")
+    leave(user)
+
+
+def test_the_status_line_follows_the_size(run: Any, device: Any) -> None:
+    user = connect(run, device)
+    user.wait(lambda: "rx 0" in user.lines[-1])
+    user.resize(30, 100)
+    user.wait(lambda: "rx 0" in user.lines[-1] and not any("rx 0" in line for line in user.lines[:-1]))
+    device.send(b"line\n" * 60 + b"end")
+    user.wait(lambda: user.lines[-2] == "end" and "rx 303" in user.lines[-1])
+    user.resize(12, 60)
+    device.send(b"\nline" * 30 + b"ing")
+    user.wait(lambda: user.lines[-2] == "lineing" and "115200,8N1" in user.lines[-1])
+    leave(user)
+
+
+@pytest.mark.parametrize("reset", ["\x1bc", "\x1b[r", "\x1b[1;24r", "\x1b[2J\x1b[H", "\x1b[?1049h\x1b[2J"])
+def test_the_device_cannot_take_the_status_line_away(run: Any, device: Any, reset: str) -> None:
+    user = connect(run, device)
+    user.wait(lambda: "rx 0" in user.lines[-1])
+    device.send(reset.encode() + b"x")
+    user.wait(lambda: f"rx {len(reset) + 1} " in user.lines[-1])
+    device.send(b"line\r\n" * 60 + b"end")
+    user.wait(lambda: user.lines[-2] == "end" and f"rx {len(reset) + 364} " in user.lines[-1])
+    leave(user)
+
+
+def test_the_settings_change_while_the_port_is_open(run: Any, device: Any) -> None:
+    user = connect(run, device)
+    user.type(MENU + "c")
+    user.wait("settings> 115200,8N1")
+    user.type("\x159600,8N2\r")
+    user.wait("--- settings: 9600,8N2")
+    assert device.rate() == termios.B9600
+    user.wait(lambda: "9600,8N2" in user.lines[-1])
+    user.type(MENU + "c")
+    user.wait("settings> 9600,8N2")
+    user.type("\x159600x\r")
+    user.wait("'9600x' is not a baud rate (115200)")
+    user.type(MENU + "c")
+    user.wait("settings> 9600,8N2")
+    user.type("\x03")
+    user.wait(lambda: "settings>" not in user.text)
+    user.type("x")
+    device.expect(b"x")
+    assert device.rate() == termios.B9600
+    leave(user)
+
+
+@pytest.mark.parametrize(
+    ("options", "rate", "told"),
+    [
+        (["9600,8n2"], termios.B9600, "9600,8N2"),
+        (["57600", "--flow", "rtscts"], termios.B57600, "57600,8N1,rtscts"),
+        (["-b", "19200", "--size", "8", "--parity", "none", "--stop", "2"], termios.B19200, "19200,8N2"),
+        (["9600,8n1,xonxoff", "-b", "38400"], termios.B38400, "38400,8N1,xonxoff"),
+    ],
+)
+def test_the_settings_from_the_command_line(run: Any, device: Any, options: list[str], rate: int, told: str) -> None:
+    user = connect(run, device, *options)
+    user.wait(lambda: told in user.lines[-1])
+    assert device.rate() == rate
+    leave(user)
+
+
+def test_line_mode_edits_and_remembers(run: Any, device: Any) -> None:
+    user = connect(run, device)
+    user.type(MENU + "m")
+    user.wait(lambda: "  line  " in user.lines[-1])
+    device.send(b"boot\r\nlogin: ")
+    user.wait("login:")
+    user.type("rootx\x7f")
+    user.wait("login: root")
+    device.send(b"\r\nlate news\r\nlogin: ")  # while a line is being typed
+    user.wait(lambda: "late news" in user.lines and user.lines[user.lines.index("late news") + 1] == "login: root")
+    user.type("\r")
+    device.expect(b"root\r")
+    user.type("\x1b[A")
+    user.wait(lambda: user.lines[user.screen.cursor.y].endswith("root"))
+    user.type("2\r")
+    device.expect(b"root2\r")
+    user.type("\x03")
+    device.expect(b"\x03")
+    user.type("\x04")
+    device.expect(b"\x04")
+    user.type(MENU + "n")
+    user.wait("Enter sends LF")
+    user.type("x\r")
+    device.expect(b"x\n")
+    leave(user)
+
+
+def test_hex_input(run: Any, device: Any) -> None:
+    user = connect(run, device, "--mode", "hex")
+    user.wait(lambda: any(line.startswith("hex>") for line in user.lines))
+    user.type("01 0xff,7\r")
+    device.expect(b"\x01\xff\x07")
+    user.wait("hex> 01 ff 07")
+    user.type("01 zz\r")
+    user.wait("'zz' is no hex: it holds 'z'")
+    user.type(MENU + "m")
+    user.wait("input: raw")
+    user.type("z")
+    device.expect(b"z")
+    leave(user)
+
+
+def test_the_hex_view_shows_a_row_that_is_not_full_and_completes_it(run: Any, device: Any) -> None:
+    user = connect(run, device, "--hex")
+    device.send(b"AB\x00\xff")
+    user.wait("00000000  41 42 00 ff                                       |AB..|")
+    device.send(bytes(range(0x30, 0x40)))
+    user.wait("00000000  41 42 00 ff 30 31 32 33  34 35 36 37 38 39 3a 3b  |AB..0123456789:;|")
+    user.wait("00000010  3c 3d 3e 3f")
+    assert "|AB..|" not in user.text
+    user.type(MENU + "x")
+    user.wait("output: text")
+    device.send(b"plain\r\n")
+    user.wait("plain")
+    leave(user)
+
+
+def test_timestamps_echo_and_line_ends_from_keys(run: Any, device: Any) -> None:
+    user = connect(run, device)
+    for name in ("time", "date", "start", "delta"):
+        user.type(MENU + "t")
+        user.wait(f"timestamps: {name} (")
+    device.send(b"one\ntwo\n")
+    user.wait(lambda: re.search(r"^\[\+ +\d+\.\d{3}\] two", user.text, re.MULTILINE) is not None)
+    user.type(MENU + "t")
+    user.wait("timestamps: off")
+    user.type(MENU + "e")
+    user.wait("local echo on")
+    user.type("echoed\r")
+    device.expect(b"echoed\r")
+    user.wait("echoed")
+    user.type(MENU + "n" + MENU + "n")
+    user.wait("Enter sends CR LF")
+    user.type("\r")
+    device.expect(b"\r\n")
+    user.type(MENU + "N")
+    user.wait("received line ends: cr")
+    device.send(b"alpha\rbeta\r")
+    user.wait(lambda: "alpha" in user.lines and "beta" in user.lines)
+    leave(user)
+
+
+HOSTILE = "\x1b]0;owned\x07\x1b]52;c;ZXZpbA==\x07\x1b[c\x1b[6n\x1bZ\x05\x1bP$qm\x1b\\\x1b[>q\x1b[21t"
+
+
+def test_hostile_sequences_are_dropped_shown_or_obeyed_as_chosen(run: Any, device: Any) -> None:
+    user = connect(run, device)
+    device.send(b"\x1b[31mred\x1b[0m" + HOSTILE.encode() + b"end")
+    user.wait("redend")
+    assert b"\x1b[31mred" in user.output
+    for piece in (b"\x1b]", b"\x1bP", b"\x1b[c", b"\x1b[6n", b"\x1bZ", b"\x05", b"owned", b"21t"):
+        assert piece not in user.output
+    user.type(MENU + "s")
+    user.wait("escape sequences: show")
+    device.send(b"\x1b[31m\x1b]0;owned\x07!")
+    user.wait(r"\x1b[31m\x1b]0;owned\x07!")
+    leave(user)
+
+
+def test_safe_shows_everything(run: Any, device: Any) -> None:
+    user = connect(run, device, "--safe")
+    device.send(b"\x1b[31mred\x00")
+    user.wait(r"\x1b[31mred\x00")
+    leave(user)
+
+
+def test_binary_garbage_leaves_the_terminal_usable(run: Any, device: Any) -> None:
+    user = connect(run, device)
+    garbage = bytes((at * 37 + (at >> 8) * 11) & 0xFF for at in range(50_000))
+    device.send(garbage)
+    user.wait(lambda: "rx 50000" in user.text)
+    user.type(MENU + "k")
+    device.send(b"\x18\x1b\\\r\nstill here\r\n")
+    user.wait("still here")
+    assert b"\x1b]" not in user.output
+    leave(user)
+
+
+def test_the_log_is_complete_while_nobody_reads_the_screen(run: Any, device: Any, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    user = connect(run, device, "--log", str(log))
+    data = b"".join(b"%07d\n" % number for number in range(LARGE // 8))
+    device.send(data)  # ends only when the program has taken it, and the screen is not read meanwhile
+    user.wait(f"{LARGE // 8 - 1:07}")
+    user.wait(lambda: f"rx {LARGE}" in user.lines[-1])
+    leave(user)
+    assert b" bytes not shown ..." in user.output
+    assert log.read_bytes() == data
+
+
+def test_a_log_is_begun_and_ended_from_keys(run: Any, device: Any, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(b"before\n")
+    user = connect(run, device)
+    user.type(MENU + "g")
+    user.wait("log to file>")
+    user.type(f"{log}\r")
+    user.wait(lambda: "  log log  " in user.lines[-1])
+    device.send(b"kept\r\n")
+    user.wait("kept")
+    user.type(MENU + "g")
+    user.wait("log ended")
+    device.send(b"not kept\r\n")
+    user.wait("not kept")
+    leave(user)
+    assert log.read_bytes() == b"before\nkept\r\n"
+
+
+def test_a_log_of_the_text_has_no_colours_and_has_timestamps(run: Any, device: Any, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(b"old\n")
+    user = connect(run, device, "--log", str(log), "--log-as", "seen", "--timestamps", "start")
+    device.send(b"\x1b[31mred\x1b[0m\r\nrest")
+    user.wait("rest")
+    leave(user)
+    assert re.fullmatch(r"\[ +\d+\.\d{3}\] red\n\[ +\d+\.\d{3}\] rest", log.read_text())
+
+
+def test_it_reconnects_with_the_settings_in_force(run: Any, device: Any) -> None:
+    user = connect(run, device)
+    user.type(MENU + "c")
+    user.wait("settings> ")
+    user.type("\x159600\r")
+    user.wait("--- settings: 9600,8N1")
+    device.unplug()
+    user.wait("--- disconnected")
+    user.wait("--- waiting for ")
+    user.wait(lambda: "disconnected" in user.lines[-1])
+    user.type("lost")
+    user.wait("bytes not sent: the device is away")
+    device.plug()
+    user.wait(lambda: user.text.count("--- connected to ") == 2)
+    user.type("back")
+    device.expect(b"back")
+    assert device.rate() == termios.B9600
+    leave(user)
+
+
+def test_without_reconnecting_it_ends_with_status_1(run: Any, device: Any) -> None:
+    user = connect(run, device, "--no-reconnect")
+    device.unplug()
+    assert user.wait_exit() == 1
+    assert "disconnected" in user.text
+    assert user.is_restored()
+
+
+def test_a_port_that_is_not_there_is_an_error_or_is_waited_for(run: Any, device: Any) -> None:
+    device.unplug()
+    user = run("term", device.path)
+    assert user.wait_exit() == 1
+    assert "there is no serial port at this path" in user.text
+    assert user.is_restored()
+    waiting = run("term", device.path, "--wait")
+    waiting.wait("waiting for ")
+    device.plug()
+    waiting.wait("connected to ")
+    leave(waiting)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("mode", ["raw", "line"])
+def test_a_signal_restores_the_terminal(run: Any, device: Any, number: int, mode: str) -> None:
+    user = connect(run, device, "--mode", mode)
+    device.send(b"\x1b[?25l\x1b[31mx")
+    user.wait("x")
+    os.kill(user.process.pid, number)
+    assert user.wait_exit() == 128 + number
+    assert user.is_restored()
+    assert user.screen.cursor.hidden is False
+    assert user.screen.margins is None or user.screen.margins.bottom == 23
+
+
+def test_an_exception_restores_the_terminal(device: Any, run: Any) -> None:
+    program = (
+        "import sys, anyserial_cli; from anyserial_cli._term import _view\n"
+        "def broken(*_): raise LookupError('a defect')\n"
+        "_view.View.feed = broken\n"
+        "sys.exit(anyserial_cli.main(sys.argv[1:]))"
+    )
+    user = run.command([sys.executable, "-c", program, "term", device.path])
+    user.wait("connected to ")
+    assert not user.is_restored()
+    device.send(b"x")
+    assert user.wait_exit() == 1
+    assert "LookupError: a defect" in user.text
+    assert user.is_restored()
+
+
+@pytest.mark.parametrize("how", ["key", "signal"])
+def test_it_is_suspended_and_continued(shell: Any, device: Any, how: str) -> None:
+    shell.wait("shell>")
+    shell.type(f"{shlex.join([*PROGRAM, 'term', device.path])}\r")
+    shell.wait("connected to ")
+    if how == "key":
+        shell.type(MENU + "z")
+    else:
+        (pid,) = Path(f"/proc/{shell.process.pid}/task/{shell.process.pid}/children").read_text().split()
+        os.kill(int(pid), signal.SIGTSTP)
+    shell.wait(lambda: "Stopped" in shell.text and shell.lines[shell.screen.cursor.y].startswith("shell>"))
+    shell.type("stty -a | grep -o -E -- '-?(icanon|echo|opost)' | xargs echo modes; fg\r")
+    shell.wait("modes opost icanon echo")
+    shell.wait(lambda: "rx 0" in shell.lines[-1])
+    shell.type("again")
+    device.expect(b"again")
+    device.send(b"\r\nwoken\r\n")
+    shell.wait("woken")
+    shell.type(MENU + "q")
+    shell.wait(lambda: shell.lines[shell.screen.cursor.y].startswith("shell>"))
+
+
+def test_output_that_is_stuck_is_told_and_does_not_hold_up_the_end(run: Any, device: Any) -> None:
+    user = connect(run, device)
+    for _ in range(40):
+        user.type("x" * 4000)
+        user.wait(lambda: True)
+    user.wait("bytes not sent: flow control holds the output back")
+    user.wait("held back")
+    leave(user)
+
+
+def test_no_colour_if_it_is_not_wanted(run: Any, device: Any) -> None:
+    coloured = connect(run, device)
+    leave(coloured)
+    plain = connect(run, device, NO_COLOR="1")
+    leave(plain)
+    assert b"\x1b[36m--- connected" in coloured.output
+    assert b"\x1b[36m" not in plain.output
+
+
+def piped(device: Any, *options: str, data: bytes) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen(
+        [*PROGRAM, "term", device.path, *options],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    process.stdin.write(data)
+    process.stdin.close()
+    process.stdin = None
+    return process
+
+
+def test_a_pipe_is_sent_and_what_comes_is_passed_on_unchanged(device: Any) -> None:
+    process = piped(device, "--exit-after", "0.5", data=b"AT\n\x00\xff")
+    device.expect(b"AT\n\x00\xff")
+    answer = b"\x1b]0;x\x07\xff\nOK\r\n"
+    device.send(answer)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (0, answer)
+    assert err.startswith(b"anyserial: connected to ")
+
+
+def test_a_pipe_with_line_ends_and_a_hex_dump(device: Any) -> None:
+    process = piped(device, "--exit-after", "500ms", "--newline-out", "crlf", "--hex", data=b"AT\nB\r\n")
+    device.expect(b"AT\r\nB\r\n")
+    device.send(b"OK")
+    out, _ = process.communicate(timeout=60)
+    assert out == b"00000000  4f 4b                                             |OK|\r\n"
+
+
+def test_a_file_is_sent_as_it_is(device: Any, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(b"x" * 3000)
+    with source.open("rb") as stdin:
+        process = subprocess.Popen([*PROGRAM, "term", device.path, "--exit-after", "0.1"], stdin=stdin, stderr=-3)
+    device.expect(b"x" * 3000)
+    assert process.wait(60) == 0
+
+
+def test_ctrl_c_ends_a_pipe_with_status_130(device: Any) -> None:
+    process = piped(device, data=b"x")
+    device.expect(b"x")
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"Traceback" not in err
+
+
+WRONG = [
+    (["--char-delay", "soon"], "'soon' is no time such as 5ms"),
+    (["--encoding", "klingon"], "'klingon' is no encoding"),
+    (["--menu-key", "t"], "'t' is no key such as ctrl-t"),
+    (["9600,9Q9"], "'9Q9' is not a baud rate"),
+    (["-b", "0"], "baudrate must be"),
+    (["--exit-aftr", "1"], "did you mean --exit-after"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), WRONG)
+def test_wrong_arguments_are_status_2_and_say_what(options: list[str], message: str) -> None:
+    done = subprocess.run(
+        [*PROGRAM, "term", "/dev/ttyUSB0", *options], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "See `anyserial term --help`" in done.stderr

@@ -1,0 +1,110 @@
+"""A user's mistake shows the user's line, one or two frames of anyserial, and no chained internal error.
+
+With the real driver; permission is tried where the tests do not run as root.
+"""
+
+import fcntl
+import os
+import traceback
+import tty
+from collections.abc import Iterator
+from pathlib import Path
+
+import anyio
+import pytest
+from anyserial import PortPermissionError, SerialError, open_serial_port
+from anyserial.config import SerialConfig, SerialConfigFields
+from anyserial.sync import open_serial_port as open_blocking
+
+PACKAGES = str(Path(__file__).parents[1] / "packages")
+
+
+@pytest.fixture
+def pty() -> Iterator[str]:
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    yield os.ttyname(slave)
+    os.close(slave)
+    os.close(master)
+
+
+def shown(error: BaseException) -> list[str]:
+    """Return the frames of anyserial that a traceback of *error* prints, those of chained errors too."""
+    printed = traceback.TracebackException.from_exception(error)
+    frames: list[str] = []
+    part: traceback.TracebackException | None = printed
+    while part is not None:
+        frames += [frame.name for frame in part.stack if frame.filename.startswith(PACKAGES)]
+        part = part.__cause__ or (None if part.__suppress_context__ else part.__context__)
+    return frames
+
+
+async def _enter(path: str, fields: SerialConfigFields) -> None:
+    async with open_serial_port(path, **fields):
+        pass
+
+
+def fails(path: str, face: str, **fields: bool | str) -> SerialError:
+    settings: SerialConfigFields = fields  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+
+    def opening() -> None:
+        if face == "async":
+            anyio.run(_enter, path, settings)
+        else:
+            open_blocking(path, **settings).close()
+
+    with pytest.raises(SerialError) as caught:
+        opening()
+    return caught.value
+
+
+FACES = pytest.mark.parametrize(("face", "most"), [("async", 1), ("blocking", 3)])
+
+
+@FACES
+def test_a_missing_device(face: str, most: int) -> None:
+    error = fails("/dev/no-such-port", face)
+    assert len(shown(error)) <= most
+
+
+@FACES
+def test_no_serial_port(face: str, most: int) -> None:
+    for path in ("/dev/null", "/dev"):
+        error = fails(path, face)
+        assert len(shown(error)) <= most
+
+
+@FACES
+def test_an_unsupported_setting(pty: str, face: str, most: int) -> None:
+    error = fails(pty, face, parity="even")
+    assert len(shown(error)) <= most
+
+
+@FACES
+def test_a_busy_port(pty: str, face: str, most: int) -> None:
+    other = os.open(pty, os.O_RDWR | os.O_NOCTTY)
+    try:
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        error = fails(pty, face, exclusive=True)
+    finally:
+        os.close(other)
+    assert len(shown(error)) <= most
+
+
+@FACES
+def test_no_permission(pty: str, face: str, most: int) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root may open everything")
+    Path(pty).chmod(0)
+    error = fails(pty, face)
+    assert isinstance(error, PortPermissionError)
+    assert len(shown(error)) <= most
+
+
+@FACES
+def test_a_wrong_setting(pty: str, face: str, most: int) -> None:
+    error = fails(pty, face, parity="X")
+    assert len(shown(error)) <= most + 2
+    with pytest.raises(SerialError) as caught:
+        SerialConfig(parity="X")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    assert len(shown(caught.value)) == 1
