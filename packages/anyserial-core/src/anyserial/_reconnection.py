@@ -14,7 +14,8 @@ import anyio
 import anyio.lowlevel
 
 from anyserial._async_opening import open_port
-from anyserial._checks import check_config, check_seconds
+from anyserial._checks import check_seconds
+from anyserial._opening import settled
 from anyserial._reconnecting import FIRST_PAUSE, RECONNECT_HINT, Plan, Presence, port_matcher
 from anyserial._runner import run_on_worker
 from anyserial.config import SerialConfig
@@ -77,10 +78,7 @@ def reconnect(
         TypeError: An argument has the wrong type.
         ValueError: *settle* is negative or not finite, or there is neither a path nor a filter.
     """
-    settings = SerialConfig() if config is None else config
-    check_config(settings)
-    if fields:
-        settings = settings.with_changes(**fields)
+    settings = settled(config, fields)
     return Reconnection(Presence(device), settings, check_seconds("settle", settle))
 
 
@@ -230,7 +228,7 @@ class Reconnection:
     async def _open(self) -> SerialPort:
         presence = self._presence
         target = await run_on_worker(presence.find)
-        port = await open_port(SerialPort, target, self._config)
+        port = await open_port(SerialPort, "reconnect", target, self._config)
         try:
             await run_on_worker(lambda: presence.confirm(port.path, port.port_info))
         except BaseException:

@@ -17,10 +17,10 @@ from anyserial._spi import (
     RECONNECT_HINT,
     Plan,
     Presence,
-    check_config,
     check_seconds,
     check_timeout,
     port_matcher,
+    settled,
 )
 from anyserial.config import SerialConfig
 from anyserial.exceptions import SerialDisconnectedError, SerialError
@@ -79,10 +79,7 @@ def reconnect(
         ValueError: *settle* is negative or not finite, *timeout* is negative, or there is neither a path nor
             a filter.
     """
-    settings = SerialConfig() if config is None else config
-    check_config(settings)
-    if fields:
-        settings = settings.with_changes(**fields)
+    settings = settled(config, fields)
     check_timeout(timeout)
     return Reconnection(Presence(device), settings, check_seconds("settle", settle), timeout)
 

@@ -87,6 +87,7 @@ def test_the_status_line_follows_the_size(run: Any, device: Any) -> None:
     device.send(b"line\n" * 60 + b"end")
     user.wait(lambda: user.lines[-2] == "end" and "rx 303" in user.lines[-1])
     user.resize(12, 60)
+    user.wait(lambda: "115200,8N1" in user.lines[-1])
     device.send(b"\nline" * 30 + b"ing")
     user.wait(lambda: user.lines[-2] == "lineing" and "115200,8N1" in user.lines[-1])
     leave(user)
