@@ -46,6 +46,7 @@ PUBLIC_MODULES = (
     "anyserial.framing",
     "anyserial.stream",
     "anyserial.sync",
+    "anyserial.tap",
     "anyserial.testing",
 )
 

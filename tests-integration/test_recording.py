@@ -8,6 +8,7 @@ from pathlib import Path
 
 import anyserial.sync
 import pytest
+from anyserial.tap import Tap
 from anyserial.testing import MockBackend, ReplayError, record, replay
 
 
@@ -75,3 +76,28 @@ def test_answer_in_another_thread_is_recorded_after_its_question(tmp_path: Path)
         received += " receive " in line
         assert received <= sent
     assert (sent, received) == (200, 200)
+
+
+def test_taps_and_recordings_of_one_port_end_in_any_order(far: tuple[int, str], tmp_path: Path) -> None:
+    device, path = far
+    below: list[bytes] = []
+    above: list[bytes] = []
+
+    def send(data: bytes) -> None:
+        port.send(data, timeout=5)
+        assert os.read(device, 10) == data
+
+    with anyserial.sync.open_serial_port(path) as port:
+        lower = Tap(port, lambda event: below.append(event.data))
+        with record(port, tmp_path / "x.rec"):
+            upper = Tap(port, lambda event: above.append(event.data))
+            send(b"all")
+            lower.detach()
+            send(b"two")
+        send(b"one")
+        upper.detach()
+        send(b"none")
+    assert (below, above) == ([b"all"], [b"all", b"two", b"one"])
+    recorded = (tmp_path / "x.rec").read_text()
+    assert all(f'send "{word}"' in recorded for word in ("all", "two"))
+    assert 'send "one"' not in recorded

@@ -155,8 +155,19 @@ _HOMES = {
     ),
     "stream": ("BytesLike", "SerialPort", "SerialStreamAttribute"),
 }
-# The last two are a part's: asked for without it, they say what to install.
-_SUBMODULES = ("backend", "capabilities", "config", "discovery", "exceptions", "framing", "stream", "sync", "testing")
+# `sync` and `testing` are a part's: asked for without it, they say what to install.
+_SUBMODULES = (
+    "backend",
+    "capabilities",
+    "config",
+    "discovery",
+    "exceptions",
+    "framing",
+    "stream",
+    "sync",
+    "tap",
+    "testing",
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -14,10 +14,11 @@ from anyserial._parts import load_part
 from anyserial.exceptions import ConfigurationError, UnsupportedPlatformError
 
 if TYPE_CHECKING:
+    from anyserial._looking.contract import Pty
     from anyserial.backend import AsyncSerialBackend, SerialBackend
     from anyserial.discovery import PortInfo
 
-__all__ = ("PLATFORMS", "SCHEMES", "Row", "backend_for", "locate", "port_info_for")
+__all__ = ("PLATFORMS", "SCHEMES", "Row", "backend_for", "create_pty", "locate", "port_info_for")
 
 
 class Row:
@@ -85,6 +86,21 @@ def backend_for(device: str) -> "SerialBackend | AsyncSerialBackend":
     """
     backend: SerialBackend | AsyncSerialBackend = load_part(_row_for(device).driver).create_backend()
     return backend
+
+
+def create_pty() -> "Pty":
+    """Return a new pseudo-terminal.
+
+    Raises:
+        UnsupportedPlatformError: This platform's driver has none.
+        SerialError: The system has none left.
+        ImportError: The distribution with the driver is not installed.
+    """
+    create = getattr(load_part(_row_for("").driver), "create_pty", None)
+    if create is None:
+        raise UnsupportedPlatformError(errno.ENOSYS, f"anyserial has no pseudo-terminals on {sys.platform!r}")
+    pty: Pty = create()
+    return pty
 
 
 def port_info_for(device: str) -> "PortInfo | None":

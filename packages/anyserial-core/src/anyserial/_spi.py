@@ -36,10 +36,13 @@ from anyserial._readiness import awaited, native_token, signal
 from anyserial._workers import Job, held, post
 
 if TYPE_CHECKING:
+    from anyserial._drivers import create_pty
     from anyserial._framing.decoder import Decoder
     from anyserial._framing.exchange import Clear, Receive, Send, Settle, Step, exchange
     from anyserial._framing.exchange import Steps as ExchangeSteps
     from anyserial._framing.limits import MOST_READS, QUIET, path_of
+    from anyserial._looking.contract import Pty
+    from anyserial._looking.log import Log
     from anyserial._port.contract import LinesSeen, OnWorker, Waker
     from anyserial._readiness._contract import Signal
     from anyserial._reconnecting import FIRST_PAUSE, RECONNECT_HINT, Plan, Presence, port_matcher
@@ -66,11 +69,13 @@ __all__ = (
     "Job",
     "Lifecycle",
     "LinesSeen",
+    "Log",
     "OnWorker",
     "OpenPort",
     "Opening",
     "Plan",
     "Presence",
+    "Pty",
     "Receive",
     "SelfWaitingTransport",
     "Send",
@@ -92,6 +97,7 @@ __all__ = (
     "check_seconds",
     "check_timeout",
     "closed_error",
+    "create_pty",
     "disconnected_error",
     "exchange",
     "held",
@@ -109,6 +115,7 @@ __all__ = (
 )
 
 _LATE = {
+    "_drivers": {"create_pty": "create_pty"},
     "_port.contract": {name: name for name in ("LinesSeen", "OnWorker", "Waker")},
     "_readiness._contract": {"Signal": "Signal"},
     "_reconnecting": {name: name for name in ("FIRST_PAUSE", "RECONNECT_HINT", "Plan", "Presence", "port_matcher")},
@@ -118,11 +125,13 @@ _LATE = {
         **{name: name for name in ("Clear", "Receive", "Send", "Settle", "Step", "exchange")},
     },
     "_framing.limits": {name: name for name in ("MOST_READS", "QUIET", "path_of")},
+    "_looking.contract": {"Pty": "Pty"},
+    "_looking.log": {"Log": "Log"},
 }
 
 
 def __getattr__(name: str) -> Any:
-    # Only type checkers need the first two; few programs need the others.
+    # Only type checkers need the first three; few programs need the others.
     for module, names in _LATE.items():
         if name in names:
             from importlib import import_module  # noqa: PLC0415  # few need it

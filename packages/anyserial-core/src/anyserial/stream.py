@@ -323,7 +323,7 @@ class SerialPort(TimedReceiving, ByteStream):
             if sent is None:
                 self._in_a_row = 0
                 try:
-                    sent = await waiter.write(port.transport.write, rest)
+                    sent = await waiter.write(port.write, rest)
                 except BaseException as exc:
                     self._write_wait_ended(exc, waiter)
                     raise

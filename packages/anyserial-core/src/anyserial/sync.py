@@ -10,16 +10,19 @@ from anyserial._parts import load_part
 if TYPE_CHECKING:
     from anyserial_sync import (
         FramedStream,
+        PortLink,
         PortWatch,
         Reconnection,
         SerialConnectable,
         SerialPort,
+        SharedPort,
         configure_portal,
         find_serial_port,
         get_portal_provider,
         list_serial_ports,
         open_serial_port,
         reconnect,
+        share,
         wait_for_port,
         watch_serial_ports,
     )
@@ -28,16 +31,19 @@ if TYPE_CHECKING:
 
 __all__ = (
     "FramedStream",
+    "PortLink",
     "PortWatch",
     "Reconnection",
     "SerialConnectable",
     "SerialPort",
+    "SharedPort",
     "configure_portal",
     "find_serial_port",
     "get_portal_provider",
     "list_serial_ports",
     "open_serial_port",
     "reconnect",
+    "share",
     "wait_for_port",
     "watch_serial_ports",
 )

@@ -1,6 +1,6 @@
 """The termios driver behind ``anyserial.open_serial_port`` on Linux, macOS and the BSDs.
 
-Only the way to a backend stands here, and importing it loads nothing but itself.
+Only the ways to a backend and to a pty stand here, and importing it loads nothing but itself.
 """
 
 from typing import TYPE_CHECKING
@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from anyserial.backend import SerialBackend
 
-__all__ = ("create_backend",)
+    from anyserial_posix._pty import Pty
+
+__all__ = ("create_backend", "create_pty")
 
 
 def create_backend() -> "SerialBackend":
@@ -23,3 +25,14 @@ def create_backend() -> "SerialBackend":
     from anyserial_posix._backend import PosixBackend  # noqa: PLC0415
 
     return PosixBackend(platform)
+
+
+def create_pty() -> "Pty":
+    """Return a new pseudo-terminal, for a program that looks on at a shared port.
+
+    Raises:
+        SerialError: The system has none left.
+    """
+    from anyserial_posix._pty import Pty  # noqa: PLC0415  # only for shared ports
+
+    return Pty()

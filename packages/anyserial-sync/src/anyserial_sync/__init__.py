@@ -14,29 +14,35 @@ if TYPE_CHECKING:
     from anyserial_sync._portal_provider import configure_portal, get_portal_provider
     from anyserial_sync._reconnection import Reconnection, reconnect, wait_for_port
     from anyserial_sync._serial_port import SerialPort
+    from anyserial_sync._sharing import PortLink, SharedPort, share
 
 __all__ = (
     "FramedStream",
+    "PortLink",
     "PortWatch",
     "Reconnection",
     "SerialConnectable",
     "SerialPort",
+    "SharedPort",
     "configure_portal",
     "find_serial_port",
     "get_portal_provider",
     "list_serial_ports",
     "open_serial_port",
     "reconnect",
+    "share",
     "wait_for_port",
     "watch_serial_ports",
 )
 
 _HOMES = {
     "FramedStream": "_framed_stream",
+    "PortLink": "_sharing",
     "PortWatch": "_discovery",
     "Reconnection": "_reconnection",
     "SerialConnectable": "_connectable",
     "SerialPort": "_serial_port",
+    "SharedPort": "_sharing",
     "configure_portal": "_portal_provider",
     "find_serial_port": "_discovery",
     "get_portal_provider": "_portal_provider",
@@ -44,6 +50,7 @@ _HOMES = {
     "open_serial_port": "_opening",
     "reconnect": "_reconnection",
     "wait_for_port": "_reconnection",
+    "share": "_sharing",
     "watch_serial_ports": "_discovery",
 }
 

@@ -27,6 +27,7 @@ MODULES = {
     "info": "_info",
     "term": "_term._command",
     "watch": "_watch",
+    "share": "_share",
     "virtual": "_virtual",
     "completion": "_completion",
     "demo": "_demo",

@@ -109,7 +109,7 @@ class Transport(Protocol):
     def replace_backend(self, backend: Any) -> None:
         """Use *backend*, of the same kind, from the next call on; it passes every call to the one it replaces.
 
-        A recording is put around an open port in this way. Calls under way go to the backend before.
+        A recording or a tap is put around an open port in this way. Calls under way go to the backend before.
         """
         ...
 

@@ -96,6 +96,10 @@ class OpenPort:
         """Attempt to read into *buffer*."""
         return self.transport.read_into(buffer)
 
+    def write(self, data: bytes | memoryview) -> int | None:
+        """Attempt to write."""
+        return self.transport.write(data)
+
     def read_with_time(self, size: int) -> tuple[bytes, float] | None:
         """Attempt to read, and note the time right after it."""
         data = self.transport.read(size)

@@ -101,13 +101,13 @@ class DescriptorTransport:
         # Only workers take it, and no signal handler runs there.
         self._settings = allocate_lock()
         self.outbox: list[bytes | memoryview] = []
+        self.read: Callable[[int], bytes | None] = backend.read
+        self.read_into: Callable[[memoryview], int | None] = backend.read_into
         self.replace_backend(backend)
 
     def replace_backend(self, backend: "SerialBackend") -> None:
         """See `Transport`."""
         self.backend: SerialBackend = backend
-        self.read: Callable[[int], bytes | None] = backend.read
-        self.read_into: Callable[[memoryview], int | None] = backend.read_into
         self.write: Callable[[bytes | memoryview], int | None] = backend.write
         # The only place that asks for what a backend may leave out.
         self._read_onto: Callable[[Items, int], bool] = getattr(backend, "read_onto", self._read_then_append)
@@ -120,7 +120,8 @@ class DescriptorTransport:
         if self._system is not None:
             feed: Iterator[Any] = iter(self.outbox.pop, None)
             self.writer = map(self._system.write, repeat(backend.fileno()), feed)
-        self.take_up_settings()
+        if self.read is not nothing:  # otherwise the change of settings under way does it
+            self.take_up_settings()
 
     def take_up_settings(self) -> None:
         """Bind the attempts that fit the settings in force."""
@@ -137,6 +138,8 @@ class DescriptorTransport:
             self.readers = None
             marked = MarkedReader(backend.read, decode, self._pushback)
             self.read, self.read_into, self.read_onto = marked.read, marked.read_into, marked.read_onto
+        if self.backend is not backend:  # replaced by another thread meanwhile
+            self.take_up_settings()
 
     def read_failed(self, error: OSError) -> None:
         """See `Transport`."""
