@@ -61,6 +61,7 @@ nitpick_ignore_regex = [
     ("py:(class|exc|func|data|attr|meth|mod)", r"(?!anyserial).*"),
     ("py:obj", r"(anyio|asyncio|logging|math|os|time|trio|typing)\..*"),
     ("py:obj", r'".*"'),  # a value, not a name
+    ("py:class", r"anyserial\._port\.face\.Face"),  # what both ports are
     ("py:class", r"anyserial_testing\._wire\.Wire"),  # ports come in pairs: `MockBackend.pair` makes it
     ("py:class", r"anyserial\._reconnecting\.presence\.Presence"),  # `reconnect` makes it
 ]

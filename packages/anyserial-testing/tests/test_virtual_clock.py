@@ -38,7 +38,8 @@ def test_ten_seconds_of_exchange_sleep_no_real_second(
     began = time.process_time()
     clock.run(main, backend=backend)
     assert clock.now == pytest.approx(10 + 10 * 18 * 10 / 115200, abs=1e-4)
-    assert slept == []
+    # The clock lets a worker thread open and close the port in real time, and looks again after a moment.
+    assert all(seconds <= 0.0005 for seconds in slept)
     assert time.process_time() - began < 5
 
 
