@@ -9,6 +9,7 @@ it prints; ``...`` there stands for anything.
 """
 
 import asyncio
+import logging
 import os
 import signal
 import subprocess
@@ -28,6 +29,7 @@ import pytest
 import trio
 import uvloop
 from anyserial import SerialPort
+from anyserial_sync import _portal_provider
 from doc_blocks import Block, Kind, blocks, compiled, does_something, free_names, kind_of
 from documented_ports import documented_ports
 from source_tree import ROOT
@@ -116,6 +118,10 @@ def test_block_runs_as_written(
         _run_tests(block, tmp_path)
         return
     monkeypatch.chdir(tmp_path)
+    # As in a program of its own: no handler of pytest's, and a portal that nothing has used.
+    monkeypatch.setattr(logging.root, "handlers", [])
+    monkeypatch.setattr(logging.root, "level", logging.WARNING)
+    monkeypatch.setattr(_portal_provider, "_state", _portal_provider._State())
     with documented_ports(recorded), _chosen(runtime):
         if runtime in OPTIONS and kind_of(block) is Kind.AWAITS:
             anyio.run(partial(_await_fragment, block, code))

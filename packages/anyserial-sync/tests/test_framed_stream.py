@@ -91,26 +91,33 @@ def test_silence_ends_a_frame(rig: Any) -> None:
     assert framed.receive(timeout=PATIENCE) == b"onemore"
 
 
-def test_exchanges_of_threads_are_made_one_by_one(rig: Any) -> None:
-    device = Device(rig.master, lambda request: b"re:" + request + b"\n")
+def test_exchanges_of_threads_are_made_in_the_order_of_asking(rig: Any) -> None:
+    first_may_end = threading.Event()
+
+    def answer(request: bytes) -> bytes:
+        assert first_may_end.wait(PATIENCE)
+        return b"re:" + request + b"\n"
+
+    device = Device(rig.master, answer)
     framed = FramedStream(rig.port, Delimited(b"\n"))
     answers: dict[bytes, bytes] = {}
 
     def ask(request: bytes) -> None:
-        for _ in range(10):
-            answers[request] = framed.exchange(request, timeout=PATIENCE)
-            assert answers[request] == b"re:" + request
+        answers[request] = framed.exchange(request, timeout=PATIENCE)
 
-    threads = [threading.Thread(target=ask, args=(b"%d" % number,)) for number in range(5)]
-    for thread in threads:
-        thread.start()
+    requests = [b"%d" % number for number in range(5)]
+    threads: list[threading.Thread] = []
+    for request in requests:
+        threads.append(threading.Thread(target=ask, args=(request,)))
+        threads[-1].start()
+        while len(framed._exchange_turn._waiting) < len(threads):
+            os.sched_yield()
+    first_may_end.set()
     for thread in threads:
         thread.join(PATIENCE)
     device.stop()
-    assert answers == {b"%d" % number: b"re:%d" % number for number in range(5)}
-    # Fair: nobody is served twice while another waits, once all of them wait.
-    middle = device.requests[10:40]
-    assert all(len(set(middle[at : at + 5])) >= 4 for at in range(0, 30, 5))
+    assert answers == {request: b"re:" + request for request in requests}
+    assert device.requests == requests
 
 
 def test_stale_input_late_answers_and_attempts(rig: Any) -> None:
