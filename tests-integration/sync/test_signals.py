@@ -43,14 +43,25 @@ class Interruption(Exception):
     pass
 
 def interrupt(*_):
+    fired.append(True)
     raise Interruption
 
+def unraisable(unraised):
+    # Python itself ends an exception in a finalizer, and the call goes on.
+    if unraised.exc_type is not Interruption:
+        sys.__unraisablehook__(unraised)
+
+fired = []
+sys.unraisablehook = unraisable
 signal.signal(signal.SIGALRM, interrupt)
 for _ in range(count):
     port = open_serial_port(path, SerialConfig(close_timeout=0.1))
+    fired.clear()
     try:
         signal.setitimer(signal.ITIMER_REAL, random.uniform(0.00001, 0.002))
         while True:
+            if fired:
+                raise Interruption
             try:
                 call(port)
             except TimeoutError:
