@@ -50,7 +50,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.getgroup("anyserial").addoption(
         "--serial-record",
         metavar="PORT",
-        help="open this serial port for tests that use recorded_port, and record them anew instead of replaying",
+        help="open this serial port for tests that use recorded_port, and record them again instead of replaying",
     )
 
 

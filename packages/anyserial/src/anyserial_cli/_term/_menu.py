@@ -56,7 +56,7 @@ class Menu:
         }
 
     async def do(self, key: Key) -> None:
-        """Do what *key* asks for; a key that is no command is told."""
+        """Do what *key* asks for; for any other key, say that it is no command."""
         if key.command is None:
             name = key_name(self._user.menu_key)
             self._tell(f"{key.key!r} is no command; {name} ? shows them")
