@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
-WARM_UP = 300  # cycles after which every cache is as large as it gets
-BLOCKS_LEFT = 300  # allocated blocks: less than one per ten cycles even in the short run
+WARM_UP = 300  # cycles
+# Allocated blocks that the second half may add: one per two cycles of the short run, three per hundred of the full one.
+# A leak grows with the cycles. What levels off is a cache: splitting an exception group makes a new string "derive",
+# and the interpreter's cache of attributes keeps each one until another takes its slot (some 380 blocks on trio).
+BLOCKS_LEFT = 150
 
 
 def descriptors() -> int:
@@ -100,10 +103,11 @@ async def test_open_and_close_leave_nothing(far: Any, rng: "random.Random", coun
         return sys.getallocatedblocks()
 
     with anyio.fail_after(300):
-        blocks = await cycle_through(WARM_UP)
+        await cycle_through(WARM_UP)
         cancelled = 0
-        left = await cycle_through(cycles) - blocks
-    assert left < BLOCKS_LEFT, f"{left} blocks of memory left by {cycles} cycles"
+        blocks = await cycle_through(cycles // 2)
+        left = await cycle_through(cycles // 2) - blocks
+    assert left < BLOCKS_LEFT, f"{left} blocks of memory left by the last {cycles // 2} cycles"
     assert cancelled > cycles / 4
     assert descriptors() == before
     assert not workers()
