@@ -1,13 +1,17 @@
 """Lines typed with editing and history, while the device's output goes on above: prompt_toolkit's work.
 
-The device's unfinished line (``login: ``) becomes the prompt. Complete lines are printed above it.
+The device's unfinished line (``login: ``) becomes the prompt. Complete lines are printed above it. Everything
+that is drawn goes through the display's own thread, so that a screen that stands still holds up nothing. Text is
+handed over only when the display has written what it had, so that a prompt is never dropped with old text.
 """
 
 import asyncio
 import os
 import re
 import sys
+from collections import deque
 from collections.abc import Callable
+from typing import TYPE_CHECKING, TextIO, cast
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import run_in_terminal
@@ -19,11 +23,15 @@ from prompt_toolkit.input.typeahead import get_typeahead
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output.vt100 import Vt100_Output
 
+if TYPE_CHECKING:
+    from anyserial_cli._term._display import Display
+
 __all__ = ("MENU", "Asker")
 
 MENU = object()  # the answer when the menu key was pressed
 PAUSE = 0.03  # seconds: output is printed above the prompt in batches
 MOST = 64 * 1024  # characters printed above the prompt at once
+LONGEST = 4096  # characters kept of a line that does not end
 _MOVES = re.compile(r"\x1b\[[0-9;:<=>?]*[ -/]*[@-ln-~]|\x1b[^\[]|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]")
 
 
@@ -34,10 +42,15 @@ class Asker:
         partial: The device's unfinished line.
     """
 
-    def __init__(self, menu: int | None, rows: Callable[[], int], send: Callable[[bytes], object]) -> None:
-        """Use *menu* as the menu key; *rows* tells how many rows there are, *send* gets Ctrl-C and Ctrl-D."""
+    def __init__(
+        self, display: "Display", menu: int | None, rows: Callable[[], int], send: Callable[[bytes], object]
+    ) -> None:
+        """Draw on *display*; *menu* is the menu key, *rows* tells the rows, *send* gets Ctrl-C and Ctrl-D."""
         self.partial = ""
-        self._text = ""
+        self._display = display
+        self._text: deque[str] = deque()
+        self._size = 0
+        self._left_out = 0
         self._menu = menu
         self._rows = rows
         self._send = send
@@ -45,14 +58,20 @@ class Asker:
         self.is_active = False
         # No question is put to the user's terminal: an answer that comes late would go to the device.
         self._input = create_input()
-        self._output = Vt100_Output(sys.stdout, self._size, term=os.environ.get("TERM"), enable_cpr=False)
+        drawn = cast("TextIO", _Drawn(display))
+        self._output = Vt100_Output(drawn, self._measure, term=os.environ.get("TERM"), enable_cpr=False)
 
-    def _size(self) -> Size:
+    def _measure(self) -> Size:
         return Size(rows=self._rows(), columns=os.get_terminal_size(sys.stdout.fileno()).columns or 80)
 
     def show(self, text: str) -> None:
-        """Print *text* above the prompt, soon."""
-        self._text += text
+        """Print *text* above the prompt, soon; what the screen cannot keep up with is left out, oldest first."""
+        self._text.append(text)
+        self._size += len(text)
+        while self._size > MOST and len(self._text) > 1:
+            left_out = len(self._text.popleft())
+            self._size -= left_out
+            self._left_out += left_out
 
     def show_bytes(self, data: bytes) -> None:
         """Print text that is encoded already."""
@@ -95,7 +114,14 @@ class Asker:
 
     def take(self) -> str:
         """Return what was not printed, the unfinished line first."""
-        text, self._text, self.partial = self.partial + self._text, "", ""
+        text, self.partial = self.partial + self._joined(), ""
+        return text
+
+    def _joined(self) -> str:
+        note = f"\r\n[... {self._left_out} characters not shown ...]\r\n" if self._left_out else ""
+        text = note + "".join(self._text)
+        self._text.clear()
+        self._size = self._left_out = 0
         return text
 
     def _message(self, question: str) -> AnyFormattedText:
@@ -126,14 +152,15 @@ class Asker:
     async def _print_batches(self, session: "PromptSession[str]") -> None:
         while True:
             await asyncio.sleep(PAUSE)
-            if not self._text:
+            if not self._text or not self._display.is_idle:
                 continue
-            text, self._text = self.partial + self._text, ""
+            text = self.partial + self._joined()
             whole, newline, self.partial = text.rpartition("\n")
             # A progress bar returns to its start.
-            self.partial = self.partial.rstrip("\r").rpartition("\r")[2]
+            self.partial = self.partial.rstrip("\r").rpartition("\r")[2][-LONGEST:]
             if newline:
-                await run_in_terminal(lambda text=whole: _print(text))  # type: ignore[misc]
+                data = f"{whole}\n".encode("utf-8", "backslashreplace")
+                await run_in_terminal(lambda data=data: self._display.put(data))  # type: ignore[misc]
             else:
                 session.app.invalidate()
 
@@ -142,9 +169,18 @@ class _MenuAsked(Exception):  # noqa: N818  # no error
     """The menu key was pressed."""
 
 
-def _print(text: str) -> None:
-    if len(text) > MOST:
-        text = f"[... {len(text) - MOST} characters not shown ...]\r\n" + text[-MOST:].partition("\n")[2]
-    data = memoryview((text + "\n").encode("utf-8", "backslashreplace"))
-    while data:
-        data = data[os.write(sys.stdout.fileno(), data) :]
+class _Drawn:
+    """What prompt_toolkit takes for standard output."""
+
+    def __init__(self, display: "Display") -> None:
+        self._display = display
+
+    def write(self, text: str) -> int:
+        self._display.put(text.encode("utf-8", "backslashreplace"))
+        return len(text)
+
+    def flush(self) -> None:
+        """Do nothing: the display writes at once."""
+
+    def fileno(self) -> int:
+        return sys.stdout.fileno()

@@ -56,10 +56,17 @@ class Display:
             self._status = data
             self._changed.notify_all()
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether everything queued has been written; the status line does not count."""
+        return not (self._queue or self._writing)
+
     def flush(self, timeout: float) -> bool:
         """Wait until everything is written, for at most *timeout* seconds; return whether it was."""
         with self._changed:
-            return self._changed.wait_for(lambda: self._idle or self.failed is not None, timeout)
+            return self._changed.wait_for(
+                lambda: (self.is_idle and not self._status) or self.failed is not None, timeout
+            )
 
     def close(self, timeout: float) -> None:
         """End after what is queued, waiting for at most *timeout* seconds."""
@@ -68,10 +75,6 @@ class Display:
             self._closing = True
             self._changed.notify_all()
         self._thread.join(0.1)
-
-    @property
-    def _idle(self) -> bool:
-        return not (self._queue or self._status or self._writing)
 
     def _run(self) -> None:
         while (data := self._next()) is not None:

@@ -255,10 +255,9 @@ class Interactive:
 
         session = self.session
         if self._asker is None:
-            self._asker = Asker(self.menu_key, lambda: self.rows or self.terminal.rows, self.send)
+            self._asker = Asker(session.display, self.menu_key, lambda: self.rows or self.terminal.rows, self.send)
         asker = self._asker
         session.display.put(b"" if question else b"\r\x1b[K")
-        session.display.flush(1.0)
         session.writer = asker.show_bytes
         try:
             return await asker.ask(question, default=default, controls=controls)

@@ -1,30 +1,29 @@
-"""The port, opened as often as the device comes back.
+"""The port, opened as often as the device comes back: `anyserial.reconnect`, and what the user is told of it."""
 
-The loop has the shape of ``async for port in reconnect(device, config)``.
-"""
+import logging
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import contextmanager
+from typing import override
 
-from collections.abc import AsyncGenerator, Callable
-
-import anyio
 from anyserial import (
+    PortBusyError,
     PortInfo,
-    PortNotFoundError,
+    PortPermissionError,
     SerialConfig,
-    SerialDisconnectedError,
-    SerialError,
     SerialPort,
     open_serial_port,
+    reconnect,
 )
 
 from anyserial_cli._screen import describe
 
 __all__ = ("openings",)
 
-INTERVAL = 0.2  # seconds between two looks for a port that is not there
+SETTLE = 1.0  # seconds that a device just plugged in may be busy or not permitted before the user is told
 
 
 async def openings(
-    device: str, config: SerialConfig, *, wait: bool, reconnect: bool, tell: Callable[[str], object]
+    device: str, config: SerialConfig, *, wait: bool, again: bool, tell: Callable[[str], object]
 ) -> AsyncGenerator[SerialPort]:
     """Yield the open port, and after a disconnect the port of the same device, opened again.
 
@@ -35,47 +34,62 @@ async def openings(
         device: The port's path.
         config: The settings at each opening.
         wait: A port that is not there at first is waited for.
-        reconnect: Go on after a disconnect.
+        again: Go on after a disconnect.
         tell: Is told what is waited for, once for each reason.
 
     Raises:
         SerialError: The first opening failed, and waiting is not asked for or does not help.
     """
     identity: str | PortInfo = device
-    patient = wait
-    while True:
-        port = await _open(identity, config, device, patient=patient, first=identity is device, tell=tell)
-        async with port:
-            identity = port.port_info or identity
+    if not wait:
+        async with await open_serial_port(device, config) as port:
+            identity = port.port_info or device
             yield port
-        if not reconnect:
+        if not again:
             return
-        patient = True
+    reason = ""
+    with _reports(device, tell):
+        async with reconnect(identity, config, settle=SETTLE) as ports:
+            while True:
+                try:
+                    port = await anext(ports)
+                except (PortBusyError, PortPermissionError) as exc:
+                    # Another program holds the port, or udev has not set the group: this may still pass.
+                    if describe(exc) != reason:
+                        reason = describe(exc)
+                        tell(f"waiting for {reason}")
+                    continue
+                reason = ""
+                yield port
+                if not again:
+                    return
 
 
-async def _open(
-    identity: str | PortInfo,
-    config: SerialConfig,
-    device: str,
-    *,
-    patient: bool,
-    first: bool,
-    tell: Callable[[str], object],
-) -> SerialPort:
-    told = ""
-    while True:
-        try:
-            return await open_serial_port(identity, config)
-        except (PortNotFoundError, SerialDisconnectedError) as exc:
-            if not patient:
-                raise
-            reason = f"waiting for {device}" if first or isinstance(exc, PortNotFoundError) else describe(exc)
-        except SerialError as exc:
-            # Just after plugging in, udev has not set the group yet; another program may hold the port.
-            if first and not patient:
-                raise
-            reason = f"waiting for {device}: {describe(exc)}"
-        if reason != told:
-            tell(reason)
-            told = reason
-        await anyio.sleep(INTERVAL)
+@contextmanager
+def _reports(device: str, tell: Callable[[str], object]) -> Generator[None]:
+    """Hand what `reconnect` says about waiting to *tell*."""
+    logger = logging.getLogger("anyserial")
+    handler = _Reports(device, tell)
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+
+
+class _Reports(logging.Handler):
+    def __init__(self, device: str, tell: Callable[[str], object]) -> None:
+        super().__init__()
+        self._device = device
+        self._tell = tell
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage().partition(": ")[2]
+        if text.startswith("not there"):
+            self._tell(f"waiting for {self._device}")
+        elif text.startswith("cannot be"):
+            self._tell(f"{self._device} {text}")

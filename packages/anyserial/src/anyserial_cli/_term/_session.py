@@ -140,7 +140,7 @@ class Session:
         options = self.options
         try:
             async with contextlib.aclosing(
-                openings(options.device, self.config, wait=options.wait, reconnect=options.reconnect, tell=self.tell)
+                openings(options.device, self.config, wait=options.wait, again=options.reconnect, tell=self.tell)
             ) as ports:
                 async for port in ports:
                     await self._serve(port)
