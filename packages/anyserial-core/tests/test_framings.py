@@ -119,11 +119,11 @@ def test_any_bytes_mean_the_same_through_any_split(name: str, data: bytes, cuts:
 
 @every_framing
 def test_hostile_input_stays_bounded(name: str) -> None:
-    """A megabyte of one byte, or of a few: memory, the number of errors and the time are bounded."""
+    """128 KiB of one byte, 50 times what any framing may hold: memory and the number of errors are bounded."""
     for byte in (0x00, 0x01, 0x0A, 0x41, 0xC0, 0xDB, 0xFF):
         framing = MAKERS[name]()
         errors = 0
-        for _ in range(256):
+        for _ in range(32):
             found = framing.feed(bytes([byte]) * 4096)
             errors += sum(isinstance(item, FramingError) for item in found)
             assert all(len(item.partial) <= 2500 for item in found if isinstance(item, FramingError))
