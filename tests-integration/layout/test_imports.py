@@ -11,7 +11,11 @@ from source_tree import CORE, METAPACKAGE, Distribution, Module, distributions, 
 PARTS = tuple(name for name in distributions() if name not in {CORE, METAPACKAGE})
 PART_IMPORTS = {distributions()[name].import_name: name for name in PARTS}
 # Core's aliases re-export a part by explicit names; _parts.py imports one by name when it is needed.
-FACADES = frozenset({"anyserial.sync", "anyserial.testing"})
+FACADES = {
+    "anyserial.pyserial": "anyserial_sync",
+    "anyserial.sync": "anyserial_sync",
+    "anyserial.testing": "anyserial_testing",
+}
 # The one function that names parts in import statements, because programs that freeze an application
 # see no other mention. Nothing may call it.
 FOR_FREEZERS = ("anyserial._parts", "parts_for_freezers")
@@ -71,7 +75,7 @@ def test_a_part_uses_the_one_private_layer_of_core(module: Module) -> None:
     "module", [module for module in modules() if module.distribution in PARTS], ids=lambda m: m.name
 )
 def test_a_part_takes_no_part_through_a_facade(module: Module) -> None:
-    facades = {"anyserial.sync": "anyserial-sync", "anyserial.testing": "anyserial-testing"}
+    facades = {name: part.replace("_", "-") for name, part in FACADES.items()}
     found = [
         entry
         for entry in imports(module)
@@ -87,7 +91,7 @@ def test_a_part_takes_no_part_through_a_facade(module: Module) -> None:
 def test_core_imports_a_part_only_in_its_facades(module: Module) -> None:
     found = [entry for entry in imports(module) if entry.module.partition(".")[0] in {*PART_IMPORTS, "anyserial_cli"}]
     if module.name in FACADES:
-        assert {entry.module.partition(".")[0] for entry in found} <= {module.name.replace(".", "_")}
+        assert {entry.module.partition(".")[0] for entry in found} <= {FACADES[module.name]}
     elif module.name == FOR_FREEZERS[0]:
         functions = (node for node in module.tree.body if isinstance(node, ast.FunctionDef))
         (function,) = (node for node in functions if node.name == FOR_FREEZERS[1])

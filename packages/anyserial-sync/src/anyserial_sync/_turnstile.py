@@ -71,12 +71,23 @@ class Turnstile:
 
     is_event_loop = False
 
-    __slots__ = ("_cancelled", "_owner", "_role", "_wakeup", "bell", "interrupted", "misread", "wait")
+    __slots__ = (
+        "_cancelled",
+        "_next_is_cancelled",
+        "_owner",
+        "_role",
+        "_wakeup",
+        "bell",
+        "interrupted",
+        "misread",
+        "wait",
+    )
 
     def __init__(self, owner: Owner, role: str) -> None:
         self._owner: Final = owner
         self._role: Final = role
         self._cancelled: object = None
+        self._next_is_cancelled = False
         self._wakeup: Wakeup | None = None
         self.interrupted = False
         self.wait: Callable[[float | None], object] | None = None
@@ -98,6 +109,11 @@ class Turnstile:
         if ticket is not None:
             self._cancelled = ticket
             self.wake()
+
+    def cancel_this_or_next(self) -> None:
+        """Interrupt the call that owns the direction, or else the next one that checks."""
+        self._next_is_cancelled = True
+        self.wake()
 
     def wake(self) -> None:
         """Make the owning call check whether it was interrupted. From any thread, any number of times."""
@@ -130,6 +146,9 @@ class Turnstile:
     def _raise_if_meant(self, me: object) -> None:
         if self._owner.state:
             raise self._owner.refusal()
+        if self._next_is_cancelled:
+            self._next_is_cancelled = False
+            self._refuse_cancelled()
         if self._cancelled is me:
             self._refuse_cancelled()
 

@@ -1,0 +1,246 @@
+"""What a `Serial` does apart from reading and writing: settings, lines, queues, the descriptor."""
+
+import termios
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, override
+
+from anyserial.capabilities import Capability
+from anyserial.config import FlowControl, RS485Config, SerialConfig, UnsupportedPolicy
+from anyserial.exceptions import SerialError, UnsupportedConfigurationError, UnsupportedFeatureError
+
+from anyserial_sync._pyserial._base import SerialBase
+from anyserial_sync._pyserial._errors import (
+    PortNotOpenError,
+    SerialTimeoutException,
+    as_serial_exception,
+    as_value_error,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from anyserial_sync._pyserial._link import Link
+
+__all__ = ("Controls", "failing")
+
+
+@contextmanager
+def failing(doing: str) -> "Generator[None]":
+    """Turn what anyserial raises into pySerial's exceptions."""
+    try:
+        yield
+    except SerialError as exc:
+        raise as_serial_exception(exc, f"{doing} failed") from exc
+
+
+class Controls(SerialBase):
+    """The part of `Serial` that neither reads nor writes."""
+
+    _link: "Link | None" = None
+    _descriptor_is_shared = False
+    _low_latency = False
+
+    def _opened(self) -> "Link":
+        link = self._link
+        if link is None:
+            raise PortNotOpenError
+        return link
+
+    # Settings
+
+    def _wanted(self) -> SerialConfig:
+        """Return the settings that the attributes hold."""
+        return SerialConfig(
+            baudrate=self._baudrate,
+            byte_size=self._bytesize,  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # checked when set
+            parity=self._parity,  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # checked when set
+            stop_bits=self._stopbits,
+            flow_control=FlowControl(xon_xoff=bool(self._xonxoff), rts_cts=bool(self._rtscts)),
+            exclusive=bool(self._exclusive),
+            low_latency=self._low_latency,
+            rs485=self._wanted_rs485(),
+            # pySerial does not ask what a driver has made of a setting.
+            unsupported_policy=UnsupportedPolicy.IGNORE,
+            dtr_on_open=None if self._dsrdtr else bool(self._dtr_state),
+            rts_on_open=None if self._rtscts else bool(self._rts_state),
+            discard_input_on_open=True,
+        )
+
+    def _wanted_rs485(self) -> RS485Config | None:
+        settings = self._rs485_mode
+        if settings is not None:
+            return RS485Config(
+                rts_on_send=bool(settings.rts_level_for_tx),
+                rts_after_send=bool(settings.rts_level_for_rx),
+                rx_during_tx=bool(settings.loopback),
+                delay_before_send=settings.delay_before_tx or 0.0,
+                delay_after_send=settings.delay_before_rx or 0.0,
+            )
+        link = self._link
+        return None if link is None or link.config.rs485 is None else RS485Config(enabled=False)
+
+    @override
+    def _reconfigure_port(self) -> None:
+        link = self._opened()
+        try:
+            link.configure(self._wanted())
+        except (UnsupportedConfigurationError, UnsupportedFeatureError) as exc:
+            raise as_value_error(exc, "could not configure port") from exc
+        except SerialError as exc:
+            if isinstance(exc, ValueError):
+                raise as_value_error(exc, "could not configure port") from exc
+            raise as_serial_exception(exc, "could not configure port") from exc
+        self._check_rs485(link)
+
+    def _check_rs485(self, link: "Link") -> None:
+        if self._rs485_mode is not None and link.capabilities.rs485 is not Capability.SUPPORTED:
+            raise ValueError(f"the driver of {link.path} has no RS-485 mode; the class serial.rs485.RS485 needs none")
+
+    @override
+    def _timeouts_changed(self) -> None:
+        """Do nothing: every call reads the timeouts when it begins."""
+
+    def set_low_latency_mode(self, low_latency_settings: bool) -> None:
+        """Ask the driver to deliver every byte at once, or not to.
+
+        Raises:
+            ValueError: The driver has no such mode.
+        """
+        link = self._opened()
+        before, self._low_latency = self._low_latency, bool(low_latency_settings)
+        try:
+            self._reconfigure_port()
+            if low_latency_settings and link.capabilities.low_latency is not Capability.SUPPORTED:
+                raise ValueError(f"the driver of {link.path} has no low latency mode")  # noqa: TRY301  # undone below
+        except BaseException:
+            self._low_latency = before
+            raise
+
+    # Lines
+
+    @override
+    def _update_rts_state(self) -> None:
+        with failing("setting RTS"):
+            self._opened().set_control_lines(rts=bool(self._rts_state))
+
+    @override
+    def _update_dtr_state(self) -> None:
+        with failing("setting DTR"):
+            self._opened().set_control_lines(dtr=bool(self._dtr_state))
+
+    @override
+    def _update_break_state(self) -> None:
+        with failing("setting the break condition"):
+            self._opened().set_break(bool(self._break_state))
+
+    @property
+    def cts(self) -> bool:
+        """The level of CTS."""
+        with failing("reading CTS"):
+            return self._opened().modem_lines().cts
+
+    @property
+    def dsr(self) -> bool:
+        """The level of DSR."""
+        with failing("reading DSR"):
+            return self._opened().modem_lines().dsr
+
+    @property
+    def ri(self) -> bool:
+        """The level of RI."""
+        with failing("reading RI"):
+            return self._opened().modem_lines().ri
+
+    @property
+    def cd(self) -> bool:
+        """The level of CD."""
+        with failing("reading CD"):
+            return self._opened().modem_lines().cd
+
+    # Queues
+
+    @property
+    def in_waiting(self) -> int:
+        """How many received bytes wait to be read."""
+        link = self._opened()
+        try:
+            return link.input_waiting()
+        except SerialError as exc:
+            raise as_serial_exception(exc, "in_waiting failed") from exc
+
+    @property
+    def out_waiting(self) -> int:
+        """How many bytes have not been sent yet."""
+        link = self._opened()
+        try:
+            return link.output_waiting()
+        except SerialError as exc:
+            raise as_serial_exception(exc, "out_waiting failed") from exc
+
+    def reset_input_buffer(self) -> None:
+        """Discard what has arrived and was not read."""
+        with failing("reset_input_buffer"):
+            self._opened().reset_input_buffer()
+
+    def reset_output_buffer(self) -> None:
+        """Discard what was written and has not left yet, as far as the driver can."""
+        with failing("reset_output_buffer"):
+            self._opened().reset_output_buffer()
+
+    @override
+    def flush(self) -> None:
+        """Wait until everything has been sent, to the last bit.
+
+        Raises:
+            SerialTimeoutException: It was not sent within `write_timeout`, if that is above 0.
+            PortNotOpenError: The port is not open, or was closed meanwhile.
+            SerialException: The device is gone.
+        """
+        link = self._opened()
+        try:
+            link.flush_in_turn(self._write_timeout or None)
+        except TimeoutError:
+            raise SerialTimeoutException("Write timeout") from None
+        except SerialError as exc:
+            raise as_serial_exception(exc, "flush failed") from exc
+
+    # Flow control by hand
+
+    def set_input_flow_control(self, enable: bool = True) -> None:
+        """Tell the far end to send (XON), or to stop (XOFF)."""
+        self._flow(termios.TCION if enable else termios.TCIOFF)
+
+    def set_output_flow_control(self, enable: bool = True) -> None:
+        """Let output leave, or hold it back."""
+        self._flow(termios.TCOON if enable else termios.TCOOFF)
+
+    def _flow(self, action: int) -> None:
+        link = self._opened()
+        with failing("flow control"):
+            link.on_worker(partial(_flow, link.fileno(), action))
+
+    # The descriptor
+
+    @override
+    def fileno(self) -> int:
+        """Return the descriptor, for waiting. From then on, no read takes more from it than it returns."""
+        link = self._opened()
+        self._descriptor_is_shared = True
+        with failing("fileno"):
+            return link.fileno()
+
+    @property
+    def fd(self) -> int | None:
+        """The descriptor, as `fileno`; None if the port is not open."""
+        return None if self._link is None else self.fileno()
+
+    def nonblocking(self) -> None:
+        """Do nothing: the descriptor does not block."""
+
+
+def _flow(fd: int, action: int) -> None:
+    try:
+        termios.tcflow(fd, action)
+    except termios.error as exc:
+        raise OSError(*exc.args) from exc

@@ -1,0 +1,209 @@
+"""`Serial`: a serial port with pySerial's methods, on anyserial's blocking port."""
+
+from time import monotonic
+from typing import TYPE_CHECKING, override
+
+import anyio
+from anyserial.exceptions import SerialCancelledError, SerialError
+
+from anyserial_sync._pyserial._constants import LF
+from anyserial_sync._pyserial._controls import Controls
+from anyserial_sync._pyserial._errors import (
+    PortNotOpenError,
+    SerialException,
+    SerialTimeoutException,
+    as_serial_exception,
+    as_value_error,
+)
+from anyserial_sync._pyserial._helpers import to_bytes
+from anyserial_sync._pyserial._link import Link
+from anyserial_sync._pyserial._platform import PlatformSpecific
+
+if TYPE_CHECKING:
+    from collections.abc import Buffer, Iterable
+
+__all__ = ("Serial",)
+
+
+class Serial(Controls, PlatformSpecific):
+    """A serial port. It is opened by the constructor if that is given a port, and by `open` otherwise.
+
+    Any thread may use it. `close`, `cancel_read` and `cancel_write` end a call that waits in another thread.
+    """
+
+    # Opening and closing
+
+    @override
+    def open(self) -> None:
+        """Open the port with the settings that the attributes hold. Input from before is discarded.
+
+        Raises:
+            SerialException: There is no port to open, or it is open, or it cannot be opened.
+            ValueError: The driver refuses a setting.
+        """
+        if self._port is None:
+            raise SerialException("Port must be configured before it can be used.")
+        if self.is_open:
+            raise SerialException("Port is already open.")
+        self._low_latency = self._descriptor_is_shared = False
+        doing = f"could not open port {self._port}"
+        try:
+            link = Link.open(self._port, self._wanted())
+        except SerialError as exc:
+            if isinstance(exc, ValueError):
+                raise as_value_error(exc, doing) from exc
+            raise as_serial_exception(exc, doing) from exc
+        self._link = link
+        self.is_open = True
+        try:
+            self._check_rs485(link)
+        except BaseException:
+            self.close()
+            raise
+
+    @override
+    def close(self) -> None:
+        """Close the port; do nothing if it is not open.
+
+        Queued output may leave for as long as it moves; after a second without progress it is discarded. A call
+        that waits in another thread raises `PortNotOpenError`.
+        """
+        link, self._link = self._link, None
+        self.is_open = False
+        if link is not None:
+            try:
+                link.close()
+            except SerialError as exc:
+                raise as_serial_exception(exc, "close failed") from exc
+
+    def __del__(self) -> None:
+        """Close a forgotten port; what it has not sent is left to the kernel."""
+        link = self._link
+        if link is not None:
+            self._link = None
+            link.abandon()
+
+    # Reading
+
+    @override
+    def read(self, size: int = 1) -> bytes:
+        """Read up to *size* bytes.
+
+        Args:
+            size: How many bytes to wait for.
+
+        Returns:
+            *size* bytes, or what has come when `timeout` is over, maybe ``b""``.
+
+        Raises:
+            PortNotOpenError: The port is not open, or was closed meanwhile.
+            SerialException: The device is gone, or the system refused.
+        """
+        link = self._link
+        if link is None:
+            raise PortNotOpenError
+        if size < 1:
+            return b""
+        timeout = self._timeout
+        began = monotonic()
+        data = b""
+        try:
+            try:
+                data = link.receive(size, timeout=timeout)
+                if len(data) == size or timeout == 0:
+                    return data
+            except anyio.BusyResourceError:
+                pass
+            deadline = None if timeout is None else began + timeout
+            return link.read_rest(data, size, deadline, self._inter_byte_timeout)
+        except (TimeoutError, SerialCancelledError):
+            return b""
+        except SerialError as exc:
+            raise as_serial_exception(exc, "read failed") from exc
+
+    @override
+    def readline(self, size: int | None = -1, /) -> bytes:
+        """Read a line: up to and with the next line feed, or what has come when `timeout` passes without a byte.
+
+        Args:
+            size: The most to read; None and negative numbers have no limit.
+
+        Raises:
+            SerialException: As `read`.
+        """
+        if type(self).read is not Serial.read:
+            return super().readline(-1 if size is None else size)  # the subclass wants to see every byte
+        return self._read_to(LF, None if size is None or size < 0 else size, total=False)
+
+    @override
+    def read_until(self, expected: bytes = LF, size: int | None = None) -> bytes:
+        """See `SerialBase.read_until`."""
+        if type(self).read is not Serial.read:
+            return super().read_until(expected, size)
+        return self._read_to(expected, size, total=True)
+
+    def _read_to(self, delimiter: bytes, size: int | None, *, total: bool) -> bytes:
+        link = self._opened()
+        try:
+            return link.read_to(delimiter, size, self._timeout, total=total, ahead=not self._descriptor_is_shared)
+        except SerialError as exc:
+            raise as_serial_exception(exc, "read failed") from exc
+
+    def cancel_read(self) -> None:
+        """End the read that waits in another thread, or else the next one: it returns what has come."""
+        link = self._link
+        if link is not None:
+            link.cancel_this_or_next_receive()
+
+    # Writing
+
+    def _write(self, data: "Buffer | Iterable[int]") -> int:
+        """Write all of *data*: return when the kernel has taken it.
+
+        Args:
+            data: Bytes, any buffer, or integers from 0 to 255.
+
+        Returns:
+            How many bytes were taken: all of them, unless `write_timeout` is 0 or `cancel_write` was called.
+
+        Raises:
+            SerialTimeoutException: Not everything was taken within `write_timeout`.
+            PortNotOpenError: The port is not open, or was closed meanwhile.
+            SerialException: The device is gone, or the system refused.
+            TypeError: *data* is text.
+        """
+        link = self._link
+        if link is None:
+            raise PortNotOpenError
+        if type(data) is not bytes:
+            data = to_bytes(data)
+        timeout = self._write_timeout
+        before = link.bytes_sent
+        try:
+            try:
+                link.send(data, timeout=timeout)
+                return len(data)
+            except anyio.BusyResourceError:
+                return link.write_in_turn(data, timeout)
+            except SerialCancelledError:
+                return link.write_after_cancellation(data, before)
+        except TimeoutError:
+            if timeout == 0:
+                return link.bytes_sent - before
+            raise SerialTimeoutException("Write timeout") from None
+        except SerialError as exc:
+            raise as_serial_exception(exc, "write failed") from exc
+
+    if TYPE_CHECKING:  # the subclasses of programs are written against this
+
+        @override
+        def write(self, b: Buffer, /) -> int | None: ...
+
+    else:
+        write = _write
+
+    def cancel_write(self) -> None:
+        """End the write that waits in another thread, or else the next one: it returns how much was taken."""
+        link = self._link
+        if link is not None:
+            link.cancel_this_or_next_send()

@@ -1,0 +1,1 @@
+"""The tools of pySerial: listing ports, and the terminal."""
