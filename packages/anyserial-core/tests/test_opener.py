@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any, assert_type
 
 import anyio
+import anyserial
 import pytest
 import trio
 from anyserial import (
@@ -35,7 +36,7 @@ from backends import Far, OwnBackend, PtyBackend
 
 pytestmark = pytest.mark.anyio
 
-OURS = str(Path(__file__).parents[1] / "src")
+OURS = str(Path(anyserial.__file__).parent)
 
 
 class Instrument(SerialPort):

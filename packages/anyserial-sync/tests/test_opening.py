@@ -11,6 +11,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, assert_type
 
+import anyserial
+import anyserial_sync
 import pytest
 from anyserial.config import SerialConfig
 from anyserial.discovery import PortInfo
@@ -20,7 +22,7 @@ from anyserial_sync._misread_timeout import MisreadTimeout
 
 type Rig = Any  # conftest's, which has no name to import it by
 
-OURS = tuple(str(Path(__file__).parents[2] / f"anyserial-{part}" / "src") for part in ("core", "sync"))
+OURS = tuple(module.__path__[0] for module in (anyserial, anyserial_sync))
 BOTH = SerialConfig(baudrate=9600, parity="even")
 
 

@@ -7,9 +7,15 @@ import sys
 
 from anyserial._parts import load_part
 
-if __name__ == "__main__":
+
+def _main() -> int | str:
     try:
-        main = load_part("anyserial_cli").main
+        command = load_part("anyserial_cli")
     except ImportError as exc:
-        sys.exit(f"anyserial: {exc}")
-    sys.exit(main())
+        return f"anyserial: {exc}"
+    status: int = command.main()
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(_main())

@@ -93,6 +93,8 @@ class Opening:
         backend: "SerialBackend | AsyncSerialBackend | None",
     ) -> None:
         self.config = config
+        self.device: str
+        self.info: PortInfo | None
         try:
             self.device, self.info = _device_path(path)
         except (SerialError, TypeError) as exc:

@@ -84,9 +84,9 @@ class Job:
         self._notify = notify
         self._guard = guard
         self._is_skippable = skippable
-        self.essential = essential
-        self.finished = False
-        self.unwanted = False
+        self.essential: bool = essential
+        self.finished: bool = False
+        self.unwanted: bool = False
         self.afterwards: list[Callable[[], object]] = []
         self.result: Any = None
         self.error: BaseException | None = None

@@ -70,9 +70,17 @@ class ByteSize(StrEnum):
     SEVEN = "7"
     EIGHT = "8"
 
-    __eq__ = _equals_number
-    __ne__ = object.__ne__  # asks __eq__, which that of str does not
-    __hash__ = _hash_of_number
+    def __eq__(self, other: object) -> bool:
+        """Compare with a member, a number or a string."""
+        return _equals_number(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        """Compare as ``==`` does, which `str` would not."""
+        return not _equals_number(self, other)
+
+    def __hash__(self) -> int:
+        """Return the hash of the number."""
+        return _hash_of_number(self)
 
 
 class Parity(StrEnum):
@@ -95,9 +103,17 @@ class StopBits(StrEnum):
     ONE_POINT_FIVE = "1.5"
     TWO = "2"
 
-    __eq__ = _equals_number
-    __ne__ = object.__ne__  # asks __eq__, which that of str does not
-    __hash__ = _hash_of_number
+    def __eq__(self, other: object) -> bool:
+        """Compare with a member, a number or a string."""
+        return _equals_number(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        """Compare as ``==`` does, which `str` would not."""
+        return not _equals_number(self, other)
+
+    def __hash__(self) -> int:
+        """Return the hash of the number."""
+        return _hash_of_number(self)
 
 
 class UnsupportedPolicy(StrEnum):

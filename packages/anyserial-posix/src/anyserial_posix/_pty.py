@@ -38,7 +38,7 @@ class Pty:
         try:
             tty.setraw(self._program)
             os.set_blocking(self._device, False)
-            self.path = os.ttyname(self._program)
+            self.path: str = os.ttyname(self._program)
         except (OSError, termios.error) as exc:
             self.close()
             error = exc if isinstance(exc, OSError) else OSError(*exc.args)

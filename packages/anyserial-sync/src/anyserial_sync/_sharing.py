@@ -141,7 +141,7 @@ class SharedPort:
         me = (link, threading.get_ident())
         try:
             with self._changed:
-                if self._log.has_more(link.reader) or not link.is_open:
+                if self._log.has_more(link._reader) or not link.is_open:  # noqa: SLF001  # the class below
                     return
                 if self._reading is not None:
                     left = remaining(deadline)
@@ -180,7 +180,7 @@ class SharedPort:
     def _closed(self, link: "PortLink") -> None:
         """Wake the receive that waits on *link*, which is closed now."""
         with self._changed:
-            self._log.remove_reader(link.reader)
+            self._log.remove_reader(link._reader)  # noqa: SLF001  # the class below
             self._changed.notify_all()
             while (reading := self._reading) is not None and reading[0] is link:
                 self._port.cancel_receive()
@@ -234,8 +234,8 @@ class PortLink(anyio.TypedAttributeProvider):
         self._shared = shared
         self._log = shared._log  # noqa: SLF001  # the class above
         self._turn: dict[str, object] = {}
-        self.reader = self._log.add_reader()
-        self.is_open = True
+        self._reader = self._log.add_reader()
+        self.is_open: bool = True
 
     def receive(self, max_bytes: int = 65536, *, timeout: float | None = None) -> bytes:
         """Receive what has arrived for this link, or wait for the first bytes.
@@ -265,8 +265,8 @@ class PortLink(anyio.TypedAttributeProvider):
                 raise anyio.BusyResourceError(f"receiving from this link to {self._shared.port.path}")
             while True:
                 self.check_open()
-                if self._log.has_more(self.reader):
-                    return self._log.take(self.reader, max_bytes)
+                if self._log.has_more(self._reader):
+                    return self._log.take(self._reader, max_bytes)
                 self._shared._read_or_wait(self, deadline)  # noqa: SLF001  # the class above
         finally:
             if self._turn.get("receiver") is me:

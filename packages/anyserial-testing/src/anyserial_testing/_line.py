@@ -64,16 +64,16 @@ class Line:
     def __init__(
         self, device_config: SerialConfig | None, *, paced: bool, fifo: int, arrived: Callable[[int], None]
     ) -> None:
-        self.lock = threading.RLock()
-        self.now = 0.0
-        self.config = SerialConfig()
+        self.lock: threading.RLock = threading.RLock()
+        self.now: float = 0.0
+        self.config: SerialConfig = SerialConfig()
         self.received: deque[Character] = deque()
-        self.overruns = 0
-        self.is_gone = False
+        self.overruns: int = 0
+        self.is_gone: bool = False
         self.listeners: set[Callable[[], None]] = set()
-        self.control = ControlLines(rts=False, dtr=False)
-        self.modem = ModemLines(cts=False, dsr=False, ri=False, cd=False)
-        self.changes = dict.fromkeys(("cts", "dsr", "ri", "cd"), 0)
+        self.control: ControlLines = ControlLines(rts=False, dtr=False)
+        self.modem: ModemLines = ModemLines(cts=False, dsr=False, ri=False, cd=False)
+        self.changes: dict[str, int] = dict.fromkeys(("cts", "dsr", "ri", "cd"), 0)
         self._device_config = device_config
         self._paced = paced
         self._fifo = fifo

@@ -44,7 +44,7 @@ class Reader:
     __slots__ = ("position",)
 
     def __init__(self, position: int) -> None:
-        self.position = position
+        self.position: int = position
 
 
 class Log:
