@@ -2,10 +2,13 @@
 
 import os
 import select
+import subprocess
 import threading
 import tty
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import anyserial_discovery
 import pytest
@@ -36,6 +39,10 @@ class Device:
             self.received += data
             self._behaviour(self._far, data)
 
+    def write(self, data: bytes) -> None:
+        while data:
+            data = data[os.write(self._far, data) :]
+
     def stop(self) -> None:
         os.eventfd_write(self._stop, 1)
         self._thread.join()
@@ -55,6 +62,49 @@ def make_device() -> Iterator[Callable[[Behaviour], Device]]:
     yield make
     for device in devices:
         device.stop()
+
+
+class Relay:
+    """A device that is a program: what the port sends is its input, and its output is received."""
+
+    def __init__(self, command: list[str], folder: Path) -> None:
+        self._process = subprocess.Popen(
+            command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
+        )
+        self._device = Device(self._to_program)
+        self.path = self._device.path
+        self._thread = threading.Thread(target=self._from_program)
+        self._thread.start()
+
+    def _to_program(self, _far: int, data: bytes) -> None:
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(data)
+
+    def _from_program(self) -> None:
+        assert self._process.stdout is not None
+        while data := self._process.stdout.read(4096):
+            self._device.write(data)
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._thread.join()
+        self._device.stop()
+        self._process.communicate()
+
+
+@pytest.fixture
+def make_relay() -> Iterator[Callable[[list[str], Path], Relay]]:
+    """Make a device of a program; it ends with the test."""
+    relays: list[Relay] = []
+
+    def make(command: list[str], folder: Path) -> Relay:
+        relays.append(Relay(command, folder))
+        return relays[-1]
+
+    yield make
+    for relay in relays:
+        relay.stop()
 
 
 FTDI = PortInfo(

@@ -26,6 +26,7 @@ MODULES = {
     "list": "_list",
     "info": "_info",
     "term": "_term._command",
+    "expect": "_term._expect",
     "watch": "_watch",
     "share": "_share",
     "virtual": "_virtual",
@@ -68,6 +69,8 @@ class Command(NamedTuple):
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors say where the help is."""
 
+    _source = ""  # where the words that are parsed come from, if they were not typed
+
     def parse(self, arguments: Sequence[str] | None = None) -> argparse.Namespace:
         """Parse everything; what nobody knows is refused by the command that it was given to."""
         words = sys.argv[1:] if arguments is None else list(arguments)
@@ -78,6 +81,20 @@ class Parser(argparse.ArgumentParser):
         if unknown:
             below: Parser = getattr(parsed, "parser", self)
             below.refuse_unknown(unknown)
+        parsed.words = words[words.index(command) + 1 :] if command is not None else words
+        return parsed
+
+    def parse_words(self, words: Sequence[str], source: str = "") -> argparse.Namespace:
+        """Parse a command's own words; *source* stands before what is wrong with them."""
+        self._source = source
+        try:
+            # A file has no argument that is required: something stands for it.
+            parsed, unknown = self.parse_known_args(["-", *words] if source else words)
+        finally:
+            self._source = ""
+        if unknown:
+            self.refuse_unknown(unknown)
+        parsed.words = [*words]
         return parsed
 
     def refuse_unknown(self, words: Sequence[str]) -> NoReturn:
@@ -92,7 +109,7 @@ class Parser(argparse.ArgumentParser):
 
     @override
     def error(self, message: str) -> NoReturn:
-        self.exit(USAGE, f"{self.prog}: {message}\nSee `{self.prog} --help`.\n")
+        self.exit(USAGE, f"{self.prog}: {self._source}{message}\nSee `{self.prog} --help`.\n")
 
 
 class _Version(argparse.Action):

@@ -77,7 +77,7 @@ class User:
                 self._read()
             if time.monotonic() > deadline or (not ready and self.process.poll() is not None):
                 raise AssertionError(
-                    f"never seen: {wanted!r}; exit {self.process.poll()}\n{self.text}\n{self.output!r}"
+                    f"never seen: {wanted!r}; exit {self.process.poll()}\n{self.text}\n{self.output[-2000:]!r}"
                 )
 
     def wait_exit(self) -> int:

@@ -301,6 +301,63 @@ def test_a_log_of_the_text_has_no_colours_and_has_timestamps(run: Any, device: A
     assert re.fullmatch(r"\[ +\d+\.\d{3}\] red\n\[ +\d+\.\d{3}\] rest", log.read_text())
 
 
+def fake(folder: Path, name: str, text: str) -> str:
+    """Make a program that stands for one of lrzsz's, and return the PATH that finds it."""
+    file = folder / name
+    file.write_text(f"#!/bin/sh\n{text}\n")
+    file.chmod(0o755)
+    return f"{folder}{os.pathsep}{os.environ['PATH']}"
+
+
+def begin_transfer(user: Any, key: str, protocol: str, path: Path) -> None:
+    user.type(MENU + key)
+    user.wait("ymodem, zmodem)> ")
+    user.type(f"\x15{protocol}\r")
+    user.wait("file to send>" if key == ">" else "into folder> .")
+    user.type(f"\x15{path}\r")
+
+
+def test_a_file_is_sent_and_cancelled_and_one_is_received(run: Any, device: Any) -> None:
+    folder = Path(device.path).parent
+    fake(folder, "sz", "printf begun; exec cat")
+    path = fake(folder, "rz", "head -c 5 > file; printf got; kill -9 $$")
+    (folder / "image.bin").write_bytes(bytes(1000))
+    user = connect(run, device, PATH=path)
+    begin_transfer(user, ">", "ymodem", folder / "image.bin")
+    device.expect(b"begun")
+    device.send(b"C")
+    device.expect(b"C")  # the program's
+    user.wait("sending image.bin [")
+    user.wait("% of 1.0 KiB")
+    user.type("x\x03")
+    user.wait("--- sending image.bin: cancelled")
+    device.expect(b"\x18" * 8 + b"\x08" * 8)
+    begin_transfer(user, "<", "zmodem", folder)
+    user.wait("--- receiving into ")
+    device.send(b"12345")
+    device.expect(b"got")
+    user.wait("failed (")  # the program was killed
+    assert (folder / "file").read_bytes() == b"12345"
+    begin_transfer(user, ">", "raw", folder / "none")
+    user.wait("No such file or directory")
+    begin_transfer(user, ">", "raw", folder / "file")
+    device.expect(b"12345")
+    user.wait("sending file: done")
+    user.type("still here")
+    device.expect(b"still here")
+    leave(user)
+
+
+def test_a_script_goes_on_at_the_keyboard_if_asked(run: Any, device: Any) -> None:
+    user = run("term", device.path, "--send", "AT", "--expect", "OK", "--stay")
+    device.expect(b"AT")
+    device.send(b"OK\r\n")
+    user.wait("--- the script is done")
+    user.type("x")
+    device.expect(b"x")
+    leave(user)
+
+
 def test_it_reconnects_with_the_settings_in_force(run: Any, device: Any) -> None:
     user = connect(run, device)
     user.type(MENU + "c")

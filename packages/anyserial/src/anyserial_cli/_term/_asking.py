@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TextIO, cast
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import run_in_terminal
+from prompt_toolkit.completion import PathCompleter
 from prompt_toolkit.data_structures import Size
 from prompt_toolkit.formatted_text import ANSI, AnyFormattedText
 from prompt_toolkit.history import InMemoryHistory
@@ -22,6 +23,7 @@ from prompt_toolkit.input import create_input
 from prompt_toolkit.input.typeahead import get_typeahead
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output.vt100 import Vt100_Output
+from prompt_toolkit.shortcuts import CompleteStyle
 
 if TYPE_CHECKING:
     from anyserial_cli._term._display import Display
@@ -77,13 +79,16 @@ class Asker:
         """Print text that is encoded already."""
         self.show(data.decode())
 
-    async def ask(self, question: str, *, default: str = "", controls: bool = False) -> "str | object | None":
+    async def ask(
+        self, question: str, *, default: str = "", controls: bool = False, paths: bool = False
+    ) -> "str | object | None":
         """Return a line; None if it was given up with Ctrl-C or Ctrl-D, `MENU` for the menu key.
 
         Args:
             question: What stands before the line.
             default: What the line holds at first.
             controls: Ctrl-C and Ctrl-D on an empty line are the device's.
+            paths: Tab completes the name of a file.
         """
         bindings = self._bindings(controls)
         history = self._histories.setdefault(question, InMemoryHistory())
@@ -92,6 +97,9 @@ class Asker:
             history=history,
             key_bindings=bindings,
             erase_when_done=True,
+            completer=PathCompleter(expanduser=True) if paths else None,
+            complete_while_typing=False,
+            complete_style=CompleteStyle.READLINE_LIKE,
             input=self._input,
             output=self._output,
         )

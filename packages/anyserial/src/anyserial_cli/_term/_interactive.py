@@ -20,6 +20,8 @@ from anyserial_cli._term._tty import RESET
 from anyserial_cli._term._view import View, ViewSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from anyserial_cli._term._asking import Asker
     from anyserial_cli._term._session import Session
     from anyserial_cli._term._tty import UserTerminal
@@ -28,6 +30,7 @@ __all__ = ("Interactive",)
 
 TICK = 0.1  # seconds between two looks at the status line
 LINES_INTERVAL = 0.5  # seconds between two looks at the port's lines
+CANCELLING = frozenset(b"\x03\x1b")
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
@@ -114,6 +117,8 @@ class Interactive:
             parts.append(self.mode)
         if session.log is not None:
             parts.append(f"log {os.path.basename(session.log.path)}")  # noqa: PTH119
+        if session.recording is not None:
+            parts.append(f"rec {os.path.basename(session.recording)}")  # noqa: PTH119
         parts.append(f"{key_name(self.menu_key)} ? help")
         return " " + "  ".join(parts)
 
@@ -247,7 +252,36 @@ class Interactive:
             await self._obey(data)
             data = b""
 
-    async def ask(self, question: str, *, default: str = "", controls: bool = False) -> "str | object | None":
+    async def unless_cancelled(self, action: "Callable[[], Awaitable[None]]") -> bool:
+        """Do something; return False if Ctrl-C, Escape or the menu key's ``q`` ended it. Other keys are dropped."""
+        done = False
+        failure: Exception | None = None
+
+        async def act() -> None:
+            nonlocal done, failure
+            try:
+                await action()
+            except Exception as exc:  # noqa: BLE001  # raised below, without a group around it
+                failure = exc
+            done = True
+            tasks.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(act)
+            keys = Keys(self.menu_key)
+            while not done:
+                await anyio.wait_readable(self._fd)
+                data = os.read(self._fd, 4096)
+                if not data or CANCELLING & set(data) or Key("q") in keys.feed(data):
+                    tasks.cancel_scope.cancel()
+                    break
+        if failure is not None:
+            raise failure
+        return done
+
+    async def ask(
+        self, question: str, *, default: str = "", controls: bool = False, paths: bool = False
+    ) -> "str | object | None":
         """Ask for a line; None if it was given up, and what is no string if the menu key was pressed."""
         if not self.screen:
             return None
@@ -260,7 +294,7 @@ class Interactive:
         session.display.put(b"" if question else b"\r\x1b[K")
         session.writer = asker.show_bytes
         try:
-            return await asker.ask(question, default=default, controls=controls)
+            return await asker.ask(question, default=default, controls=controls, paths=paths)
         finally:
             session.writer = session.display.put
             session.display.put(asker.take().encode("utf-8", "backslashreplace"))

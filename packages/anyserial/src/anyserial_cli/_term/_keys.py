@@ -22,6 +22,8 @@ COMMANDS = {
     "n": ("newline", "sent for Enter: CR, LF, CR LF"),
     "N": ("newline-in", "received line ends: auto, cr, lf, none"),
     "s": ("safe", "escape sequences: filter, show, obey"),
+    ">": ("send-file", "send a file: as it is, XMODEM, YMODEM, ZMODEM"),
+    "<": ("receive-file", "receive a file: XMODEM, YMODEM, ZMODEM"),
     "g": ("log", "start or stop the log"),
     "l": ("line", "status line on or off"),
     "k": ("clear", "clear and reset the screen"),

@@ -9,8 +9,10 @@ from anyserial.exceptions import ConfigurationError
 from anyserial_cli._term._escapes import CHOICES
 from anyserial_cli._term._keys import Key, help_text, key_name
 from anyserial_cli._term._newlines import RECEIVED, SENT
+from anyserial_cli._term._protocols import PROTOCOLS, Plan, TransferError, receiving, sending
 from anyserial_cli._term._settings import describe, parse_settings
 from anyserial_cli._term._stamps import STAMPS
+from anyserial_cli._term._transfer import transfer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -32,6 +34,7 @@ class Menu:
     def __init__(self, interactive: "Interactive") -> None:
         """Work on *interactive* and its session."""
         self._user = interactive
+        self._protocols = {"send": "zmodem", "receive": "zmodem"}
         self._commands: dict[str, Callable[[], Awaitable[None]]] = {
             "help": self._help,
             "quit": self._quit,
@@ -49,6 +52,8 @@ class Menu:
             "newline": self._newline,
             "newline-in": lambda: self._cycle("newline", tuple(RECEIVED), "received line ends", RECEIVED),
             "safe": lambda: self._cycle("escapes", SAFE, "escape sequences", CHOICES),
+            "send-file": lambda: self._transfer("send", sending),
+            "receive-file": lambda: self._transfer("receive", receiving),
             "log": self._log,
             "line": self._line,
             "clear": self._clear,
@@ -192,6 +197,24 @@ class Menu:
             # A log that is begun from the keyboard never destroys what the file holds.
             session.start_log(answer.strip(), append=True, as_seen=session.options.log_as_seen)
             self._tell(f"log: {answer.strip()}")
+
+    async def _transfer(self, verb: str, plan: "Callable[[str, str], Plan]") -> None:
+        names = [*PROTOCOLS] if verb == "send" else [name for name in PROTOCOLS if name != "raw"]
+        protocol = await self._user.ask(f"{verb} by ({', '.join(names)})> ", default=self._protocols[verb])
+        if not isinstance(protocol, str) or not protocol.strip():
+            return
+        where = "file to send> " if verb == "send" else "new file> " if protocol == "xmodem" else "into folder> "
+        path = await self._user.ask(where, default="" if where.startswith(("file", "new")) else ".", paths=True)
+        if not isinstance(path, str) or not path.strip():
+            return
+        try:
+            planned = plan(protocol.strip().lower(), path.strip())
+            self._protocols[verb] = planned.protocol
+            self._tell(f"{planned.what}; ctrl-c cancels")
+            if not await self._user.unless_cancelled(lambda: transfer(self._user.session, planned)):
+                self._tell(f"{planned.what}: cancelled")
+        except TransferError as exc:
+            self._tell(str(exc))
 
     async def _line(self) -> None:
         self._user.wants_status = self._user.screen and not self._user.wants_status

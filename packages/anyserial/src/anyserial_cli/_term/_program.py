@@ -4,6 +4,7 @@ import errno
 import os
 import signal
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -30,7 +31,7 @@ LAST_OUTPUT = 2.0  # seconds that a slow terminal has for what it has not shown 
 
 async def run(arguments: "argparse.Namespace", config: "SerialConfig") -> int:
     """Run the session and return the exit status."""
-    is_typed, is_seen = os.isatty(STDIN), os.isatty(STDOUT)
+    is_typed, is_seen = arguments.interactive and os.isatty(STDIN), os.isatty(STDOUT)
     as_bytes = not is_seen and not arguments.hex and arguments.timestamps == "off" and arguments.escapes == "filter"
     newline = arguments.newline_out
     options = Options(
@@ -42,6 +43,9 @@ async def run(arguments: "argparse.Namespace", config: "SerialConfig") -> int:
         line_delay=arguments.line_delay,
         log=arguments.log,
         log_append=arguments.log_append,
+        log_rotate=arguments.log_rotate,
+        log_keep=arguments.log_keep,
+        record=arguments.record,
         log_as_seen=arguments.log_as == "seen",
         exit_after=float("inf") if arguments.exit_after is None else arguments.exit_after,
         bytes_to_stdout=as_bytes,
@@ -74,7 +78,7 @@ async def run(arguments: "argparse.Namespace", config: "SerialConfig") -> int:
         if user is not None:
             user.open_screen()
             signal.signal(signal.SIGTSTP, user.suspend)
-        await _tasks(session, user, None if newline is None else SENT[newline])
+        await _tasks(session, user, arguments, None if newline is None else SENT[newline])
     finally:
         session.finish()
         if user is not None:
@@ -84,19 +88,25 @@ async def run(arguments: "argparse.Namespace", config: "SerialConfig") -> int:
     return session.status
 
 
-async def _tasks(session: Session, user: Interactive | None, piped_newline: bytes | None) -> None:
+async def _tasks(
+    session: Session, user: Interactive | None, arguments: "argparse.Namespace", piped_newline: bytes | None
+) -> None:
     with session.scope:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(session.run)
-            if user is None:
+            if arguments.steps:
+                from anyserial_cli._term._running import run_script  # noqa: PLC0415  # only for scripts
+
+                tasks.start_soon(partial(run_script, session, arguments.steps, stay=arguments.stay))
+            if user is not None:
+                tasks.start_soon(session.send_typed)
+                tasks.start_soon(user.keyboard)
+                tasks.start_soon(user.keep_status)
+                tasks.start_soon(user.obey_signals)
+                if session.options.exit_after != float("inf"):
+                    tasks.start_soon(session.end_when_silent)
+            elif not arguments.steps:
                 tasks.start_soon(_send_input, session, piped_newline)
-                return
-            tasks.start_soon(session.send_typed)
-            tasks.start_soon(user.keyboard)
-            tasks.start_soon(user.keep_status)
-            tasks.start_soon(user.obey_signals)
-            if session.options.exit_after != float("inf"):
-                tasks.start_soon(session.end_when_silent)
 
 
 async def _send_input(session: Session, newline: bytes | None) -> None:

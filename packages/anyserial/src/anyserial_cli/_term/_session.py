@@ -5,6 +5,7 @@ Nothing here knows keys or the status line: that is `_interactive`.
 
 import contextlib
 import math
+import shutil
 import sys
 import time
 from dataclasses import dataclass, replace
@@ -22,6 +23,8 @@ from anyserial_cli._term._settings import describe as describe_settings
 from anyserial_cli._term._view import View, ViewSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from anyserial_cli._term._display import Display
 
 __all__ = ("Options", "Session")
@@ -41,9 +44,12 @@ class Options:
     line_delay: float = 0.0
     log: str | None = None
     log_append: bool = False
+    log_rotate: int | None = None
+    log_keep: int = 5
     log_as_seen: bool = False
     exit_after: float = math.inf
     bytes_to_stdout: bool = False
+    record: str | None = None
     colour: bool = False
 
 
@@ -58,6 +64,9 @@ class Session:
         newline: What is sent for the Enter key.
         status: The exit status.
         scope: Cancelled to end the session.
+        sending: Held by what sends: keys, a pipe, a script, or a file.
+        diverted: Gets what is received instead of the screen and the log, while a file is transferred.
+        script: Gets what is received beside the screen, while a script runs.
     """
 
     def __init__(self, options: Options, config: SerialConfig, view: ViewSettings, display: "Display") -> None:
@@ -69,6 +78,10 @@ class Session:
         self.log: Log | None = None
         self.status = DONE
         self.scope = anyio.CancelScope()
+        self.sending = anyio.Lock()
+        self.diverted: Callable[[bytes], Awaitable[None]] | None = None
+        self.script: Callable[[bytes], object] | None = None
+        self.recording: str | None = None
         self.sent = self.received = 0
         self.display = display
         self.writer = display.put
@@ -80,6 +93,8 @@ class Session:
         self._connected = anyio.Event()
         self._last = self._began
         self._column = 0
+        self._has_progress = False
+        self._recordings = 0
 
     # ---- what is shown
 
@@ -106,7 +121,24 @@ class Session:
             return
         on, off = ("\x1b[36m", "\x1b[0m") if self.options.colour else ("", "")
         start = "\r\n" if self._column else ""
+        self._has_progress = False
         self.show(start + "".join(f"{on}--- {line}{off}\r\n" for line in message.splitlines()))
+
+    def show_progress(self, text: str) -> None:
+        """Show how far a transfer is, over what was shown of it before."""
+        if self.tells_on_screen:
+            start = "\r" if self._has_progress else "\r\n" if self._column else ""
+            self._has_progress = True
+            self._column = 1
+            line = f"--- {text}"[: shutil.get_terminal_size().columns - 1]
+            self.writer(f"{start}\x1b[K{line}".encode("utf-8", "backslashreplace"))
+
+    def end_progress(self) -> None:
+        """Leave the line of the progress."""
+        if self._has_progress:
+            self._has_progress = False
+            self._column = 0
+            self.writer(b"\r\x1b[K")
 
     # ---- the log
 
@@ -118,7 +150,8 @@ class Session:
         """
         settings = replace(self.view.settings, live=False, escapes="strip", newline="auto")
         view = self._make_view(settings) if as_seen else None
-        self.log = Log(path, append=append, view=view)
+        options = self.options
+        self.log = Log(path, append=append, view=view, rotate=options.log_rotate, keep=options.log_keep)
 
     def stop_log(self) -> None:
         """End the log, if there is one."""
@@ -154,15 +187,38 @@ class Session:
         try:
             if port.config != self.config:
                 await port.configure(self.config)  # changed while the session ran
-            self.port = port
-            self._connected.set()
-            self.tell(f"connected to {port.path} at {describe_settings(port.config)}")
-            await self._receive(port)
+            with contextlib.ExitStack() as stack:
+                self._record(port, stack)
+                self.port = port
+                self._connected.set()
+                self.tell(f"connected to {port.path} at {describe_settings(port.config)}")
+                await self._receive(port)
         except SerialDisconnectedError as exc:
             self.tell(f"disconnected: {describe(exc)}")
         finally:
             self.port = None
             self._connected = anyio.Event()
+
+    async def wait_connected(self) -> SerialPort:
+        """Return the open port, once there is one."""
+        while (port := self.port) is None:
+            await self._connected.wait()
+        return port
+
+    def _record(self, port: SerialPort, stack: contextlib.ExitStack) -> None:
+        """Record the port until *stack* ends; each time that the device has come back, to another file."""
+        if self.options.record is None:
+            return
+        from anyserial.testing import record  # noqa: PLC0415  # few need it
+
+        self._recordings += 1
+        self.recording = self.options.record + (f".{self._recordings}" if self._recordings > 1 else "")
+        try:
+            stack.enter_context(record(port, self.recording))
+        except OSError as exc:
+            self.recording = None
+            self.status = FAILED
+            self.tell(f"nothing is recorded: {describe(exc)}")
 
     async def _receive(self, port: SerialPort) -> None:
         while True:
@@ -173,6 +229,11 @@ class Session:
                 continue
             self.received += len(data)
             self._last = now = time.monotonic()
+            if self.diverted is not None:
+                await self.diverted(data)
+                continue
+            if self.script is not None:
+                self.script(data)
             if self.log is not None:
                 try:
                     self.log.feed(data, now)
@@ -215,26 +276,26 @@ class Session:
 
     async def send(self, data: bytes) -> None:
         """Send all of *data*, paced as the options say; the rest follows when the device has come back."""
-        for piece, pause in paced(data, self.options.char_delay, self.options.line_delay):
-            rest = piece
-            while rest:
-                await self._connected.wait()
-                port = self.port
-                if port is None:
-                    continue
-                before = port.statistics.bytes_sent
-                try:
-                    await port.send(rest)
-                except SerialDisconnectedError:
-                    await anyio.lowlevel.checkpoint()
-                except SerialError as exc:
-                    self.tell(f"sending failed: {describe(exc)}")
-                    rest = b""
-                taken = port.statistics.bytes_sent - before
-                self.sent += taken
-                rest = rest[taken:]
-            if pause:
-                await anyio.sleep(pause)
+        async with self.sending:
+            for piece, pause in paced(data, self.options.char_delay, self.options.line_delay):
+                await self._send(piece)
+                if pause:
+                    await anyio.sleep(pause)
+
+    async def _send(self, rest: bytes) -> None:
+        while rest:
+            port = await self.wait_connected()
+            before = port.statistics.bytes_sent
+            try:
+                await port.send(rest)
+            except SerialDisconnectedError:
+                await anyio.lowlevel.checkpoint()
+            except SerialError as exc:
+                self.tell(f"sending failed: {describe(exc)}")
+                rest = b""
+            taken = port.statistics.bytes_sent - before
+            self.sent += taken
+            rest = rest[taken:]
 
     @property
     def waiting(self) -> int:
