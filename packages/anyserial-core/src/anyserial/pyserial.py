@@ -1,7 +1,13 @@
 """pySerial 3.5's API on anyserial, from the distribution anyserial-sync: ``import anyserial.pyserial as serial``.
 
 pySerial's submodules are attributes: ``serial.tools.list_ports``, ``serial.rs485``. Only names belong here.
+
+`install` puts this in the place of ``serial`` for a whole process, and ``python -m anyserial.pyserial PROGRAM``
+runs a program so.
 """
+
+import sys
+from typing import TYPE_CHECKING, Any
 
 from anyserial._parts import load_part
 
@@ -42,6 +48,11 @@ from anyserial_sync._pyserial import (  # noqa: E402
     unicode,
 )
 
+if TYPE_CHECKING:
+    from anyserial_sync._program import ProgramError, run
+    from anyserial_sync._pyserial import rs485, serialposix, serialutil, threaded, tools, urlhandler
+    from anyserial_sync._serial_alias import install, uninstall
+
 __all__ = (
     "CR",
     "EIGHTBITS",
@@ -63,6 +74,7 @@ __all__ = (
     "XON",
     "PortNotOpenError",
     "PosixPollSerial",
+    "ProgramError",
     "Serial",
     "SerialBase",
     "SerialException",
@@ -70,11 +82,41 @@ __all__ = (
     "Timeout",
     "VTIMESerial",
     "basestring",
+    "install",
     "iterbytes",
     "protocol_handler_packages",
+    "rs485",
+    "run",
     "serial_for_url",
+    "serialposix",
+    "serialutil",
+    "threaded",
     "to_bytes",
+    "tools",
     "unicode",
+    "uninstall",
+    "urlhandler",
 )
 
 __version__ = VERSION
+
+# Not part of pySerial: few programs that use its names need these.
+_LATE = {
+    "ProgramError": "_program",
+    "install": "_serial_alias",
+    "run": "_program",
+    "uninstall": "_serial_alias",
+}
+_SUBMODULES = ("rs485", "serialposix", "serialutil", "threaded", "tools", "urlhandler")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SUBMODULES:
+        return load_part(f"anyserial_sync._pyserial.{name}")
+    if name in _LATE:
+        return getattr(load_part(f"anyserial_sync.{_LATE[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+if __name__ == "__main__":
+    sys.exit(load_part("anyserial_sync._program").main())

@@ -30,6 +30,7 @@ MODULES = {
     "watch": "_watch",
     "share": "_share",
     "virtual": "_virtual",
+    "run": "_run",
     "completion": "_completion",
     "demo": "_demo",
 }
