@@ -208,6 +208,13 @@ class Pyserial(BlockingAnyserial):
         port.read(SIZE)
 
 
+class PyserialWithTimeout(Pyserial):
+    """The same with a timeout for reading, as most programs have it."""
+
+    def open(self, path: str) -> Any:
+        return self.library.Serial(path, BAUDRATE, timeout=1)
+
+
 class ManyPyserial(Pyserial):
     """pyserial with more ports than it can have by itself.
 
@@ -272,6 +279,9 @@ BLOCKING: dict[str, Callable[[], BlockingAnyserial]] = {
     "anyserial": BlockingAnyserial,
     "serialx": lambda: Pyserial("serialx"),
     "pyserial": lambda: ManyPyserial("serial"),
+    "pyserial, timeout=1": lambda: PyserialWithTimeout("serial"),
+    "anyserial.pyserial": lambda: Pyserial("anyserial.pyserial"),
+    "anyserial.pyserial, timeout=1": lambda: PyserialWithTimeout("anyserial.pyserial"),
     "bare": Floor,
 }
 

@@ -47,6 +47,12 @@ TASKS: dict[str, Task] = {
     "line, framed": FRAMED,
     "line, buffered": BUFFERED,
 }
+PYSERIAL_API = tuple(
+    Contender(f"{library}{timeout}", "blocking")
+    for timeout in ("", ", timeout=1")
+    for library in ("pyserial", "anyserial.pyserial")
+)
+MOST_FOR_PYSERIAL_API = 20_000  # instructions of a round trip
 STATEMENTS = {"import, asynchronous": "anyserial", "import, blocking": "anyserial.sync"}
 
 
@@ -58,6 +64,18 @@ def _measure() -> dict[str, int]:
             counts[f"{name}, {contender.runtime}"] = count
     imports = import_instructions(STATEMENTS.values())
     return {**counts, **{name: imports[key] for name, key in STATEMENTS.items()}}
+
+
+def _pyserial_api() -> bool:
+    """Count a round trip through pySerial's API, on pySerial and on anyserial; return whether anyserial's is cheap."""
+    counts = list(instructions(ROUND_TRIP, PYSERIAL_API).items())
+    cheap = True
+    for (_, theirs), (contender, ours) in zip(counts[::2], counts[1::2], strict=True):
+        print(f"round trip, {contender.library}: {ours:,}, on pySerial {theirs:,}")
+        if ours > min(theirs, MOST_FOR_PYSERIAL_API):
+            print(f"it may cost what pySerial takes, and at most {MOST_FOR_PYSERIAL_API:,}", file=sys.stderr)
+            cheap = False
+    return cheap
 
 
 def run(*, update: bool) -> int:
@@ -85,6 +103,8 @@ def run(*, update: bool) -> int:
     costly = [
         runtime for runtime in RUNTIMES if counts[f"line, framed, {runtime}"] > counts[f"line, buffered, {runtime}"]
     ]
+    if not _pyserial_api():
+        return 1
     if costly:
         print(
             f"a line costs more through FramedStream than through receive_until: {', '.join(costly)}", file=sys.stderr

@@ -105,7 +105,10 @@ class Serial(Controls, PlatformSpecific):
         if size < 1:
             return b""
         timeout = self._timeout
-        began = monotonic()
+        began = 0.0
+        if timeout is not None:
+            timeout = float(timeout)  # the type that the port's hot path takes
+            began = monotonic()
         data = b""
         try:
             try:
