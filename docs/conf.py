@@ -44,6 +44,7 @@ PUBLIC_MODULES = (
     "anyserial.discovery",
     "anyserial.exceptions",
     "anyserial.framing",
+    "anyserial.network",
     "anyserial.stream",
     "anyserial.sync",
     "anyserial.tap",

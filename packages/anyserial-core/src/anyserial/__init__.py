@@ -163,6 +163,7 @@ _SUBMODULES = (
     "discovery",
     "exceptions",
     "framing",
+    "network",
     "stream",
     "sync",
     "tap",
