@@ -81,8 +81,23 @@ def test_the_whole_conversation(runtime: str, capsys: pytest.CaptureFixture[str]
     assert len(set(re.findall(r"SN01\d\d", out))) == 8
     assert "raises SerialClosedError" in out
     assert "\033" not in out
-    assert max(map(len, out.splitlines())) <= 100
+    assert max(map(len, out.splitlines())) <= 80
+    # Each step fits a screen.
+    assert max(len(step.splitlines()) for step in re.split(r"\n\n", out)) < 24
     assert re.search(r"^All 8 steps done in \d+\.\d\d s\.$", out, re.MULTILINE)
+
+
+def test_the_time_to_open_is_not_that_of_the_imports() -> None:
+    program = (
+        "import sys, anyserial_cli._conversation as c; before = None\n"
+        "opens = c.VirtualPort._open\n"
+        "async def look(*arguments):\n"
+        "    global before; before = {*sys.modules}; await opens(*arguments); print({*sys.modules} - before)\n"
+        "c.VirtualPort._open = look\n"
+        "import anyserial_cli; anyserial_cli.main(['demo'])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert "\nset()\n" in done.stdout
 
 
 def test_the_rate_changes_even_from_the_first_choice(capsys: pytest.CaptureFixture[str]) -> None:
@@ -113,6 +128,9 @@ def test_a_real_port_needs_no_answer(
     assert said in captured.out
     assert captured.out.count("    ok  ") == len(titles(captured.out)) == 7
     assert device.received == _conversation.GREETING
+    before = captured.out.partition("\n 1  ")[0]
+    for done in (repr(_conversation.GREETING), "raises DTR and RTS", "115200 baud, 8N1", "to 9600 baud and back"):
+        assert done in before
 
 
 def test_a_device_that_talks_all_the_time_is_no_failure(
@@ -169,7 +187,7 @@ def test_failures_of_several_ports_at_once_are_one_line(
     async def open_the_first(path: str, config: SerialConfig) -> Any:
         nonlocal opened
         opened += 1
-        if opened > 1:
+        if opened > 2:  # to warm up, and for the first step
             raise SerialError(errno.EIO, "no luck", "/dev/somewhere")
         return await open_serial_port(path, config)
 
@@ -183,10 +201,10 @@ def test_failures_of_several_ports_at_once_are_one_line(
 def test_a_step_that_hangs_is_given_up(
     runtime: str, make_device: MakeDevice, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(_demo, "STEP_TIMEOUT", 2.0)
+    monkeypatch.setattr(_demo, "STEP_TIMEOUT", 0.5)
     monkeypatch.setattr(_conversation, "LISTENING", 60.0)
     assert demo(make_device(silent).path, "--runtime", runtime) == 1
-    assert "step 4 of 7 failed (Send, and see whether anything comes back): not done within 2 s" in (
+    assert "step 4 of 7 failed (Send, and see whether anything comes back): not done within 0.5 s" in (
         capsys.readouterr().err
     )
 

@@ -7,7 +7,7 @@ not decided here: that is `_screen`.
 
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import fields
 from types import TracebackType
 from typing import Self, override
@@ -20,7 +20,7 @@ from anyserial import Capability, SerialClosedError, SerialConfig, SerialPort, U
 from anyserial_cli._instrument import MODEL, Instrument
 from anyserial_cli._screen import Screen
 
-__all__ = ("Conversation", "DemoError", "RealPort", "VirtualPort")
+__all__ = ("Conversation", "DemoError", "RealPort", "VirtualPort", "warm_up")
 
 type Step = tuple[str, Callable[[], Awaitable[None]]]
 
@@ -68,7 +68,9 @@ class Conversation:
         return self._opened
 
     async def _open(self, path: str) -> None:
-        self._screen.code(f"port = await open_serial_port({path!r}, SerialConfig(baudrate={self._config.baudrate}))")
+        self._screen.code(
+            f"config = SerialConfig(baudrate={self._config.baudrate})\nport = await open_serial_port({path!r}, config)"
+        )
         self._opened = await self._stack.enter_async_context(await open_serial_port(path, self._config))
         self._screen.row("path", self._port.path)
         self._screen.row("settings", f"{self._port.config.baudrate} baud, {_frame(self._port.config)}")
@@ -113,6 +115,13 @@ class Conversation:
             self._screen.row("afterwards", f"port.receive() raises {type(exc).__name__}")
         else:
             raise DemoError("the port is closed, yet it received something")
+
+
+async def warm_up() -> None:
+    """Load everything that opening needs, so that the first step tells how long opening takes."""
+    with suppress(OSError), Instrument("") as instrument:
+        async with await open_serial_port(instrument.path, SerialConfig()):
+            pass
 
 
 class VirtualPort(Conversation):
@@ -220,6 +229,22 @@ class RealPort(Conversation):
         super().__init__(screen, config)
         self._path = path
 
+    def plan(self) -> list[tuple[str, str]]:
+        """Return everything that is done to the port, as labels and texts."""
+        rate = self._config.baudrate
+        return [
+            ("opens it", "which raises DTR and RTS: some boards are reset by that"),
+            ("sets it", f"to {rate} baud, {_frame(self._config)}, no flow control, raw"),
+            ("sends", f"{GREETING!r} once, {len(GREETING)} bytes"),
+            ("listens", f"for {LISTENING:g} s, and for {SILENCE:g} s more; what comes is shown and then lost"),
+            ("changes", f"the rate to {self._other_rate(rate)} baud and back to {rate}"),
+            ("closes it", "which lowers DTR and RTS with most drivers; the settings stay"),
+        ]
+
+    @staticmethod
+    def _other_rate(rate: int) -> int:
+        return next(other for other in OTHER_RATES if other != rate)
+
     def steps(self) -> list[Step]:
         """Return the steps, in order."""
         return [
@@ -272,7 +297,7 @@ class RealPort(Conversation):
 
     async def _reconfigure(self) -> None:
         before = self._port.config.baudrate
-        await self._set_rate(next(rate for rate in OTHER_RATES if rate != before))
+        await self._set_rate(self._other_rate(before))
         await self._set_rate(before)
 
 

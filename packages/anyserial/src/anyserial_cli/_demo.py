@@ -35,7 +35,8 @@ A conversation over a serial port, step by step, with the calls that a program m
 Without PORT, a virtual instrument answers behind a pseudo-terminal: no hardware is needed.
 With PORT, the parts that suit any serial device are done on that port. The line
 "anyserial demo" is sent to it; whether anything comes back does not matter. A loop-back
-plug (RXD joined to TXD) shows the bytes come back.
+plug (RXD joined to TXD) shows the bytes come back. Before anything is done to the port,
+everything that will be done is listed.
 """
 
 EPILOG = """\
@@ -92,7 +93,7 @@ def _require(runtime: str, parser: "Parser") -> None:
 async def _converse(arguments: argparse.Namespace, config: "SerialConfig") -> int:
     from anyserial import __version__  # noqa: PLC0415  # core is looked at before it is imported
 
-    from anyserial_cli._conversation import RealPort, VirtualPort  # noqa: PLC0415  # it needs core
+    from anyserial_cli._conversation import RealPort, VirtualPort, warm_up  # noqa: PLC0415  # it needs core
 
     screen = Screen(sys.stdout)
     title = f"anyserial {__version__} on {arguments.runtime}"
@@ -103,6 +104,9 @@ async def _converse(arguments: argparse.Namespace, config: "SerialConfig") -> in
     else:
         screen.heading(title, f"A conversation over {arguments.port}; no answer is expected.")
         conversation = RealPort(screen, config, arguments.port)
+        for label, text in conversation.plan():
+            screen.row(label, text)
+    await warm_up()
     async with conversation:
         return await _take_steps(screen, conversation)
 
