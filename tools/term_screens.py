@@ -147,7 +147,7 @@ class Running:
 def _all() -> Generator[dict[str, Running]]:
     with tempfile.TemporaryDirectory(prefix="t", dir="/tmp") as name:  # a short path
         # Shorter still: the path has to have as many characters as the one that stands for it.
-        folder = Path("/tmp") / f"s{os.getpid() % 1000:03}"
+        folder = Path("/tmp") / f"s{os.getpid() % 1000:03}"  # noqa: S108  # not a file, and removed
         folder.unlink(missing_ok=True)
         folder.symlink_to(name)
         running: dict[str, Running] = {}
