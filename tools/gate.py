@@ -155,6 +155,12 @@ def _hardware() -> Iterator[Command]:
         )
 
 
+def _frameworks() -> Iterator[Command]:
+    # The pages' blocks about FastAPI and Qt, which a plain run of the tests leaves to this step, and says so.
+    isolated = (UV, "run", "--locked", "--quiet", "--isolated", "--group", "frameworks", "python", "-m", "pytest")
+    yield (*isolated, "-q", "-rs", "-k", "runtimes or strict", "tests-integration/docs")
+
+
 def _demo() -> Iterator[Command]:
     yield ("bash", "-euxc", _readme_command("anyserial demo"))
 
@@ -177,6 +183,7 @@ STEPS = (
     Step("wheels", "the wheels hold what they must, and work in clean environments and in frozen programs", _wheels),
     Step("shortcuts", "what is private of AnyIO and trio means the same in the oldest and the newest", _shortcuts),
     Step("benchmarks", "no instruction count has grown (the quick mode)", _benchmarks),
+    Step("frameworks", "what the pages say about FastAPI and Qt works there", _frameworks),
     Step("stress", "the reliability tests at their full figures", _stress),
     Step("hardware", "the tests on the kernel's serial drivers, of two kernels, in virtual machines", _hardware),
     Step("demo", "the README's demo command, as written", _demo),

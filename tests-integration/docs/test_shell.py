@@ -22,9 +22,11 @@ ENVIRONMENT = re.compile(r"[A-Z_]+=\S*")
 # What is not ours and takes the reader's own arguments.
 SYSTEM = frozenset(
     {
+        "apt",
         "cat",
         "cd",
         "chmod",
+        "docker",
         "echo",
         "fuser",
         "getfacl",
@@ -33,8 +35,11 @@ SYSTEM = frozenset(
         "id",
         "ls",
         "newgrp",
+        "podman",
         "sg",
+        "snap",
         "stty",
+        "systemctl",
         "udevadm",
         "usermod",
     }

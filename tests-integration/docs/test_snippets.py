@@ -11,11 +11,12 @@ it prints; ``...`` there stands for anything.
 import asyncio
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from doctest import ELLIPSIS, OutputChecker
 from functools import partial
 from pathlib import Path
@@ -30,9 +31,10 @@ import trio
 import uvloop
 from anyserial import SerialPort
 from anyserial_sync import _portal_provider
-from doc_blocks import Block, Kind, blocks, compiled, does_something, free_names, kind_of
+from doc_blocks import Block, Kind, blocks, compiled, does_something, free_names, kind_of, missing_framework
 from documented_ports import documented_ports
 from source_tree import ROOT
+from virtual_command import virtual_instrument
 
 LONGEST_RUN = 20  # seconds, for a block
 PORT = "/dev/ttyUSB0"  # what stands behind the name `port` in a fragment
@@ -49,6 +51,7 @@ RUNTIMES = {
     Kind.UVLOOP: ("uvloop",),
     Kind.NOT_RUN: ("nothing",),
     Kind.PYTEST: ("pytest",),
+    Kind.FRAMEWORK: ("framework",),
     Kind.BLOCKING: ("blocking",),
 }
 # For a block of tests: the ports of the pages, and the three runtimes.
@@ -65,6 +68,19 @@ def ports(tmp_path_factory):
 def anyio_backend(request):
     return request.param
 """
+# For a block about a framework: the ports of the pages. The framework's own warnings are not the page's, and neither
+# is PySide6 6.12, which crashes in one of 25 runs while the interpreter ends, after the last line of Python.
+RUN_ALONE = """
+import os, sys, warnings
+from pathlib import Path
+from documented_ports import documented_ports
+
+warnings.resetwarnings()
+with documented_ports(Path(sys.argv[1])):
+    exec(compile(Path(sys.argv[2]).read_text(), sys.argv[2], "exec"))
+sys.stdout.flush()
+os._exit(0)
+"""
 
 
 def _runs() -> Iterator[Any]:
@@ -74,7 +90,9 @@ def _runs() -> Iterator[Any]:
         except SyntaxError:
             runtimes = ("unreadable",)
         for runtime in runtimes:
-            yield pytest.param(block, runtime, id=f"{block.name}-{runtime}")
+            reason = missing_framework(block)
+            marks = [pytest.mark.skip(reason)] if reason else []
+            yield pytest.param(block, runtime, id=f"{block.name}-{runtime}", marks=marks)
 
 
 @pytest.fixture(scope="session")
@@ -109,28 +127,32 @@ def test_block_runs_as_written(
     *,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
+    request: pytest.FixtureRequest,
 ) -> None:
     code = compiled(block)
     assert runtime != "nothing", f"{block.name} {kind_of(block).value}: end it in anyio.run(main)"
     assert does_something(block), f"{block.name} only defines what no reader sees used: call it, or join it to its use"
     if runtime == "pytest":
         assert block.output is None, f"{block.name} holds tests: no output of pytest's can be shown right below it"
-        _run_tests(block, tmp_path)
+        failed = request.getfixturevalue("failed_tests")
+        assert block.name not in failed, f"{block.name}\n{failed[block.name]}"
+        return
+    if runtime == "framework":
+        _compare(block, _run_alone(block, tmp_path))
         return
     monkeypatch.chdir(tmp_path)
     # As in a program of its own: no handler of pytest's, and a portal that nothing has used.
     monkeypatch.setattr(logging.root, "handlers", [])
     monkeypatch.setattr(logging.root, "level", logging.WARNING)
     monkeypatch.setattr(_portal_provider, "_state", _portal_provider._State())
-    with documented_ports(recorded), _chosen(runtime):
+    # The tutorial's reader keeps `anyserial virtual --link instrument` running.
+    instrument = virtual_instrument(tmp_path / "instrument") if '"instrument"' in block.text else nullcontext()
+    with documented_ports(recorded), instrument, _chosen(runtime):
         if runtime in OPTIONS and kind_of(block) is Kind.AWAITS:
             anyio.run(partial(_await_fragment, block, code))
         else:
             _run_script(block, code)
-    if block.output is not None:
-        printed = capfd.readouterr().out
-        same = OutputChecker().check_output(block.output, printed, ELLIPSIS)
-        assert same, f"{block.name} shows\n{block.output}but prints\n{printed}"
+    _compare(block, capfd.readouterr().out)
 
 
 async def _await_fragment(block: Block, code: CodeType) -> None:
@@ -153,21 +175,55 @@ def _run_script(block: Block, code: CodeType) -> None:
         exec(code, names)  # noqa: S102
 
 
-def _run_tests(block: Block, folder: Path) -> None:
+def _compare(block: Block, printed: str) -> None:
+    if block.output is not None:
+        same = OutputChecker().check_output(block.output, printed, ELLIPSIS)
+        assert same, f"{block.name} shows\n{block.output}but prints\n{printed}"
+
+
+def _run_alone(block: Block, folder: Path) -> str:
+    """Run a block in a process of its own; return what it prints."""
+    (folder / "block.py").write_text(block.text)
+    done = _run_python(folder, "-c", RUN_ALONE, str(folder / "recorded"), str(folder / "block.py"))
+    assert done.returncode == 0, f"{block.name}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def failed_tests(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Run every block of tests, all in one run of pytest; what went wrong, by the block's name."""
+    folder = tmp_path_factory.mktemp("blocks")
+    found = {f"test_block_{number}.py": block for number, block in enumerate(_tests())}
+    for name, block in found.items():
+        (folder / name).write_text(block.text)
     (folder / "conftest.py").write_text(CONFTEST)
-    (folder / "test_block.py").write_text(block.text)
-    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", str(folder)]
+    done = _run_python(folder, "-m", "pytest", "-q", "-rA", "-W", "error", "-p", "no:cacheprovider", str(folder))
+    report = f"{done.stdout}{done.stderr}"
+    return {
+        block.name: report
+        for name, block in found.items()
+        if f"PASSED {name}::" not in report or re.search(rf"^(FAILED|ERROR) {name}", report, re.MULTILINE)
+    }
+
+
+def _tests() -> Iterator[Block]:
+    for block in blocks("python"):
+        with suppress(SyntaxError):
+            if kind_of(block) is Kind.PYTEST:
+                yield block
+
+
+def _run_python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     paths = os.pathsep.join(str(ROOT / path) for path in ("tools", "tests-integration/support"))
-    done = subprocess.run(
-        command,
+    return subprocess.run(
+        [sys.executable, *arguments],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": paths},
+        env={**os.environ, "PYTHONPATH": paths, "PYTHONDEVMODE": "0"},  # which takes three times as long
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
-    assert done.returncode == 0, f"{block.name}\n{done.stdout}{done.stderr}"
 
 
 @contextmanager

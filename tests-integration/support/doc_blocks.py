@@ -4,6 +4,7 @@ Extracting and classifying only: running them is `tests-integration/docs`.
 """
 
 import ast
+import importlib
 import inspect
 import re
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from typing import NamedTuple
 from check_docs import FENCE, pages
 from source_tree import ROOT
 
-__all__ = ("Block", "Kind", "blocks", "compiled", "does_something", "free_names", "kind_of")
+__all__ = ("Block", "Kind", "blocks", "compiled", "does_something", "free_names", "kind_of", "missing_framework")
 
 
 class Block(NamedTuple):
@@ -44,9 +45,11 @@ class Kind(Enum):
     UVLOOP = "calls uvloop.run"
     NOT_RUN = "defines coroutines at its top level that nothing runs"
     PYTEST = "holds tests"
+    FRAMEWORK = "needs a framework, and a process of its own"
     BLOCKING = "runs as it is"
 
 
+FRAMEWORK = re.compile(r"^from (fastapi|PySide6|qasync)\b", re.MULTILINE)
 RUNNERS = {"anyio": Kind.ANYIO, "asyncio": Kind.ASYNCIO, "trio": Kind.TRIO, "uvloop": Kind.UVLOOP}
 
 
@@ -109,12 +112,24 @@ def kind_of(block: Block) -> Kind:
         isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_") for node in tree.body
     ):
         return Kind.PYTEST
+    if FRAMEWORK.search(block.text):
+        return Kind.FRAMEWORK
     if compiled(block).co_flags & inspect.CO_COROUTINE:
         return Kind.AWAITS
     for library, kind in RUNNERS.items():
         if re.search(rf"(?<![\w.]){library}\.run\(|^from {library} import .*\brun\b", block.text, re.MULTILINE):
             return kind
     return Kind.NOT_RUN if any(isinstance(node, ast.AsyncFunctionDef) for node in tree.body) else Kind.BLOCKING
+
+
+def missing_framework(block: Block) -> str | None:
+    """Why a block about a framework cannot be run here, or None; the gate's step ``frameworks`` installs them all."""
+    for name in FRAMEWORK.findall(block.text):
+        try:
+            importlib.import_module("PySide6.QtCore" if name == "PySide6" else name)
+        except ImportError as exc:
+            return f"tools/check frameworks runs it: {exc}"
+    return None
 
 
 def free_names(block: Block) -> set[str]:

@@ -178,6 +178,15 @@ async def test_using_it_as_a_port_says_what_is_missing(name: str) -> None:
     assert repr(opener) == f"<{name}('/dev/ttyX'): awaited>"
 
 
+def test_sending_to_one_that_was_not_awaited_says_what_to_write(name: str) -> None:
+    opener = OPENERS[name]("/dev/ttyX")
+    with pytest.raises(
+        TypeError, match=rf"^{name}\('/dev/ttyX'\) is not a port until it is awaited: write 'async with"
+    ):
+        opener.send(b"*IDN?\n")
+    opener.close()
+
+
 def test_a_forgotten_one_warns_with_its_path_where_it_was_forgotten(name: str) -> None:
     opener = OPENERS[name]
     with pytest.warns(

@@ -76,7 +76,15 @@ class Opener[P: "SerialPort"](Coroutine[Any, Any, P]):
 
     @override
     def send(self, value: Any, /) -> Any:
-        """Run until the next pause; as the method of a coroutine."""
+        """Run until the next pause; as the method of a coroutine.
+
+        Raises:
+            TypeError: *value* is something to send to a port, and this is none yet.
+        """
+        if value is not None and self._is_new():
+            raise TypeError(
+                f"{self._call} is not a port until it is awaited: write 'async with {self._call} as port:', or await it"
+            )
         return self._coroutine.send(value)
 
     @override
