@@ -1,0 +1,247 @@
+"""pySerial's own tests, unmodified, on pySerial and on anyserial in its place; whatever pySerial passes must pass.
+
+The tests come with pySerial's source distribution, which is fetched from the package index. Each suite runs
+twice on two kinds of ports: on a pseudo-terminal that sends back what it receives, and on ``loop://``. All four
+runs go on at the same time, each in a process of its own, because the tests mostly sleep. What fails is run
+once more by itself, because the tests measure time.
+
+``python tools/pyserial_tests.py`` runs everything; ``--folder`` takes a source distribution that is unpacked.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import select
+import subprocess
+import sys
+import tarfile
+import tempfile
+import threading
+import tty
+import unittest
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, override
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+VERSION = "3.5"
+UV = os.environ.get("UV", "uv")
+LIMIT = 240  # seconds for one run; each takes about fifty
+LIBRARIES = ("pyserial", "anyserial")
+KINDS = ("pty", "loop")
+
+WHY_PYSERIAL_FAILS = {
+    "test.Test0_DataWires.test1_RTS": "a pseudo-terminal has no modem lines",
+    "test.Test0_DataWires.test2_DTR": "a pseudo-terminal has no modem lines",
+    "test.Test0_DataWires.test3_RI": "a pseudo-terminal has no modem lines",
+    "test_high_load.TestHighLoad.test0_WriteReadLoopback": "the echo of an earlier test is still on its way",
+    "test_cancel.TestCancelWrite.test_cancel_once": "nothing slows a write to a pseudo-terminal down",
+    "test_rs485.Test_RS485_class.test_RS485_class": "it sets RTS around the write, and a pseudo-terminal has none",
+    "test_asyncio.Test_asyncio.test_asyncio": "it imports serial.aio, which pySerial does not have since 3.4",
+}
+"""Known reasons, for the report; the comparison does not depend on them."""
+
+type Outcomes = dict[str, str]
+
+
+class _Result(unittest.TestResult):
+    """Keeps a word for each test: ``passed``, ``skipped``, or the last line of what it failed with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.outcomes: Outcomes = {}
+
+    @override
+    def addSuccess(self, test: unittest.TestCase) -> None:
+        self.outcomes.setdefault(test.id(), "passed")
+
+    @override
+    def addSkip(self, test: unittest.TestCase, reason: str) -> None:
+        self.outcomes[test.id()] = "skipped"
+
+    @override
+    def addFailure(self, test: unittest.TestCase, err: Any) -> None:
+        self._failed(test, err)
+
+    @override
+    def addError(self, test: unittest.TestCase, err: Any) -> None:
+        self._failed(test, err)
+
+    def _failed(
+        self, test: unittest.TestCase, err: "tuple[type[BaseException], BaseException, TracebackType | None]"
+    ) -> None:
+        kind, error, _ = err
+        self.outcomes[test.id()] = f"{kind.__name__}: {error}".splitlines()[0]
+
+
+def _tests_in(suite: unittest.TestSuite) -> Iterator[unittest.TestCase]:
+    for entry in suite:
+        if isinstance(entry, unittest.TestSuite):
+            yield from _tests_in(entry)
+        else:
+            yield entry
+
+
+def run_here(folder: Path, library: str, port: str, only: Sequence[str]) -> Outcomes:
+    """Run the tests in this process.
+
+    Args:
+        folder: The folder ``test`` of the source distribution.
+        library: What ``import serial`` has to give.
+        port: The path or URL that the tests open.
+        only: The tests to run; all of them if empty.
+    """
+    if library == "anyserial":
+        importlib.import_module("anyserial.pyserial").install()
+    sys.path.insert(0, str(folder))
+    import serial  # noqa: PLC0415  # the library under test, put in place above
+
+    is_anyserial = serial.Serial.__module__.startswith("anyserial")
+    if is_anyserial != (library == "anyserial"):
+        raise SystemExit(f"import serial gave {serial.Serial.__module__}, which is not {library}")
+    wanted = unittest.TestSuite()
+    result = _Result()
+    for path in sorted(folder.glob("test*.py")):
+        try:
+            module: Any = importlib.import_module(path.stem)
+        except ImportError as exc:
+            result.outcomes[path.stem] = f"ImportError: {exc}"
+            continue
+        module.PORT = port
+        for test in _tests_in(unittest.defaultTestLoader.loadTestsFromModule(module)):
+            if not only or test.id() in only:
+                wanted.addTest(test)
+    wanted.run(result)
+    return result.outcomes
+
+
+@contextmanager
+def echoing_pty() -> Generator[str]:
+    """Give the path of a pseudo-terminal that sends back what it receives."""
+    controller, device = os.openpty()
+    tty.setraw(device)  # and kept open, so that the far end outlives every close of the tests
+    stop, stopper = os.pipe()
+
+    def echo() -> None:
+        while True:
+            ready, _, _ = select.select([controller, stop], [], [])
+            if stop in ready:
+                return
+            data = os.read(controller, 4096)
+            while data:
+                data = data[os.write(controller, data) :]
+
+    thread = threading.Thread(target=echo, daemon=True)
+    thread.start()
+    try:
+        yield os.ttyname(device)
+    finally:
+        os.write(stopper, b"x")
+        thread.join(5)
+        for descriptor in (controller, device, stop, stopper):
+            os.close(descriptor)
+
+
+def run_apart(folder: Path, library: str, kind: str, only: Sequence[str] = ()) -> Outcomes:
+    """Run the tests in a process of their own, on a port of their own."""
+
+    def run(port: str) -> Outcomes:
+        command = [sys.executable, __file__, "--folder", str(folder.parent), "--library", library, "--port", port]
+        environment = {
+            key: value for key, value in os.environ.items() if key not in {"PYTHONWARNINGS", "PYTHONDEVMODE"}
+        }
+        done = subprocess.run(
+            [*command, *only], env=environment, capture_output=True, text=True, timeout=LIMIT, check=False
+        )
+        if done.returncode:
+            raise SystemExit(f"{library} on {kind} ended with status {done.returncode}:\n{done.stderr}")
+        outcomes: Outcomes = json.loads(done.stdout.splitlines()[-1])
+        return outcomes
+
+    if kind == "loop":
+        return run("loop://")
+    with echoing_pty() as path:
+        return run(path)
+
+
+def fetch(folder: Path) -> Path:
+    """Fetch and unpack the source distribution; return the folder that it unpacks to."""
+    pip = (UV, "run", "--quiet", "--isolated", "--no-project", "--python", sys.executable, "--with", "pip")
+    what = ("--no-deps", "--no-binary", "pyserial", f"pyserial=={VERSION}")
+    subprocess.run([*pip, "python", "-m", "pip", "download", "--quiet", *what], cwd=folder, check=True)
+    (archive,) = folder.glob("*.tar.gz")
+    with tarfile.open(archive) as opened:
+        opened.extractall(folder, filter="data")
+    return folder / f"pyserial-{VERSION}"
+
+
+def _all_at_once(folder: Path) -> dict[tuple[str, str], Outcomes]:
+    found: dict[tuple[str, str], Outcomes] = {}
+    errors: list[BaseException] = []
+
+    def run(library: str, kind: str) -> None:
+        try:
+            found[library, kind] = run_apart(folder, library, kind)
+        except BaseException as exc:  # noqa: BLE001  # raised below
+            errors.append(exc)
+
+    threads = [threading.Thread(target=run, args=(library, kind)) for library in LIBRARIES for kind in KINDS]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+    return found
+
+
+def _passed(outcomes: Outcomes) -> set[str]:
+    return {name for name, outcome in outcomes.items() if outcome == "passed"}
+
+
+def compare(folder: Path) -> int:
+    """Run everything and report; return the number of tests that pySerial passes and anyserial does not."""
+    found = _all_at_once(folder)
+    worse = 0
+    for kind in KINDS:
+        theirs, ours = found["pyserial", kind], found["anyserial", kind]
+        lost = sorted(_passed(theirs) - _passed(ours))
+        again = run_apart(folder, "anyserial", kind, lost) if lost else {}
+        lost = [name for name in lost if again.get(name) != "passed"]
+        worse += len(lost)
+        print(f"{kind}: {len(theirs)} tests; pySerial passes {len(_passed(theirs))}", end="")
+        print(f", anyserial {len(_passed(ours)) + len(_passed(again))}")
+        for name in sorted(set(theirs) - _passed(theirs)):
+            outcome = theirs[name]
+            reason = "" if outcome == "skipped" else f" ({WHY_PYSERIAL_FAILS.get(name, 'reason not known')})"
+            print(f"    pySerial: {name}: {outcome}{reason}; anyserial: {ours.get(name, 'not run')}")
+        for name in lost:
+            print(f"    LOST: {name}: {again.get(name, ours.get(name, 'not run'))}")
+    return worse
+
+
+def main() -> int:
+    """Run the tests and compare; 1 if anyserial fails what pySerial passes."""
+    parser = argparse.ArgumentParser(description="pySerial's own tests on anyserial.")
+    parser.add_argument("--folder", type=Path, help="an unpacked source distribution; it is fetched if not given")
+    parser.add_argument("--library", choices=LIBRARIES, help="run the tests here, on this one")
+    parser.add_argument("--port", help="the port for --library")
+    parser.add_argument("tests", nargs="*", help="only these, with --library")
+    arguments = parser.parse_args()
+    if arguments.library:
+        outcomes = run_here(arguments.folder / "test", arguments.library, arguments.port, arguments.tests)
+        print(json.dumps(outcomes))
+        # Tests leave threads behind that wait on ports.
+        sys.stdout.flush()
+        os._exit(0)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = arguments.folder or fetch(Path(scratch))
+        return 1 if compare(folder / "test") else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
