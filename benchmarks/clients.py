@@ -56,7 +56,7 @@ class Anyserial:
 
 
 class Streams(Anyserial):
-    """What gives asyncio streams: serialx and pyserial-asyncio-fast."""
+    """What gives asyncio transports and streams: anyserial.asyncio, serialx and pyserial-asyncio-fast."""
 
     def __init__(self, module: str) -> None:
         self.library = import_module(module)
@@ -270,6 +270,7 @@ class Floor(BlockingAnyserial):
 
 ASYNC: dict[str, Callable[[], Anyserial]] = {
     "anyserial": Anyserial,
+    "anyserial.asyncio": lambda: Streams("anyserial.asyncio"),
     "serialx": lambda: Streams("serialx"),
     "pyserial-asyncio-fast": lambda: Streams("serial_asyncio_fast"),
     "aioserial": Aioserial,
@@ -351,6 +352,53 @@ def round_trips(library: str, runtime: str, path: str, count: str) -> None:
         for number in batches(count):
             await client.exchange(port, number)
         await client.close(port)
+
+    run(runtime, main)
+
+
+class Conversation(asyncio.Protocol):
+    """Exchanges so many messages with the far end, one after the other, in its callbacks."""
+
+    def __init__(self) -> None:
+        self.transport: Any = None
+        self.over: Any = None
+        self.left = 0
+        self.missing = SIZE
+
+    def begin(self, count: int) -> "asyncio.Future[None]":
+        """Exchange COUNT messages; return what is done when they are."""
+        self.left = count
+        self.over = asyncio.get_running_loop().create_future()
+        self.transport.write(MESSAGE)
+        return self.over  # type: ignore[no-any-return]
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self.missing -= len(data)
+        if self.missing:
+            return
+        self.missing = SIZE
+        self.left -= 1
+        if self.left:
+            self.transport.write(MESSAGE)
+        else:
+            self.over.set_result(None)
+
+
+def protocol_round_trips(library: str, runtime: str, path: str, count: str) -> None:
+    """Exchange COUNT messages, one after the other, with an asyncio protocol."""
+    client = ASYNC[library]()
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        opened = client.library.create_serial_connection(loop, Conversation, url=path, baudrate=BAUDRATE)
+        transport, conversation = await opened
+        await asyncio.sleep(0)  # pyserial-asyncio-fast returns before `connection_made`
+        for number in batches(count):
+            await conversation.begin(number)
+        transport.close()
 
     run(runtime, main)
 
@@ -690,6 +738,7 @@ TASKS: dict[str, Callable[[str, str, str, str], Any]] = {
     task.__name__: task
     for task in (
         round_trips,
+        protocol_round_trips,
         framed_lines,
         buffered_lines,
         framed_bursts,

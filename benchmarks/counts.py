@@ -29,6 +29,7 @@ __all__ = (
     "FRAMED_BURST",
     "IMPORTS",
     "OPENING",
+    "PROTOCOL",
     "ROUND_TRIP",
     "has",
     "import_instructions",
@@ -48,6 +49,7 @@ class Task(NamedTuple):
 
 
 ROUND_TRIP = Task("round_trips", "echo", 0.005, 200, 500)
+PROTOCOL = Task("protocol_round_trips", "echo", 0.005, 200, 500)
 FRAMED = Task("framed_lines", "echo", 0.005, 100, 200)
 BUFFERED = Task("buffered_lines", "echo", 0.005, 100, 200)
 FRAMED_BURST = Task("framed_bursts", "echo", 0.005, 20, 50)

@@ -38,6 +38,7 @@ REPOSITORY = METADATA["urls"]["Repository"]
 # The public modules: every name of each has its entry in the reference.
 PUBLIC_MODULES = (
     "anyserial",
+    "anyserial.asyncio",
     "anyserial.backend",
     "anyserial.capabilities",
     "anyserial.config",

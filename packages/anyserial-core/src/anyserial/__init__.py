@@ -157,6 +157,7 @@ _HOMES = {
 }
 # `sync` and `testing` are a part's: asked for without it, they say what to install.
 _SUBMODULES = (
+    "asyncio",
     "backend",
     "capabilities",
     "config",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from anyserial.config import SerialConfig, SerialConfigFields
     from anyserial.discovery import PortInfo
 
-__all__ = ("SerialConnectable", "open_port", "open_serial_port")
+__all__ = ("SerialConnectable", "open_port", "open_serial_port", "opened")
 
 
 def __getattr__(name: str) -> Any:
@@ -92,11 +92,12 @@ def open_port[P: SerialPort](
     from anyserial._opening import Opening  # noqa: PLC0415
 
     opening = Opening(path, config, backend)
-    return Opener(name, opening, _open(cls, opening))  # type: ignore[arg-type]  # mypy knows the base class only
+    return Opener(name, opening, opened(cls, opening))  # type: ignore[arg-type]  # mypy knows the base class only
 
 
 @_readiness.uninterrupted
-async def _open[P: SerialPort](cls: type[P], opening: "Opening") -> P:
+async def opened[P](cls: type[P], opening: "Opening") -> P:
+    """Open a port and return it as an instance of *cls*, which is made as `Opening.make` says."""
     await _readiness.checkpoint_if_cancelled()
     if opening.waits_itself:
         return await _open_in_loop(cls, opening)
@@ -123,7 +124,7 @@ def _load_runner() -> None:
     from anyserial import _runner  # noqa: F401, PLC0415  # pyright: ignore[reportUnusedImport]
 
 
-async def _open_in_loop[P: SerialPort](cls: type[P], opening: "Opening") -> P:
+async def _open_in_loop[P](cls: type[P], opening: "Opening") -> P:
     backend = cast("AsyncSerialBackend", opening.backend)
     try:
         await backend.open(opening.device, opening.config)

@@ -36,6 +36,7 @@ from anyserial._readiness import awaited, native_token, signal
 from anyserial._workers import Job, held, post
 
 if TYPE_CHECKING:
+    from anyserial._asyncio.errors import translate_errors_with
     from anyserial._drivers import create_pty
     from anyserial._framing.decoder import Decoder
     from anyserial._framing.exchange import Clear, Receive, Send, Settle, Step, exchange
@@ -112,9 +113,11 @@ __all__ = (
     "settled",
     "signal",
     "translate",
+    "translate_errors_with",
 )
 
 _LATE = {
+    "_asyncio.errors": {"translate_errors_with": "translate_errors_with"},
     "_drivers": {"create_pty": "create_pty"},
     "_port.contract": {name: name for name in ("LinesSeen", "OnWorker", "Waker")},
     "_readiness._contract": {"Signal": "Signal"},

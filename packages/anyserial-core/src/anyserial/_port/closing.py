@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from anyserial._port.contract import Transport
     from anyserial._port.lifecycle import Lifecycle
 
-__all__ = ("ABRUPTLY", "GENTLY", "GRACE", "LEAVING_OUTPUT", "Closing", "Manner")
+__all__ = ("ABRUPTLY", "GENTLY", "GRACE", "LEAVING_OUTPUT", "Closing", "Manner", "given_up_message")
 
 type Manner = Literal["gently", "abruptly", "leaving output"]
 GENTLY: Final = "gently"  # output may leave, and is discarded when it is stuck

@@ -24,7 +24,7 @@ import sys
 import weakref
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast, override
+from typing import TYPE_CHECKING, Any, Protocol, cast, override
 
 import anyio
 import anyio.lowlevel
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from anyserial._readiness._contract import Watch
 
-__all__ = ("AsyncioSignal", "AsyncioWaiter", "has_readers")
+__all__ = ("AsyncioSignal", "AsyncioWaiter", "Releasable", "Release", "has_readers")
 
 
 # Returns None outside a loop, where get_running_loop raises. asyncio exports it, and it is a function of C.
@@ -88,13 +88,13 @@ def _finds_scopes(find: "Callable[[object], Any]") -> bool:
     return found is scope
 
 
-def has_readers(fd: int) -> bool:
-    """Return whether the running loop can watch descriptors itself.
+def has_readers(fd: int, loop: asyncio.AbstractEventLoop | None = None) -> bool:
+    """Return whether *loop*, or the running loop, can watch descriptors itself.
 
     A proactor loop cannot. Some loops have the method and raise NotImplementedError (Qt's
     QtAsyncio), so a loop that is not known is asked by trying.
     """
-    loop = asyncio.get_running_loop()
+    loop = loop or asyncio.get_running_loop()
     if type(loop).__module__.partition(".")[0] in {"asyncio", "uvloop"}:
         return getattr(type(loop), "add_reader", None) is not asyncio.AbstractEventLoop.add_reader
     try:
@@ -262,13 +262,25 @@ class _Direction:
                 self._future.set_exception(anyio.ClosedResourceError())
 
 
-class _Release:
+class Releasable(Protocol):
+    """What holds a descriptor in one event loop."""
+
+    def let_go(self) -> None:
+        """Release the descriptor, in the event loop."""
+        ...
+
+    def released(self) -> None:
+        """Note that the descriptor is not used any more, because the event loop is over."""
+        ...
+
+
+class Release:
     """Releases one waiter in its own event loop, or when that loop discards this callback without calling it."""
 
     __slots__ = ("_waiter",)
 
-    def __init__(self, waiter: "AsyncioWaiter") -> None:
-        self._waiter: AsyncioWaiter | None = waiter
+    def __init__(self, waiter: Releasable) -> None:
+        self._waiter: Releasable | None = waiter
 
     def __call__(self) -> None:
         waiter, self._waiter = self._waiter, None
@@ -353,7 +365,7 @@ class AsyncioWaiter(_Direction):
         else:
             # Even with nothing registered: the other thread may be in the middle of an attempt.
             with suppress(RuntimeError):  # closed since
-                loop.call_soon_threadsafe(_Release(self))
+                loop.call_soon_threadsafe(Release(self))
 
     def let_go(self) -> None:
         """Carry out `wake`, in the event loop or while the loop does not run."""

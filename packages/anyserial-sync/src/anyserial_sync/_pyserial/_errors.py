@@ -8,6 +8,7 @@ Errno, message and path are kept.
 
 from typing import TYPE_CHECKING, override
 
+from anyserial._spi import translate_errors_with
 from anyserial.exceptions import (
     LineError,
     PortBusyError,
@@ -129,3 +130,6 @@ def as_value_error(exc: OSError, doing: str) -> ValueError:
     It is a `SerialException` as well.
     """
     return UnsupportedConfigurationException(exc.errno, f"{doing}: {exc.strerror or exc}", exc.filename)
+
+
+translate_errors_with(as_serial_exception)  # in `anyserial.asyncio`, whose programs catch SerialException as well

@@ -1,0 +1,174 @@
+"""The asyncio transport on the real driver, and on ports of anyserial.sync and anyserial.pyserial."""
+
+import asyncio
+import os
+import tty
+from collections.abc import Iterator
+from typing import Any
+
+import anyio
+import pytest
+import uvloop
+from anyserial import PortBusyError, SerialPort, open_serial_port
+from anyserial.asyncio import connection_for_serial, create_serial_connection, open_serial_connection
+from anyserial.exceptions import SerialDisconnectedError
+
+pytestmark = pytest.mark.anyio
+LOOPS = [
+    pytest.param(("asyncio", {"loop_factory": asyncio.SelectorEventLoop}), id="asyncio"),
+    pytest.param(("asyncio", {"loop_factory": uvloop.new_event_loop}), id="uvloop"),
+]
+
+
+@pytest.fixture(params=LOOPS)
+def anyio_backend(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+class Pty:
+    def __init__(self) -> None:
+        self.master, self.slave = os.openpty()
+        tty.setraw(self.slave)
+        self.path = os.ttyname(self.slave)
+        self.ends = [self.master, self.slave]
+
+    def hang_up(self) -> None:
+        while self.ends:
+            os.close(self.ends.pop())
+
+
+@pytest.fixture
+def pty() -> Iterator[Pty]:
+    found = Pty()
+    yield found
+    found.hang_up()
+
+
+class Echo(asyncio.Protocol):
+    """Answers what it gets, and notes how it ends."""
+
+    def __init__(self) -> None:
+        self.transport: Any = None
+        self.ended: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self.transport.write(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.ended.set_result(exc)
+
+
+async def answers(pty: Pty) -> bytes:
+    os.write(pty.master, b"echo")
+    await anyio.wait_readable(pty.master)
+    return os.read(pty.master, 100)
+
+
+async def end(protocol: Echo) -> Exception | None:
+    with anyio.fail_after(5):
+        return await protocol.ended
+
+
+async def test_the_driver_of_this_platform(pty: Pty) -> None:
+    transport, protocol = await create_serial_connection(
+        None,
+        Echo,
+        url=pty.path,
+        baudrate=57600,
+        bytesize=8,
+        parity="N",
+        stopbits=1,
+        timeout=1,
+        xonxoff=True,
+        rtscts=False,
+        dsrdtr=False,
+        exclusive=True,
+    )
+    assert await answers(pty) == b"echo"
+    assert transport.serial.baudrate == 57600
+    assert transport.serial.xonxoff
+    with pytest.raises(PortBusyError):
+        await create_serial_connection(None, Echo, pty.path, exclusive=True)
+    transport.close()
+    assert await end(protocol) is None
+    # The port is free when the connection is lost.
+    transport, protocol = await create_serial_connection(None, Echo, pty.path, exclusive=True)
+    assert await answers(pty) == b"echo"
+    pty.hang_up()
+    assert isinstance(await end(protocol), SerialDisconnectedError)
+
+
+async def test_frames_that_a_pty_does_not_keep_are_accepted_as_pyserial_accepts_them(pty: Pty) -> None:
+    transport, protocol = await create_serial_connection(None, Echo, pty.path, 9600, 7, "E", rtscts=True)
+    assert await answers(pty) == b"echo"
+    transport.close()
+    await end(protocol)
+
+
+async def test_input_from_before_is_discarded_as_pyserial_does(pty: Pty) -> None:
+    os.write(pty.master, b"old")
+    reader, writer = await open_serial_connection(url=pty.path)
+    os.write(pty.master, b"new")
+    assert await reader.read(100) == b"new"
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_a_blocking_port_becomes_a_transport(pty: Pty) -> None:
+    sync = pytest.importorskip("anyserial.sync")
+    port = sync.SerialPort.open(pty.path)
+    os.write(pty.master, b"line\nrest")
+    assert port.receive_until(b"\n", 100) == b"line"
+    transport, protocol = await connection_for_serial(None, Echo, port)
+    assert transport.serial is port
+    await anyio.wait_readable(pty.master)
+    assert os.read(pty.master, 100) == b"rest"  # what the blocking port had read ahead
+    assert await answers(pty) == b"echo"
+    port.configure(port.config.with_changes(baudrate=4800))
+    assert transport.get_extra_info("config").baudrate == 4800
+    transport.close()
+    assert await end(protocol) is None
+    assert not port.is_open
+
+
+@pytest.mark.parametrize("how", ["close", "abort", "serial", "unplug"])
+async def test_a_port_of_pyserials_becomes_a_transport(pty: Pty, how: str) -> None:
+    serial = pytest.importorskip("anyserial.pyserial")
+    instance = serial.Serial(pty.path, 19200)
+    transport, protocol = await connection_for_serial(None, Echo, instance)
+    assert transport.serial is transport.get_extra_info("serial") is instance
+    assert await answers(pty) == b"echo"
+    instance.baudrate = 38400
+    assert transport.get_extra_info("config").baudrate == 38400
+    if how == "unplug":
+        pty.hang_up()
+        error = await end(protocol)
+        assert isinstance(error, serial.SerialException)
+        assert isinstance(error, SerialDisconnectedError)
+    else:
+        await {
+            "close": lambda: asyncio.sleep(0, transport.close()),
+            "abort": lambda: asyncio.sleep(0, transport.abort()),
+            "serial": lambda: asyncio.to_thread(instance.close),
+        }[how]()
+        assert await end(protocol) is None
+    assert not instance.is_open
+
+
+async def test_a_program_for_pyserial_catches_what_it_knows() -> None:
+    serial = pytest.importorskip("anyserial.pyserial")
+    with pytest.raises(serial.SerialException) as caught:
+        await create_serial_connection(None, Echo, "/dev/no-such-port")
+    assert isinstance(caught.value, FileNotFoundError)
+    with pytest.raises(ValueError, match="bytesize"):
+        await create_serial_connection(None, Echo, "/dev/no-such-port", bytesize=9)
+
+
+async def test_an_async_port_is_refused(pty: Pty) -> None:
+    async with open_serial_port(pty.path) as port:
+        assert isinstance(port, SerialPort)
+        with pytest.raises(TypeError, match="create_serial_connection"):
+            await connection_for_serial(None, Echo, port)
