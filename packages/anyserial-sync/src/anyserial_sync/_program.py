@@ -59,7 +59,8 @@ def run(program: str, arguments: "Sequence[str]" = (), *, module: bool = False, 
 
     Args:
         program: A script, or a folder or zip file with a ``__main__.py``. A name without a slash that is no file
-            here is looked for among the commands on ``PATH``. With *module*, the name of a module.
+            here is looked for among the commands of this environment, then on ``PATH``. With *module*, the name
+            of a module.
         arguments: What the program finds in ``sys.argv`` after its own name.
         module: Whether *program* is a module, as after ``python -m``.
         children: Whether Python processes that the program starts do the same; see `anyserial.pyserial.install`.
@@ -182,7 +183,9 @@ def _compiled(path: str) -> CodeType:
 
 def _find_command(name: str) -> str:
     """Return the file of a command on PATH that this interpreter can run."""
-    path = None if os.sep in name else shutil.which(name)
+    # Beside this interpreter first: in an environment that is not activated, its commands are not on PATH.
+    places = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    path = None if os.sep in name else shutil.which(name, path=places)
     if path is None:
         raise ProgramError(f"there is no file {name}{'' if os.sep in name else ', and no command of that name'}")
     with Path(path).open("rb") as file:

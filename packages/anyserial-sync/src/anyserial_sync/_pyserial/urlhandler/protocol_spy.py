@@ -7,7 +7,7 @@ on their way: as a dump with the time of each, or with ``raw`` as the bytes them
 import os
 import sys
 import time
-from pathlib import Path
+import weakref
 from typing import TYPE_CHECKING, Any, override
 
 from anyserial_sync._pyserial import serialposix
@@ -135,7 +135,7 @@ class Serial(serialposix.Serial):
         """Take the arguments of ``serial.Serial``; the port is a ``spy://`` URL."""
         self.formatter: FormatRaw | FormatHexdump | None = None
         self.show_all = False
-        self._output: TextIO | None = None
+        self._forget_file: weakref.finalize[[int], Serial] | None = None
         super().__init__(*args, **kwargs)
 
     @property
@@ -159,19 +159,19 @@ class Serial(serialposix.Serial):
             place, options = split_url(url, "spy", OPTIONS)
         except ValueError as exc:
             raise SerialException(f"spy:// takes spy://PORT[?file=NAME][&color][&raw][&all]: {exc}") from exc
-        self._close_output()
-        if "file" in options:
-            # It stays open for as long as the port may be written about: until the port is forgotten or renamed.
-            self._output = Path(options["file"]).open("w", encoding="utf-8")  # noqa: SIM115
-        output = sys.stderr if self._output is None else self._output
+        if self._forget_file is not None:
+            self._forget_file()
+            self._forget_file = None
+        output = sys.stderr if "file" not in options else self._open_file(options["file"])
         self.formatter = (FormatRaw if "raw" in options else FormatHexdump)(output, "color" in options)
         self.show_all = "all" in options
         return place
 
-    def _close_output(self) -> None:
-        output, self._output = self._output, None
-        if output is not None:
-            output.close()
+    def _open_file(self, name: str) -> "TextIO":
+        # It stays open until the port is forgotten or named anew: a closed port may be opened again.
+        fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOCTTY, 0o666)
+        self._forget_file = weakref.finalize(self, os.close, fd)
+        return os.fdopen(fd, "w", encoding="utf-8", closefd=False)
 
     def _control(self, name: str, value: object) -> None:
         if self.formatter is not None:
