@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, NoReturn, override
 from anyserial_cli import _installation
 from anyserial_cli._screen import describe
 
-__all__ = ("DONE", "FAILED", "USAGE", "Command", "Parser", "main")
+__all__ = ("DONE", "FAILED", "INTERRUPTED", "USAGE", "Command", "Parser", "main")
 
 DONE = 0
 FAILED = 1
@@ -29,6 +29,7 @@ MODULES = {
     "expect": "_term._expect",
     "watch": "_watch",
     "share": "_share",
+    "serve": "_serve",
     "virtual": "_virtual",
     "run": "_run",
     "completion": "_completion",
