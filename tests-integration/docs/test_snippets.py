@@ -30,6 +30,7 @@ import pytest
 import trio
 import uvloop
 from anyserial import SerialPort
+from anyserial.testing import VirtualClock
 from anyserial_sync import _portal_provider
 from doc_blocks import Block, Kind, blocks, compiled, does_something, free_names, kind_of, missing_framework
 from documented_ports import documented_ports
@@ -49,6 +50,7 @@ RUNTIMES = {
     Kind.ASYNCIO: ("asyncio", "uvloop"),
     Kind.TRIO: ("trio",),
     Kind.UVLOOP: ("uvloop",),
+    Kind.VIRTUAL_CLOCK: ("asyncio", "trio"),  # uvloop's clock cannot be replaced
     Kind.NOT_RUN: ("nothing",),
     Kind.PYTEST: ("pytest",),
     Kind.FRAMEWORK: ("framework",),
@@ -230,6 +232,7 @@ def _run_python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[st
 def _chosen(runtime: str, longest: float = LONGEST_RUN) -> Generator[None]:
     """Run what the block hands to an event loop on this runtime, unless the block itself names one; end what hangs."""
     run_anyio, run_asyncio, run_trio, run_uvloop = anyio.run, asyncio.run, trio.run, uvloop.run
+    run_on_clock = VirtualClock.run
 
     def bounded(func: Callable[..., Any]) -> Callable[..., Any]:
         async def call(*args: Any) -> Any:
@@ -252,7 +255,11 @@ def _chosen(runtime: str, longest: float = LONGEST_RUN) -> Generator[None]:
     def trio_run(func: Callable[..., Any], *args: Any, **named: Any) -> Any:
         return run_trio(bounded(func), *args, **named)
 
+    def clock_run(clock: VirtualClock, func: Callable[..., Any], *args: Any) -> Any:
+        return run_on_clock(clock, func, *args, backend="trio" if runtime == "trio" else "asyncio")
+
     with (
+        mock.patch.object(VirtualClock, "run", clock_run),
         mock.patch.object(anyio, "run", anyio_run),
         mock.patch.object(asyncio, "run", asyncio_run),
         mock.patch.object(trio, "run", trio_run),

@@ -43,6 +43,7 @@ class Kind(Enum):
     ASYNCIO = "calls asyncio.run"
     TRIO = "calls trio.run"
     UVLOOP = "calls uvloop.run"
+    VIRTUAL_CLOCK = "calls the run method of a VirtualClock"
     NOT_RUN = "defines coroutines at its top level that nothing runs"
     PYTEST = "holds tests"
     FRAMEWORK = "needs a framework, and a process of its own"
@@ -119,6 +120,8 @@ def kind_of(block: Block) -> Kind:
     for library, kind in RUNNERS.items():
         if re.search(rf"(?<![\w.]){library}\.run\(|^from {library} import .*\brun\b", block.text, re.MULTILINE):
             return kind
+    if re.search(r"^clock\.run\(", block.text, re.MULTILINE):
+        return Kind.VIRTUAL_CLOCK
     return Kind.NOT_RUN if any(isinstance(node, ast.AsyncFunctionDef) for node in tree.body) else Kind.BLOCKING
 
 
