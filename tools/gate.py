@@ -161,6 +161,12 @@ def _frameworks() -> Iterator[Command]:
     yield (*isolated, "-q", "-rs", "-k", "runtimes or strict", "tests-integration/docs")
 
 
+def _clients() -> Iterator[Command]:
+    # Not among the tools of development: what these programs bring along is no part of anyserial.
+    isolated = (UV, "run", "--locked", "--quiet", "--isolated", "--group", "clients")
+    yield (*isolated, "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests-integration/clients")
+
+
 def _demo() -> Iterator[Command]:
     yield ("bash", "-euxc", _readme_command("anyserial demo"))
 
@@ -184,6 +190,7 @@ STEPS = (
     Step("shortcuts", "what is private of AnyIO and trio means the same in the oldest and the newest", _shortcuts),
     Step("benchmarks", "no instruction count has grown (the quick mode)", _benchmarks),
     Step("frameworks", "what the pages say about FastAPI and Qt works there", _frameworks),
+    Step("clients", "programs that use pySerial, unmodified from the package index, work on anyserial", _clients),
     Step("stress", "the reliability tests at their full figures", _stress),
     Step("hardware", "the tests on the kernel's serial drivers, of two kernels, in virtual machines", _hardware),
     Step("demo", "the README's demo command, as written", _demo),

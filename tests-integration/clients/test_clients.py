@@ -1,0 +1,70 @@
+"""Each of these programs opens a port with pySerial's API, talks and closes, with anyserial in its place."""
+
+from collections.abc import Callable
+
+import pytest
+from boot_rom import SYNC, BootRom
+from client_programs import PROBES, Terminal, started_with
+from far_ends import crossed_pair, far_end
+from raw_repl import RawRepl
+
+OURS = "anyserial_sync._pyserial"
+
+type Run = Callable[..., str]
+
+
+def test_esptool_talks_to_a_boot_loader(run: Run) -> None:
+    rom = BootRom()
+    with far_end(rom.respond) as path:
+        options = ["--chip", "esp8266", "--port", path, "--before", "no-reset", "--after", "no-reset", "--no-stub"]
+        shown = run("esptool", *options, "chip-id")
+    assert "Chip ID: 0x00c0de12" in shown
+    assert rom.commands[0] == SYNC
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"), [(["exec", "print(6 * 7)"], "42"), (["soft-reset", "exec", "x = 3", "eval", "x + 1"], "4")]
+)
+def test_mpremote_runs_code_on_a_board(run: Run, arguments: list[str], shown: str) -> None:
+    with far_end(RawRepl().respond) as path:
+        assert run("mpremote", "connect", path, *arguments).strip() == shown
+
+
+def test_modbus_clients_ask_a_modbus_server(probe: Run) -> None:
+    with crossed_pair() as (one, other), started_with(OURS, str(PROBES / "modbus_server.py"), one):
+        shown = probe("modbus_clients", other)
+    assert shown.strip() == f"{OURS} [100, 101, 7] [7, 8, 9] [9, 10]"
+
+
+@pytest.mark.parametrize(("interface", "bus"), [("serial", "SerialBus"), ("slcan", "slcanBus")])
+def test_python_can_sends_and_receives(probe: Run, interface: str, bus: str) -> None:
+    with crossed_pair() as (one, other):
+        assert probe("can_buses", interface, one, other).strip() == f"{OURS} {bus} 0x123 0102ff 0x456"
+
+
+def test_pyvisa_asks_an_instrument(probe: Run) -> None:
+    def answer(data: bytes) -> bytes:
+        received.extend(data)
+        answers = b""
+        while b"\n" in received:
+            line, _, rest = bytes(received).partition(b"\n")
+            received[:] = rest
+            answers += {b"*IDN?": b"ACME,1", b"MEAS?": b"1.5"}.get(line, b"?") + b"\n"
+        return answers
+
+    received = bytearray()
+    with far_end(answer) as path:
+        assert probe("visa_instrument", path).strip() == f"{OURS} ACME,1 1.5"
+
+
+def test_miniterm_shows_what_the_device_answers() -> None:
+    with far_end(bytes.upper) as path:
+        terminal = Terminal("-m", "serial.tools.miniterm", path, "115200")
+        terminal.waits_for(f"--- Miniterm on {path}  115200,8,N,1 ---")
+        terminal.types("hello")
+        terminal.waits_for("HELLO")
+        terminal.types("\x14\x09")
+        terminal.waits_for("--- filters: default")
+        terminal.types("\x1d")
+        terminal.waits_for("--- exit ---")
+        assert terminal.close() == 0
