@@ -122,7 +122,7 @@ def test_info_reads_the_settings_and_changes_none(pty: tuple[int, str], capsys: 
     modes = termios.tcgetattr(near)
     modes[4] = modes[5] = termios.B19200
     modes[2] |= termios.CSTOPB
-    modes[0] |= termios.IXON
+    modes[0] |= termios.IXON | termios.IXOFF
     termios.tcsetattr(near, termios.TCSANOW, modes)
     before = termios.tcgetattr(near)
     assert anyserial_cli.main(["info", path, "--open"]) == 0
@@ -146,7 +146,7 @@ def test_info_for_a_program(pty: tuple[int, str], capsys: pytest.CaptureFixture[
     ("arguments", "status", "message"),
     [
         (["info", "/dev/no-such-port"], 3, "anyserial: there is no serial port /dev/no-such-port\n"),
-        (["info", "/dev/null", "--open"], 1, "anyserial: /dev/null: [ENOTTY] this is no serial port\n"),
+        (["info", "/dev/null", "--open"], 1, "anyserial: /dev/null: [ENOTTY] this is not a serial port (not a tty)\n"),
     ],
 )
 def test_info_about_what_is_no_port(

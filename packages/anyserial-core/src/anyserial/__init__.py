@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from anyserial._async_opening import SerialConnectable, open_serial_port
+    from anyserial._inspection import PortState, inspect_serial_port
     from anyserial._reconnection import Reconnection, reconnect, wait_for_port
     from anyserial._version import __version__
     from anyserial.backend import AsyncSerialBackend, SerialBackend
@@ -76,6 +77,7 @@ __all__ = (
     "PortInfo",
     "PortNotFoundError",
     "PortPermissionError",
+    "PortState",
     "PortStatistics",
     "RS485Config",
     "Reconnection",
@@ -98,6 +100,7 @@ __all__ = (
     "__version__",
     "canonical_port_name",
     "find_serial_port",
+    "inspect_serial_port",
     "list_serial_ports",
     "open_serial_port",
     "reconnect",
@@ -107,6 +110,7 @@ __all__ = (
 
 _HOMES = {
     "_async_opening": ("SerialConnectable", "open_serial_port"),
+    "_inspection": ("PortState", "inspect_serial_port"),
     "_reconnection": ("Reconnection", "reconnect", "wait_for_port"),
     "_version": ("__version__",),
     "backend": ("AsyncSerialBackend", "SerialBackend"),

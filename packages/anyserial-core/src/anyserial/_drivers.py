@@ -14,11 +14,12 @@ from anyserial._parts import load_part
 from anyserial.exceptions import ConfigurationError, UnsupportedPlatformError
 
 if TYPE_CHECKING:
+    from anyserial._inspection import PortState
     from anyserial._looking.contract import Pty
     from anyserial.backend import AsyncSerialBackend, SerialBackend
     from anyserial.discovery import PortInfo
 
-__all__ = ("PLATFORMS", "SCHEMES", "Row", "backend_for", "create_pty", "locate", "port_info_for")
+__all__ = ("PLATFORMS", "SCHEMES", "Row", "backend_for", "create_pty", "inspect", "locate", "path_to", "port_info_for")
 
 
 class Row:
@@ -101,6 +102,33 @@ def create_pty() -> "Pty":
         raise UnsupportedPlatformError(errno.ENOSYS, f"anyserial has no pseudo-terminals on {sys.platform!r}")
     pty: Pty = create()
     return pty
+
+
+def inspect(device: str, *, opens: bool) -> "PortState":
+    """Return how the port is now; with *opens* also what it has to be opened for.
+
+    Raises:
+        SerialError: It cannot be told.
+        UnsupportedPlatformError: The driver cannot inspect ports.
+        ImportError: The distribution with the driver is not installed.
+    """
+    look = getattr(load_part(_row_for(device).driver), "inspect_port", None)
+    if look is None:
+        raise UnsupportedPlatformError(errno.ENOSYS, "anyserial cannot inspect ports of this kind", device)
+    state: PortState = look(device, opens=opens)
+    return state
+
+
+def path_to(device: "str | os.PathLike[str] | PortInfo") -> str:
+    """Return the path of what *device* names now.
+
+    Raises:
+        PortNotFoundError: No port has the identity of a PortInfo now.
+        TypeError: It is neither a path nor a PortInfo.
+    """
+    from anyserial.discovery import PortInfo  # noqa: PLC0415  # opening by a path needs none
+
+    return locate(device).device if isinstance(device, PortInfo) else os.fspath(device)
 
 
 def port_info_for(device: str) -> "PortInfo | None":

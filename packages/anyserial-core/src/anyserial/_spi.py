@@ -37,7 +37,7 @@ from anyserial._workers import Job, held, post
 
 if TYPE_CHECKING:
     from anyserial._asyncio.errors import translate_errors_with
-    from anyserial._drivers import create_pty
+    from anyserial._drivers import create_pty, inspect, path_to
     from anyserial._framing.decoder import Decoder
     from anyserial._framing.exchange import Clear, Receive, Send, Settle, Step, exchange
     from anyserial._framing.exchange import Steps as ExchangeSteps
@@ -102,10 +102,12 @@ __all__ = (
     "disconnected_error",
     "exchange",
     "held",
+    "inspect",
     "limited",
     "native_token",
     "operations",
     "path_of",
+    "path_to",
     "port_matcher",
     "post",
     "printable",
@@ -118,7 +120,7 @@ __all__ = (
 
 _LATE = {
     "_asyncio.errors": {"translate_errors_with": "translate_errors_with"},
-    "_drivers": {"create_pty": "create_pty"},
+    "_drivers": {name: name for name in ("create_pty", "inspect", "path_to")},
     "_port.contract": {name: name for name in ("LinesSeen", "OnWorker", "Waker")},
     "_readiness._contract": {"Signal": "Signal"},
     "_reconnecting": {name: name for name in ("FIRST_PAUSE", "RECONNECT_HINT", "Plan", "Presence", "port_matcher")},

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from anyserial_posix._syscalls import Syscalls
 
-__all__ = ("explain",)
+__all__ = ("explain", "group_name", "user_name")
 
 # Groups that give access to serial ports and little else: Debian, Fedora and SUSE; Arch and
 # Gentoo; the BSDs; some boards and distributions. To join any other may mean much more.
@@ -46,7 +46,7 @@ def explain(system: "Syscalls", platform: str, path: str, number: int) -> str | 
         return "a directory on the way to it may not be searched"
     except OSError:
         return None
-    owner, group = _user(status.st_uid) or str(status.st_uid), _group(status.st_gid) or str(status.st_gid)
+    owner, group = user_name(status.st_uid), group_name(status.st_gid)
     text = f"it belongs to owner {owner}, group {group}, mode {stat.filemode(status.st_mode)}"
     return f"{text}; {_cause(system, platform, path, number, status)}"
 
@@ -73,7 +73,7 @@ def _not_the_owner(platform: str, path: str, status: os.stat_result, group_lacks
     if _has_access_list(path):
         # The bits of the group are the list's mask then.
         return "it has an access control list, which decides (see getfacl)"
-    group = _group(status.st_gid) or str(status.st_gid)
+    group = group_name(status.st_gid)
     if group_lacks is not None:
         return f"group {group} may not {group_lacks} it"
     if _missing(status.st_mode, _GROUP):
@@ -125,8 +125,14 @@ def _user(uid: int) -> str | None:
         return None
 
 
-def _group(gid: int) -> str | None:
+def user_name(uid: int) -> str:
+    """Return the user's name; the number if it has none."""
+    return _user(uid) or str(uid)
+
+
+def group_name(gid: int) -> str:
+    """Return the group's name; the number if it has none."""
     try:
         return grp.getgrgid(gid).gr_name
     except KeyError:
-        return None
+        return str(gid)

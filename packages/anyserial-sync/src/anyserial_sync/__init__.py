@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from anyserial_sync._connectable import SerialConnectable
     from anyserial_sync._discovery import PortWatch, find_serial_port, list_serial_ports, watch_serial_ports
     from anyserial_sync._framed_stream import FramedStream
+    from anyserial_sync._inspection import inspect_serial_port
     from anyserial_sync._opening import open_serial_port
     from anyserial_sync._portal_provider import configure_portal, get_portal_provider
     from anyserial_sync._reconnection import Reconnection, reconnect, wait_for_port
@@ -27,6 +28,7 @@ __all__ = (
     "configure_portal",
     "find_serial_port",
     "get_portal_provider",
+    "inspect_serial_port",
     "list_serial_ports",
     "open_serial_port",
     "reconnect",
@@ -46,6 +48,7 @@ _HOMES = {
     "configure_portal": "_portal_provider",
     "find_serial_port": "_discovery",
     "get_portal_provider": "_portal_provider",
+    "inspect_serial_port": "_inspection",
     "list_serial_ports": "_discovery",
     "open_serial_port": "_opening",
     "reconnect": "_reconnection",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from anyserial._spi import Waker
     from anyserial.discovery import DiscoveryBackend, PortEvent, PortInfo
 
-__all__ = ("PortWatch", "find_serial_port", "list_serial_ports", "watch_serial_ports")
+__all__ = ("PortWatch", "find_serial_port", "list_serial_ports", "watch_serial_ports", "within")
 
 
 def list_serial_ports(*, backend: "DiscoveryBackend" = "native", timeout: float | None = None) -> "list[PortInfo]":
@@ -46,7 +46,7 @@ def list_serial_ports(*, backend: "DiscoveryBackend" = "native", timeout: float 
         UnsupportedPlatformError: *backend* does not know this platform.
         ValueError: There is no such backend.
     """
-    return _within(lambda: discovery._list(backend), timeout)  # noqa: SLF001  # core's, for its parts
+    return within(lambda: discovery._list(backend), timeout)  # noqa: SLF001  # core's, for its parts
 
 
 def find_serial_port(
@@ -96,10 +96,15 @@ def find_serial_port(
         "manufacturer": manufacturer,
         "product": product,
     }
-    return _within(lambda: discovery._find(filters, backend), timeout)  # noqa: SLF001  # core's, for its parts
+    return within(lambda: discovery._find(filters, backend), timeout)  # noqa: SLF001  # core's, for its parts
 
 
-def _within[T](function: "Callable[[], T]", timeout: float | None) -> T:
+def within[T](function: "Callable[[], T]", timeout: float | None, what: str = "serial ports") -> T:
+    """Return what *function* returns; with a timeout it runs on a worker, because nothing else interrupts it.
+
+    Raises:
+        TimeoutError: It took longer; the message says *what* was waited for.
+    """
     deadline = deadline_of(timeout)
     if deadline is None:
         return function()
@@ -108,7 +113,7 @@ def _within[T](function: "Callable[[], T]", timeout: float | None) -> T:
     with held():
         try:
             post(job)
-            wait_for(job, bell, deadline, "serial ports")
+            wait_for(job, bell, deadline, what)
         except BaseException:
             job.unwanted = True
             raise

@@ -11,7 +11,7 @@ from anyserial_cli._ports import NOTHING, as_json_object, complete_ports
 if TYPE_CHECKING:
     import argparse
 
-    from anyserial import PortInfo
+    from anyserial import PortInfo, PortState
 
     from anyserial_cli._main import Parser
 
@@ -55,12 +55,12 @@ def _run(arguments: "argparse.Namespace") -> int:
     if found is None:
         print(f"anyserial: there is no serial port {printable(arguments.port)}", file=sys.stderr)
         return NOTHING
-    told: dict[str, Any] = {"port": as_json_object(found), **_access(found.device), **_from_sysfs(found.device)}
-    told["capabilities"] = _capabilities()
-    if arguments.open:
-        from anyserial_cli._tty_state import read_state  # noqa: PLC0415  # only for this
+    from anyserial.sync import inspect_serial_port  # noqa: PLC0415
 
-        told |= read_state(found.device)
+    state = inspect_serial_port(found.device, opens=arguments.open)
+    told: dict[str, Any] = {"port": as_json_object(found), **_state(state), **_from_sysfs(found.device)}
+    if arguments.open:
+        told |= _opened(state)
     if arguments.json:
         print(json.dumps(told, indent=2))
     else:
@@ -80,35 +80,41 @@ def _find(name: str) -> "PortInfo | None":
     return found
 
 
-def _access(device: str) -> dict[str, Any]:
-    import grp  # noqa: PLC0415
-    import pwd  # noqa: PLC0415
-    import stat  # noqa: PLC0415
-    from contextlib import suppress  # noqa: PLC0415
+def _state(state: "PortState") -> dict[str, Any]:
+    """Return what is seen without opening the port."""
+    access: dict[str, str | bool | None] = {
+        "owner": state.owner,
+        "group": state.group,
+        "mode": state.mode,
+        "may_open": state.may_open,
+    }
+    if not state.may_open:
+        access["reason"] = state.refusal
+    capabilities = {name: str(value) for name, value in asdict(state.capabilities).items()}
+    return {"access": access, "holders": state.holders, "capabilities": capabilities}
 
-    from anyserial_posix._access import explain  # noqa: PLC0415
-    from anyserial_posix._lock import holders  # noqa: PLC0415
-    from anyserial_posix._syscalls import KERNEL  # noqa: PLC0415
 
-    told: dict[str, Any] = {}
-    with suppress(OSError):
-        status = os.stat(device)  # noqa: PTH116
-        owner, group = str(status.st_uid), str(status.st_gid)
-        with suppress(KeyError):
-            owner = pwd.getpwuid(status.st_uid).pw_name
-        with suppress(KeyError):
-            group = grp.getgrgid(status.st_gid).gr_name
-        access: dict[str, str | bool | None] = {"owner": owner, "group": group, "mode": stat.filemode(status.st_mode)}
-        told["access"] = access
-        may = os.access(device, os.R_OK | os.W_OK)
-        access["may_open"] = may
-        if not may:
-            import errno  # noqa: PLC0415
-            import sys  # noqa: PLC0415
-
-            access["reason"] = explain(KERNEL, sys.platform, device, errno.EACCES)
-    told["holders"] = holders(KERNEL, device)
-    return told
+def _opened(state: "PortState") -> dict[str, Any]:
+    """Return what the port was opened for."""
+    config, modem, control = state.config, state.modem_lines, state.control_lines
+    words = ["hung up (rate 0)" if config is None else str(config).replace(" ", ", ")]
+    words += ["hangup on close"] if config is not None and config.hangup_on_close else []
+    words += ["raw" if state.is_raw else "cooked"]
+    lines = None
+    if modem is not None and control is not None:
+        lines = {
+            "CTS": modem.cts,
+            "DSR": modem.dsr,
+            "RI": modem.ri,
+            "CD": modem.cd,
+            "RTS": control.rts,
+            "DTR": control.dtr,
+        }
+    return {
+        "settings": ", ".join(words),
+        "lines": lines,
+        "counters": None if state.line_counters is None else asdict(state.line_counters),
+    }
 
 
 def _from_sysfs(device: str) -> dict[str, Any]:
@@ -121,12 +127,6 @@ def _from_sysfs(device: str) -> dict[str, Any]:
     except (OSError, ValueError):
         pass  # not a driver that has one
     return told
-
-
-def _capabilities() -> dict[str, str]:
-    from anyserial_posix import create_backend  # noqa: PLC0415
-
-    return {name: str(value) for name, value in asdict(create_backend().capabilities).items()}
 
 
 def _text(told: dict[str, Any], *, opened: bool) -> list[str]:  # noqa: C901  # a list of rows
@@ -148,12 +148,9 @@ def _text(told: dict[str, Any], *, opened: bool) -> list[str]:  # noqa: C901  # 
             row(name, "yes" if value else "no")
         else:
             row(name, value)
-    access = told.get("access")
-    if access is not None:
-        row("permissions", f"{access['mode']}  owner {access['owner']}, group {access['group']}")
-        row(
-            "you may open it", "yes" if access["may_open"] else f"no: {access.get('reason') or 'the reason is unknown'}"
-        )
+    access = told["access"]
+    row("permissions", f"{access['mode']}  owner {access['owner']}, group {access['group']}")
+    row("you may open it", "yes" if access["may_open"] else f"no: {access['reason'] or 'the reason is unknown'}")
     row("open elsewhere", told["holders"] or "no, as far as /proc tells")
     if "latency_timer_ms" in told:
         row("latency timer", f"{told['latency_timer_ms']} ms")
