@@ -131,6 +131,17 @@ def test_what_a_pty_drops_is_no_error(rig: Rig) -> None:
     assert (port.parity, port.bytesize) == ("M", 5)
 
 
+@pytest.mark.parametrize("hangs_up", [True, False])
+def test_a_hang_up_on_close_that_another_program_has_set_is_left_alone(rig: Rig, hangs_up: bool) -> None:
+    with rig.open() as port:
+        attributes = termios.tcgetattr(port.fd)
+        attributes[2] = attributes[2] | termios.HUPCL if hangs_up else attributes[2] & ~termios.HUPCL
+        termios.tcsetattr(port.fd, termios.TCSANOW, attributes)
+    with rig.open() as port:
+        port.baudrate = 4800
+        assert bool(termios.tcgetattr(port.fd)[2] & termios.HUPCL) is hangs_up
+
+
 def test_dsrdtr_follows_rtscts_if_none() -> None:
     assert not Serial(rtscts=True).dsrdtr
     assert Serial(rtscts=True, dsrdtr=None).dsrdtr

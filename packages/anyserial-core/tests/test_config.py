@@ -31,6 +31,7 @@ from anyserial.exceptions import ConfigurationError, SerialError
 from hypothesis import given
 from hypothesis import strategies as st
 
+OPTIONAL_FLAGS = ("dtr_on_open", "rts_on_open", "hangup_on_close")
 ACCEPTED: list[tuple[str, Any, Any]] = [
     ("baudrate", 1, 1),
     ("baudrate", 115200, 115200),
@@ -58,14 +59,14 @@ ACCEPTED: list[tuple[str, Any, Any]] = [
     ("stop_bits", StopBits.TWO, StopBits.TWO),
     ("flow_control", None, FlowControl()),
     ("flow_control", FlowControl(rts_cts=True), FlowControl(rts_cts=True)),
-    *((name, value, value) for name in ("exclusive", "hangup_on_close", "low_latency") for value in (True, False)),
+    *((name, value, value) for name in ("exclusive", "low_latency") for value in (True, False)),
     ("read_chunk_size", 64, 64),
     ("read_chunk_size", 2**24, 2**24),
     ("rs485", None, None),
     ("rs485", RS485Config(), RS485Config()),
     *(("unsupported_policy", spelling, policy) for policy in UnsupportedPolicy for spelling in (policy, policy.value)),
     *(("line_errors", spelling, what) for what in LineErrors for spelling in (what, what.value)),
-    *((name, value, value) for name in ("dtr_on_open", "rts_on_open") for value in (None, True, False)),
+    *((name, value, value) for name in OPTIONAL_FLAGS for value in (None, True, False)),
     ("close_timeout", 0, 0.0),
     ("close_timeout", 2.5, 2.5),
     ("discard_input_on_open", True, True),
@@ -78,12 +79,12 @@ REFUSED: list[tuple[str, Any]] = [
     *(("parity", value) for value in ("X", "", "nones", " none", None, 0, True, b"N", ("N",))),
     *(("stop_bits", value) for value in (0, 3, 1.6, "3", "one", None, True, (1,), b"1", math.nan, math.inf)),
     *(("flow_control", value) for value in ("rts_cts", True, 0, 1.5, FlowControl)),
-    *((name, value) for name in ("exclusive", "hangup_on_close", "low_latency") for value in NOT_FLAGS),
+    *((name, value) for name in ("exclusive", "low_latency") for value in NOT_FLAGS),
     *(("read_chunk_size", value) for value in (63, 2**24 + 1, 0, -64, 64.0, "64", None, True)),
     *(("rs485", value) for value in (True, False, 0, "on", RS485Config)),
     *(("unsupported_policy", value) for value in ("", "RAISE", "throw", None, True, 1)),
     *(("line_errors", value) for value in ("", "drop", None, True, 0)),
-    *((name, value) for name in ("dtr_on_open", "rts_on_open") for value in (0, 1, "on", 1.0)),
+    *((name, value) for name in OPTIONAL_FLAGS for value in (0, 1, "on", 1.0)),
     *(("close_timeout", value) for value in (-1, -0.001, math.nan, math.inf, "1", None, True, 1j, 10**400)),
     *(("discard_input_on_open", value) for value in NOT_FLAGS),
 ]

@@ -116,10 +116,20 @@ INVALID: dict[str, st.SearchStrategy[Any]] = {
     "flow_control": st.one_of(*junk[1:], st.just("rts_cts")),
     "rs485": st.one_of(*junk[1:], st.just({"enabled": True})),
     "line_errors": st.one_of(*junk, st.just("drop")),
-    "hangup_on_close": st.one_of(*junk[:1], *junk[2:]),
+    "hangup_on_close": st.one_of(*junk[2:]),
     "low_latency": st.one_of(*junk[:1], *junk[2:]),
     "dtr_on_open": st.one_of(*junk[2:]),
 }
+
+
+@pytest.mark.parametrize("table", TABLES)
+@given(data=st.data(), config=configs)
+def test_the_hang_up_on_close_can_be_left_alone(table: Any, data: st.DataObject, config: SerialConfig) -> None:
+    before = data.draw(attributes(table))
+    want = _termios.wanted(config.with_changes(hangup_on_close=None), table.flags)
+    after = _termios.build(before, want, table.flags, table.rate_codes)
+    assert after.cflag & table.flags.hupcl == before.cflag & table.flags.hupcl
+    assert _termios.dropped(want, _termios.decode(after, table.flags)) == []
 
 
 @pytest.mark.parametrize("field", INVALID)

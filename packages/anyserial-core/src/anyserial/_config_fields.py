@@ -32,7 +32,7 @@ class SerialConfigFields(TypedDict, total=False):
     stop_bits: StopBitsLike
     flow_control: FlowControl | None
     exclusive: bool
-    hangup_on_close: bool
+    hangup_on_close: bool | None
     low_latency: bool
     read_chunk_size: int
     rs485: RS485Config | None

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ("Value", "setting")
 
 
-def setting[T](default: T, check: "Callable[[str, object], T]", doc: str, *, brief: bool = False) -> T:
+def setting[T, D](default: D, check: "Callable[[str, object], T]", doc: str, *, brief: bool = False) -> T | D:
     """Describe one field, in the body of a subclass of `Value`.
 
     Args:

@@ -278,7 +278,11 @@ class SerialConfig(Value):
         FlowControl(), _flow_control, "The flow controls that are on, as a `FlowControl`; None for none.", brief=True
     )
     exclusive: bool = setting(False, check_flag, "Refuse the port to everybody else while it is open.", brief=True)
-    hangup_on_close: bool = setting(True, check_flag, "Let the kernel drop DTR and RTS at the last close (HUPCL).")
+    hangup_on_close: bool | None = setting(
+        True,
+        _optional_flag,
+        "Let the kernel drop DTR and RTS at the last close (HUPCL); None leaves that as it is set.",
+    )
     low_latency: bool = setting(
         False,
         check_flag,

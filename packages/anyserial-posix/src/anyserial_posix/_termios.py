@@ -108,7 +108,7 @@ class LineSettings(NamedTuple):
     xon_xoff: bool
     rts_cts: bool
     dtr_dsr: bool
-    hangup_on_close: bool
+    hangup_on_close: bool | None
     marks: bool
 
 
@@ -205,7 +205,7 @@ def build(current: Attributes, line: LineSettings, flags: Flags, rate_codes: "Ma
         | flags.cstopb
         | flags.parenb
         | flags.parodd
-        | flags.hupcl
+        | (0 if line.hangup_on_close is None else flags.hupcl)
         | flags.crtscts
         | flags.cmspar
         | flags.dtr_dsr

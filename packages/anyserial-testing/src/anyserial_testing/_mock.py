@@ -174,13 +174,13 @@ class MockBackend:
             self.reset_input_buffer()
 
     def close(self) -> None:
-        """Hang the far end up and release the break, and RTS and DTR where `hangup_on_close` is set.
+        """Hang the far end up and release the break, and RTS and DTR unless `hangup_on_close` is False.
 
         Bytes written before stay readable at the far end. Closing twice does nothing.
         """
         mine, self._socket = self._socket, None
         if mine is not None:
-            drop_lines = self._config is None or self._config.hangup_on_close
+            drop_lines = self._config is None or self._config.hangup_on_close is not False
             self._wire.leave(self._end, mine, drop_lines=drop_lines)
 
     def fileno(self) -> int:

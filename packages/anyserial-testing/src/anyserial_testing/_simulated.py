@@ -151,7 +151,7 @@ class SimulatedBackend:
         finally:
             if self._is_open:
                 self._is_open = False
-                if self._config.hangup_on_close:
+                if self._config.hangup_on_close is not False:
                     self._drive(rts=False, dtr=False)
                 self._device.detach()
                 self._line.wake()

@@ -58,13 +58,13 @@ class Controls(SerialBase):
             stop_bits=self._stopbits,
             flow_control=FlowControl(xon_xoff=bool(self._xonxoff), rts_cts=bool(self._rtscts)),
             exclusive=bool(self._exclusive),
+            hangup_on_close=None,  # pySerial leaves it as it is set, with stty(1) for example
             low_latency=self._low_latency,
             rs485=self._wanted_rs485(),
             # pySerial does not ask what a driver has made of a setting.
             unsupported_policy=UnsupportedPolicy.IGNORE,
             dtr_on_open=None if self._dsrdtr else bool(self._dtr_state),
             rts_on_open=None if self._rtscts else bool(self._rts_state),
-            discard_input_on_open=True,
         )
 
     def _wanted_rs485(self) -> RS485Config | None:
@@ -108,14 +108,10 @@ class Controls(SerialBase):
             ValueError: The driver has no such mode.
         """
         link = self._opened()
-        before, self._low_latency = self._low_latency, bool(low_latency_settings)
-        try:
-            self._reconfigure_port()
-            if low_latency_settings and link.capabilities.low_latency is not Capability.SUPPORTED:
-                raise ValueError(f"the driver of {link.path} has no low latency mode")  # noqa: TRY301  # undone below
-        except BaseException:
-            self._low_latency = before
-            raise
+        # A driver that takes the flag and ignores it is no error: many have no buffering to switch off.
+        if low_latency_settings and link.capabilities.low_latency is Capability.UNSUPPORTED and not self._low_latency:
+            raise ValueError(f"the driver of {link.path} has no low latency mode")
+        self._set("_low_latency", bool(low_latency_settings))
 
     # Lines
 
@@ -180,6 +176,10 @@ class Controls(SerialBase):
 
     def reset_input_buffer(self) -> None:
         """Discard what has arrived and was not read."""
+        self._reset_input_buffer()
+
+    def _reset_input_buffer(self) -> None:
+        # Apart, for `open`: a subclass that overrides the method above is not told of this call.
         with failing("reset_input_buffer"):
             self._opened().reset_input_buffer()
 

@@ -13,6 +13,10 @@ class PlatformSpecificBase:
         int(name[1:]): getattr(termios, name) for name in dir(termios) if name[0] == "B" and name[1:].isdigit()
     }
 
+    def set_low_latency_mode(self, low_latency_settings: bool) -> None:
+        """Refuse: only `Serial` can ask a driver."""
+        raise NotImplementedError("only an open Serial has a low latency mode")
+
 
 class PlatformSpecific(PlatformSpecificBase):
     """The mixin of this platform; anyserial's drivers know the differences."""

@@ -56,6 +56,9 @@ class Serial(Controls, PlatformSpecific):
         self._link = link
         self.is_open = True
         try:
+            # `SerialConfig.discard_input_on_open` waits 10 ms for what a device sends when it is opened.
+            # pySerial's programs expect to read that.
+            self._reset_input_buffer()
             self._check_rs485(link)
         except BaseException:
             self.close()
