@@ -143,6 +143,10 @@ def _stress() -> Iterator[Command]:
         yield ("env", "ANYSERIAL_STRESS=full", *_python("-m", "pytest", "-q", "tests-integration/sync/test_stress.py"))
 
 
+def _rfc2217() -> Iterator[Command]:
+    yield _python("tools/rfc2217_server.py")
+
+
 def _hardware() -> Iterator[Command]:
     # The machine is made of Debian's packages, which it fetches.
     if shutil.which("apt-get"):
@@ -192,6 +196,7 @@ STEPS = (
     Step("frameworks", "what the pages say about FastAPI and Qt works there", _frameworks),
     Step("clients", "programs that use pySerial, unmodified from the package index, work on anyserial", _clients),
     Step("stress", "the reliability tests at their full figures", _stress),
+    Step("rfc2217", "pySerial's own tests pass over our RFC 2217 server as over its own, and serialx works", _rfc2217),
     Step("hardware", "the tests on the kernel's serial drivers, of two kernels, in virtual machines", _hardware),
     Step("demo", "the README's demo command, as written", _demo),
     Step("tests", "the README's test command, as written, under -X dev -W error", _tests),
