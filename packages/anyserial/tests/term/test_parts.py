@@ -24,6 +24,8 @@ from anyserial_cli._term._view import View, ViewSettings
         ("57600, even, xonxoff", "57600,8E1,xonxoff"),
         ("5m2 noflow", "115200,5M2"),
         ("dtrdsr", "115200,8N1,dtrdsr"),
+        ("rs485", "115200,8N1,rs485"),
+        ("nors485", "115200,8N1"),
         ("", "115200,8N1"),
     ],
 )

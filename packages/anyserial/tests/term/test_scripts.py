@@ -13,7 +13,7 @@ import pytest
 from anyserial import PortInfo
 from anyserial_cli._term._log import Log
 from anyserial_cli._term._profiles import Profile, ProfileError, load, profile_for
-from anyserial_cli._term._protocols import TransferError, progress, receiving, sending, size_in
+from anyserial_cli._term._protocols import TransferError, progress, receiving, sending, size_in, without_xon_xoff
 from anyserial_cli._term._script import (
     Break,
     Expect,
@@ -302,6 +302,15 @@ def test_what_cannot_be_received(protocol: str, path: str, message: str, tmp_pat
 )
 def test_the_size_that_a_transfer_announces(head: bytes, size: int | None) -> None:
     assert size_in(head) == size
+
+
+def test_a_protocol_that_xon_and_xoff_damage_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program(tmp_path, "sz", "")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (tmp_path / "file").touch()
+    assert without_xon_xoff(sending("zmodem", str(tmp_path / "file"))).command[1] == "-e"
+    with pytest.raises(TransferError, match="XMODEM does not work with XON/XOFF"):
+        without_xon_xoff(sending("xmodem", str(tmp_path / "file")))
 
 
 def test_progress_is_one_line(tmp_path: Path) -> None:

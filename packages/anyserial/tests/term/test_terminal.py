@@ -358,6 +358,44 @@ def test_a_script_goes_on_at_the_keyboard_if_asked(run: Any, device: Any) -> Non
     leave(user)
 
 
+# The picker's ports are the test's: the second comes, and the first goes, when the file is there.
+PICKER = """
+import os, sys
+from contextlib import asynccontextmanager
+import anyio, anyserial_cli
+from anyserial import PortEvent, PortInfo
+from anyserial_cli._term import _picker
+first, late = PortInfo(device="/dev/no-such-port", description="First"), PortInfo(device=sys.argv[1])
+async def list_serial_ports():
+    return [first, first]
+async def events():
+    yield PortEvent(kind="added", port=first)
+    while not os.path.exists(sys.argv[2]):
+        await anyio.sleep(0.01)
+    yield PortEvent(kind="added", port=late)
+    yield PortEvent(kind="removed", port=first)
+    await anyio.sleep_forever()
+@asynccontextmanager
+async def watch_serial_ports():
+    yield events()
+_picker.list_serial_ports, _picker.watch_serial_ports = list_serial_ports, watch_serial_ports
+sys.exit(anyserial_cli.main(["term"]))
+"""
+
+
+def test_the_picker_follows_what_comes_and_goes(run: Any, device: Any, tmp_path: Path) -> None:
+    plugged = tmp_path / "plugged"
+    user = run.command([sys.executable, "-c", PICKER, device.path, str(plugged)], rows=10)
+    user.wait("1  /dev/no-such-port  First")
+    assert device.path not in user.text
+    plugged.touch()
+    user.wait(f"1  {device.path}")
+    assert "/dev/no-such-port" not in user.text
+    user.type("1")
+    user.wait(f"connected to {device.path}")
+    leave(user)
+
+
 def test_it_reconnects_with_the_settings_in_force(run: Any, device: Any) -> None:
     user = connect(run, device)
     user.type(MENU + "c")
@@ -491,6 +529,14 @@ def test_a_pipe_is_sent_and_what_comes_is_passed_on_unchanged(device: Any) -> No
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (0, answer)
     assert err.startswith(b"anyserial: connected to ")
+
+
+def test_a_pipe_is_sent_before_a_script_waits_for_the_answer(device: Any) -> None:
+    process = piped(device, "--expect", "OK", "--timeout", "30s", data=b"AT")
+    device.expect(b"AT")
+    device.send(b"OK")
+    out, _ = process.communicate(timeout=60)
+    assert (process.returncode, out) == (0, b"OK")
 
 
 def test_a_pipe_with_line_ends_and_a_hex_dump(device: Any) -> None:

@@ -30,7 +30,6 @@ __all__ = ("Interactive",)
 
 TICK = 0.1  # seconds between two looks at the status line
 LINES_INTERVAL = 0.5  # seconds between two looks at the port's lines
-CANCELLING = frozenset(b"\x03\x1b")
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
@@ -272,7 +271,8 @@ class Interactive:
             while not done:
                 await anyio.wait_readable(self._fd)
                 data = os.read(self._fd, 4096)
-                if not data or CANCELLING & set(data) or Key("q") in keys.feed(data):
+                # Escape alone: the arrow keys begin with it.
+                if data in (b"", b"\x1b") or b"\x03" in data or Key("q") in keys.feed(data):
                     tasks.cancel_scope.cancel()
                     break
         if failure is not None:

@@ -1,5 +1,6 @@
 """What the keys of the menu do."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio
@@ -88,7 +89,10 @@ class Menu:
         if not isinstance(answer, str) or not answer.strip():
             return
         try:
-            config: SerialConfig = session.config.with_changes(**parse_settings(answer))
+            fields = parse_settings(answer)
+            if "rs485" in fields and session.config.rs485 is not None and fields["rs485"].enabled:
+                fields["rs485"] = replace(session.config.rs485, enabled=True)  # with the delays that it has
+            config: SerialConfig = session.config.with_changes(**fields)
             if session.port is not None:
                 await session.port.configure(config)
         except ConfigurationError as exc:

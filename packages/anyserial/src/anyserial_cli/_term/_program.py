@@ -105,7 +105,7 @@ async def _tasks(
                 tasks.start_soon(user.obey_signals)
                 if session.options.exit_after != float("inf"):
                     tasks.start_soon(session.end_when_silent)
-            elif not arguments.steps:
+            elif arguments.interactive:
                 tasks.start_soon(_send_input, session, piped_newline)
 
 

@@ -8,7 +8,17 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ("CANCEL", "PROTOCOLS", "Plan", "TransferError", "progress", "receiving", "sending", "size_in")
+__all__ = (
+    "CANCEL",
+    "PROTOCOLS",
+    "Plan",
+    "TransferError",
+    "progress",
+    "receiving",
+    "sending",
+    "size_in",
+    "without_xon_xoff",
+)
 
 PROTOCOLS = {
     "raw": "the bytes as they are",
@@ -87,6 +97,20 @@ def receiving(protocol: str, path: str) -> Plan:
     }
     what = f"receiving {target.name}" if protocol == "xmodem" else f"receiving into {folder}"
     return Plan(what, protocol, target, (_program("rz"), "-q", *options[protocol]), folder, None)
+
+
+def without_xon_xoff(plan: Plan) -> Plan:
+    """Return how the transfer is made on a port whose flow control takes XON and XOFF out of the data.
+
+    Raises:
+        TransferError: The protocol cannot do without these two bytes.
+    """
+    if plan.protocol != "zmodem":
+        raise TransferError(
+            f"{plan.protocol.upper()} does not work with XON/XOFF flow control, which takes two bytes for itself:"
+            " use zmodem, or rtscts"
+        )
+    return plan._replace(command=(plan.command[0], "-e", *plan.command[1:]))
 
 
 def _known(protocol: str) -> str:

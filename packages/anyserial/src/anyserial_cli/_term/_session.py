@@ -111,6 +111,7 @@ class Session:
     def show(self, text: str) -> None:
         """Print *text*."""
         if text:
+            self.end_progress()
             self._column = 0 if text.endswith("\n") else 1
             self.writer(text.encode("utf-8", "backslashreplace"))
 
@@ -120,8 +121,8 @@ class Session:
             print(f"anyserial: {message}", file=sys.stderr, flush=True)
             return
         on, off = ("\x1b[36m", "\x1b[0m") if self.options.colour else ("", "")
+        self.end_progress()
         start = "\r\n" if self._column else ""
-        self._has_progress = False
         self.show(start + "".join(f"{on}--- {line}{off}\r\n" for line in message.splitlines()))
 
     def show_progress(self, text: str) -> None:

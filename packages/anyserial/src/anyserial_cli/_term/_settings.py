@@ -19,7 +19,11 @@ _FLOW = {
     "dtrdsr": {"dtr_dsr": True},
 }
 _PARITIES = ("even", "odd", "mark", "space")
-EXPECTED = "a baud rate (115200), a frame (8N1), a parity (even) or flow control (rtscts, xonxoff, dtrdsr, noflow)"
+_RS485 = {"rs485": True, "nors485": False}
+EXPECTED = (
+    "a baud rate (115200), a frame (8N1), a parity (even), flow control (rtscts, xonxoff, dtrdsr, noflow)"
+    " or a mode (rs485, nors485)"
+)
 
 
 def parse_settings(text: str) -> dict[str, Any]:
@@ -28,7 +32,7 @@ def parse_settings(text: str) -> dict[str, Any]:
     Raises:
         ValueError: A word is none that is known; the message says what is expected.
     """
-    from anyserial import FlowControl  # noqa: PLC0415 - not for parsing arguments
+    from anyserial import FlowControl, RS485Config  # noqa: PLC0415 - not for parsing arguments
 
     fields: dict[str, Any] = {}
     for word in filter(None, re.split(r"[\s,]+", text)):
@@ -40,6 +44,8 @@ def parse_settings(text: str) -> dict[str, Any]:
             fields |= {"byte_size": int(size), "parity": parity.upper(), "stop_bits": stop}
         elif lowered in _FLOW:
             fields["flow_control"] = FlowControl(**_FLOW[lowered])
+        elif lowered in _RS485:
+            fields["rs485"] = RS485Config(enabled=_RS485[lowered])
         elif lowered in _PARITIES:
             fields["parity"] = lowered
         else:

@@ -13,7 +13,7 @@ from anyserial import SerialError
 
 from anyserial_cli._screen import describe
 from anyserial_cli._term._pacing import paced
-from anyserial_cli._term._protocols import CANCEL, Plan, TransferError, progress, size_in
+from anyserial_cli._term._protocols import CANCEL, Plan, TransferError, progress, size_in, without_xon_xoff
 
 if TYPE_CHECKING:
     from anyserial import SerialPort
@@ -40,6 +40,8 @@ async def transfer(session: "Session", plan: Plan) -> None:
     port = session.port
     if port is None:
         raise TransferError("the device is away")
+    if port.config.flow_control.xon_xoff and plan.protocol != "raw":
+        plan = without_xon_xoff(plan)
     running = _Transfer(session, port, plan)
     async with session.sending:
         try:
