@@ -1,8 +1,6 @@
-"""What a `Serial` does apart from reading and writing: settings, lines, queues, the descriptor."""
+"""What a port on a `Link` does apart from reading and writing: settings, lines, queues."""
 
-import termios
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING, override
 
 from anyserial.capabilities import Capability
@@ -35,7 +33,7 @@ def failing(doing: str) -> "Generator[None]":
 
 
 class Controls(SerialBase):
-    """The part of `Serial` that neither reads nor writes."""
+    """The part of `LinkedSerial` that neither reads nor writes."""
 
     _link: "Link | None" = None
     _descriptor_is_shared = False
@@ -100,18 +98,6 @@ class Controls(SerialBase):
     @override
     def _timeouts_changed(self) -> None:
         """Do nothing: every call reads the timeouts when it begins."""
-
-    def set_low_latency_mode(self, low_latency_settings: bool) -> None:
-        """Ask the driver to deliver every byte at once, or not to.
-
-        Raises:
-            ValueError: The driver has no such mode.
-        """
-        link = self._opened()
-        # A driver that takes the flag and ignores it is no error: many have no buffering to switch off.
-        if low_latency_settings and link.capabilities.low_latency is Capability.UNSUPPORTED and not self._low_latency:
-            raise ValueError(f"the driver of {link.path} has no low latency mode")
-        self._set("_low_latency", bool(low_latency_settings))
 
     # Lines
 
@@ -204,43 +190,3 @@ class Controls(SerialBase):
             raise SerialTimeoutException("Write timeout") from None
         except SerialError as exc:
             raise as_serial_exception(exc, "flush failed") from exc
-
-    # Flow control by hand
-
-    def set_input_flow_control(self, enable: bool = True) -> None:
-        """Tell the far end to send (XON), or to stop (XOFF)."""
-        self._flow(termios.TCION if enable else termios.TCIOFF)
-
-    def set_output_flow_control(self, enable: bool = True) -> None:
-        """Let output leave, or hold it back."""
-        self._flow(termios.TCOON if enable else termios.TCOOFF)
-
-    def _flow(self, action: int) -> None:
-        link = self._opened()
-        with failing("flow control"):
-            link.on_worker(partial(_flow, link.fileno(), action))
-
-    # The descriptor
-
-    @override
-    def fileno(self) -> int:
-        """Return the descriptor, for waiting. From then on, no read takes more from it than it returns."""
-        link = self._opened()
-        self._descriptor_is_shared = True
-        with failing("fileno"):
-            return link.fileno()
-
-    @property
-    def fd(self) -> int | None:
-        """The descriptor, as `fileno`; None if the port is not open."""
-        return None if self._link is None else self.fileno()
-
-    def nonblocking(self) -> None:
-        """Do nothing: the descriptor does not block."""
-
-
-def _flow(fd: int, action: int) -> None:
-    try:
-        termios.tcflow(fd, action)
-    except termios.error as exc:
-        raise OSError(*exc.args) from exc

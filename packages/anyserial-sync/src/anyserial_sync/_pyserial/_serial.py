@@ -8,6 +8,7 @@ from anyserial.exceptions import SerialCancelledError, SerialError
 
 from anyserial_sync._pyserial._constants import LF
 from anyserial_sync._pyserial._controls import Controls
+from anyserial_sync._pyserial._device_controls import DeviceControls
 from anyserial_sync._pyserial._errors import (
     PortNotOpenError,
     SerialException,
@@ -22,11 +23,11 @@ from anyserial_sync._pyserial._platform import PlatformSpecific
 if TYPE_CHECKING:
     from collections.abc import Buffer, Iterable
 
-__all__ = ("Serial",)
+__all__ = ("LinkedSerial", "Serial")
 
 
-class Serial(Controls, PlatformSpecific):
-    """A serial port. It is opened by the constructor if that is given a port, and by `open` otherwise.
+class LinkedSerial(Controls):
+    """A port that is opened by anyserial's blocking port, whatever is behind that.
 
     Any thread may use it. `close`, `cancel_read` and `cancel_write` end a call that waits in another thread.
     """
@@ -137,14 +138,14 @@ class Serial(Controls, PlatformSpecific):
         Raises:
             SerialException: As `read`.
         """
-        if type(self).read is not Serial.read:
+        if type(self).read is not LinkedSerial.read:
             return super().readline(-1 if size is None else size)  # the subclass wants to see every byte
         return self._read_to(LF, None if size is None or size < 0 else size, total=False)
 
     @override
     def read_until(self, expected: bytes = LF, size: int | None = None) -> bytes:
         """See `SerialBase.read_until`."""
-        if type(self).read is not Serial.read:
+        if type(self).read is not LinkedSerial.read:
             return super().read_until(expected, size)
         return self._read_to(expected, size, total=True)
 
@@ -213,3 +214,10 @@ class Serial(Controls, PlatformSpecific):
         link = self._link
         if link is not None:
             link.cancel_this_or_next_send()
+
+
+class Serial(LinkedSerial, DeviceControls, PlatformSpecific):
+    """A serial port. It is opened by the constructor if that is given a port, and by `open` otherwise.
+
+    Any thread may use it. `close`, `cancel_read` and `cancel_write` end a call that waits in another thread.
+    """
