@@ -1,5 +1,8 @@
 """pySerial's own tests, unmodified, on pySerial and on anyserial in its place; whatever pySerial passes must pass.
 
+Before that, names and types: `anyserial.pyserial` has what types-pyserial declares (mypy's stubtest), and a program
+that is written against types-pyserial type-checks with it.
+
 The tests come with pySerial's source distribution, which is fetched from the package index. Each suite runs
 twice on two kinds of ports: on a pseudo-terminal that sends back what it receives, and on ``loop://``. All four
 runs go on at the same time, each in a process of its own, because the tests mostly sleep. What fails is run
@@ -44,6 +47,28 @@ WHY_PYSERIAL_FAILS = {
     "test_asyncio.Test_asyncio.test_asyncio": "it imports serial.aio, which pySerial does not have since 3.4",
 }
 """Known reasons, for the report; the comparison does not depend on them."""
+
+NOT_AS_DECLARED = {
+    r"serial\.(serialcli|serialjava|serialwin32|win32|tools\.list_ports_windows)(\..*)?": "other platforms",
+    r"serial\.urlhandler\.protocol_cp2110(\..*)?": "it needs a library for HID devices",
+    r"serial\.serialposix\.Serial\.fd": "nobody can give an open port another descriptor",
+    r"serial\.serialposix\.Serial\.write": "it takes integers too, and its argument by name, as pySerial's does",
+    r"serial\.serialposix\.VTIMESerial\.cancel_read": "it works",
+    r"serial\.serialutil\.PortNotOpenError\.__init__": "it can be pickled",
+    r"serial\.tools\.hexlify_codec\..*": "the parameters have the names of the base class",
+    r"serial\.tools\.miniterm\.Console\.old": "the state from before is kept where nobody changes it",
+    r"serial\.tools\.miniterm\.ConsoleBase\.__exit__": "its parameters have names",
+    r"serial\.urlhandler\.protocol_loop\.Serial\.read": "its argument can be given by name, as pySerial's",
+    r"serial\.urlhandler\.protocol_spy\.sixteen": "a helper of pySerial's own",
+}
+"""Regular expressions for names that differ from types-pyserial, and why."""
+
+PROGRAM = Path(__file__).parent.parent / "tests-integration" / "pyserial" / "probes" / "typed_program.py"
+IN_PLACE = (
+    ("import serial\n", "import anyserial.pyserial as serial\n"),
+    ("import serial.rs485\nimport serial.threaded\n", ""),
+    ("from serial.", "from anyserial_sync._pyserial."),
+)
 
 type Outcomes = dict[str, str]
 
@@ -168,6 +193,41 @@ def run_apart(folder: Path, library: str, kind: str, only: Sequence[str] = ()) -
         return run(path)
 
 
+def names_here() -> int:
+    """Compare the names with types-pyserial's declarations, in this process; what differs is printed."""
+    from mypy import stubtest  # noqa: PLC0415  # few runs need it
+
+    importlib.import_module("anyserial.pyserial").install()
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as allowed:
+        allowed.write("\n".join(NOT_AS_DECLARED))
+        allowed.flush()
+        options = ["serial", "--concise", "--ignore-missing-stub", "--allowlist", allowed.name]
+        return stubtest.test_stubs(stubtest.parse_options(options))
+
+
+def check_types() -> int:
+    """Compare names, and type-check the program with anyserial in place; return how many of the two failed."""
+    failed = 0
+    with tempfile.TemporaryDirectory() as scratch:
+        text = PROGRAM.read_text()
+        for before, after in IN_PLACE:
+            if before not in text:
+                raise SystemExit(f"{PROGRAM.name} has no {before!r} any more")
+            text = text.replace(before, after)
+        program = Path(scratch) / PROGRAM.name
+        program.write_text(text)
+        for what, command in (
+            ("names", (__file__, "--names")),
+            ("types", ("-m", "mypy", "--strict", "--cache-dir", f"{scratch}/cache", str(program))),
+        ):
+            done = subprocess.run((sys.executable, *command), capture_output=True, text=True, check=False)
+            print(f"{what}: {'as declared' if done.returncode == 0 else 'DIFFERENT'}")
+            if done.returncode:
+                print(done.stdout, done.stderr)
+                failed += 1
+    return failed
+
+
 def fetch(folder: Path) -> Path:
     """Fetch and unpack the source distribution; return the folder that it unpacks to."""
     pip = (UV, "run", "--quiet", "--isolated", "--no-project", "--python", sys.executable, "--with", "pip")
@@ -229,6 +289,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="pySerial's own tests on anyserial.")
     parser.add_argument("--folder", type=Path, help="an unpacked source distribution; it is fetched if not given")
     parser.add_argument("--library", choices=LIBRARIES, help="run the tests here, on this one")
+    parser.add_argument("--names", action="store_true", help="only compare the names with types-pyserial's, here")
     parser.add_argument("--port", help="the port for --library")
     parser.add_argument("tests", nargs="*", help="only these, with --library")
     arguments = parser.parse_args()
@@ -238,9 +299,13 @@ def main() -> int:
         # Tests leave threads behind that wait on ports.
         sys.stdout.flush()
         os._exit(0)
+    if arguments.names:
+        return names_here()
+    failed = check_types()
     with tempfile.TemporaryDirectory() as scratch:
         folder = arguments.folder or fetch(Path(scratch))
-        return 1 if compare(folder / "test") else 0
+        failed += compare(folder / "test")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
