@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from anyserial._framing.limits import MOST_READS, QUIET, path_of
     from anyserial._looking.contract import Pty
     from anyserial._looking.log import Log
+    from anyserial._network import com_port, telnet
     from anyserial._port.contract import LinesSeen, OnWorker, Waker
     from anyserial._readiness._contract import Signal
     from anyserial._reconnecting import FIRST_PAUSE, RECONNECT_HINT, Plan, Presence, port_matcher
@@ -98,6 +99,7 @@ __all__ = (
     "check_seconds",
     "check_timeout",
     "closed_error",
+    "com_port",
     "create_pty",
     "disconnected_error",
     "exchange",
@@ -114,6 +116,7 @@ __all__ = (
     "refusal",
     "settled",
     "signal",
+    "telnet",
     "translate",
     "translate_errors_with",
 )
@@ -133,6 +136,7 @@ _LATE = {
     "_looking.contract": {"Pty": "Pty"},
     "_looking.log": {"Log": "Log"},
 }
+_LATE_MODULES = {"com_port": "_network.com_port", "telnet": "_network.telnet"}
 
 
 def __getattr__(name: str) -> Any:
@@ -142,4 +146,8 @@ def __getattr__(name: str) -> Any:
             from importlib import import_module  # noqa: PLC0415  # few need it
 
             return getattr(import_module(f"anyserial.{module}"), names[name])
+    if name in _LATE_MODULES:
+        from importlib import import_module  # noqa: PLC0415  # few need it
+
+        return import_module(f"anyserial.{_LATE_MODULES[name]}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -50,7 +50,7 @@ from anyserial_sync._pyserial import (  # noqa: E402
 
 if TYPE_CHECKING:
     from anyserial_sync._program import ProgramError, run
-    from anyserial_sync._pyserial import rs485, serialposix, serialutil, threaded, tools, urlhandler
+    from anyserial_sync._pyserial import rfc2217, rs485, serialposix, serialutil, threaded, tools, urlhandler
     from anyserial_sync._serial_alias import install, uninstall
 
 __all__ = (
@@ -85,6 +85,7 @@ __all__ = (
     "install",
     "iterbytes",
     "protocol_handler_packages",
+    "rfc2217",
     "rs485",
     "run",
     "serial_for_url",
@@ -107,7 +108,7 @@ _LATE = {
     "run": "_program",
     "uninstall": "_serial_alias",
 }
-_SUBMODULES = ("rs485", "serialposix", "serialutil", "threaded", "tools", "urlhandler")
+_SUBMODULES = ("rfc2217", "rs485", "serialposix", "serialutil", "threaded", "tools", "urlhandler")
 
 
 def __getattr__(name: str) -> Any:

@@ -1,21 +1,13 @@
-"""What the URL handlers share: taking a URL apart, and the option ``logging``."""
+"""What the URL handlers share: taking a URL apart, and naming a port by it."""
 
-import logging
 from typing import NamedTuple, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from anyserial_sync._pyserial.serialutil import SerialBase
 
-__all__ = ("LOGGER_LEVELS", "PortURL", "logger_of", "set_port", "split_url")
+__all__ = ("PortURL", "set_port", "split_url")
 
 _PORT = cast("property", vars(SerialBase)["port"])
-
-LOGGER_LEVELS = {
-    "debug": logging.DEBUG,
-    "info": logging.INFO,
-    "warning": logging.WARNING,
-    "error": logging.ERROR,
-}
 
 
 class PortURL(NamedTuple):
@@ -54,20 +46,3 @@ def split_url(url: str, scheme: str, known: tuple[str, ...]) -> PortURL:
 def set_port(instance: SerialBase, name: str | None) -> None:
     """Set the port of an instance whose class takes a URL for it."""
     _PORT.__set__(instance, name)
-
-
-def logger_of(scheme: str, options: dict[str, str]) -> logging.Logger | None:
-    """Return the logger that the option ``logging`` asks for, None without it.
-
-    Raises:
-        ValueError: Its value is no level.
-    """
-    if "logging" not in options:
-        return None
-    level = LOGGER_LEVELS.get(options["logging"])
-    if level is None:
-        raise ValueError(f"logging must be one of {', '.join(LOGGER_LEVELS)} (got {options['logging']!r})")
-    logging.basicConfig()  # without it nothing would be shown in a program that sets up no logging
-    logger = logging.getLogger(f"pySerial.{scheme}")
-    logger.setLevel(level)
-    return logger

@@ -8,6 +8,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, override
 
+from anyserial_sync._pyserial._network_port import LOGGER_LEVELS, logger_of
 from anyserial_sync._pyserial.serialutil import (
     PortNotOpenError,
     SerialBase,
@@ -15,7 +16,7 @@ from anyserial_sync._pyserial.serialutil import (
     SerialTimeoutException,
     to_bytes,
 )
-from anyserial_sync._pyserial.urlhandler._urls import LOGGER_LEVELS, logger_of, split_url
+from anyserial_sync._pyserial.urlhandler._urls import split_url
 
 if TYPE_CHECKING:
     import logging

@@ -1,0 +1,204 @@
+"""The numbers of telnet and of RFC 2217 under pySerial's names, most of them as the byte that goes over the wire.
+
+Programs import these. Some are spelled as pySerial misspells them. The protocol itself is in core, which has
+names of its own for it; a test compares the two.
+"""
+
+from typing import Final
+
+__all__ = (
+    "AO",
+    "AYT",
+    "BINARY",
+    "BRK",
+    "COM_PORT_OPTION",
+    "DM",
+    "DO",
+    "DONT",
+    "EC",
+    "ECHO",
+    "EL",
+    "FLOWCONTROL_RESUME",
+    "FLOWCONTROL_SUSPEND",
+    "GA",
+    "IAC",
+    "IAC_DOUBLED",
+    "IP",
+    "LINESTATE_MASK_BREAK_DETECT",
+    "LINESTATE_MASK_DATA_READY",
+    "LINESTATE_MASK_FRAMING_ERROR",
+    "LINESTATE_MASK_OVERRUN_ERROR",
+    "LINESTATE_MASK_PARTIY_ERROR",
+    "LINESTATE_MASK_SHIFTREG_EMPTY",
+    "LINESTATE_MASK_TIMEOUT",
+    "LINESTATE_MASK_TRANSREG_EMPTY",
+    "MODEMSTATE_MASK_CD",
+    "MODEMSTATE_MASK_CD_CHANGE",
+    "MODEMSTATE_MASK_CTS",
+    "MODEMSTATE_MASK_CTS_CHANGE",
+    "MODEMSTATE_MASK_DSR",
+    "MODEMSTATE_MASK_DSR_CHANGE",
+    "MODEMSTATE_MASK_RI",
+    "MODEMSTATE_MASK_RI_CHANGE",
+    "NOP",
+    "NOTIFY_LINESTATE",
+    "NOTIFY_MODEMSTATE",
+    "PURGE_BOTH_BUFFERS",
+    "PURGE_DATA",
+    "PURGE_RECEIVE_BUFFER",
+    "PURGE_TRANSMIT_BUFFER",
+    "RFC2217_PARITY_MAP",
+    "RFC2217_REVERSE_PARITY_MAP",
+    "RFC2217_REVERSE_STOPBIT_MAP",
+    "RFC2217_STOPBIT_MAP",
+    "SB",
+    "SE",
+    "SERVER_FLOWCONTROL_RESUME",
+    "SERVER_FLOWCONTROL_SUSPEND",
+    "SERVER_NOTIFY_LINESTATE",
+    "SERVER_NOTIFY_MODEMSTATE",
+    "SERVER_PURGE_DATA",
+    "SERVER_SET_BAUDRATE",
+    "SERVER_SET_CONTROL",
+    "SERVER_SET_DATASIZE",
+    "SERVER_SET_LINESTATE_MASK",
+    "SERVER_SET_MODEMSTATE_MASK",
+    "SERVER_SET_PARITY",
+    "SERVER_SET_STOPSIZE",
+    "SET_BAUDRATE",
+    "SET_CONTROL",
+    "SET_CONTROL_BREAK_OFF",
+    "SET_CONTROL_BREAK_ON",
+    "SET_CONTROL_DTR_OFF",
+    "SET_CONTROL_DTR_ON",
+    "SET_CONTROL_REQ_BREAK_STATE",
+    "SET_CONTROL_REQ_DTR",
+    "SET_CONTROL_REQ_FLOW_SETTING",
+    "SET_CONTROL_REQ_FLOW_SETTING_IN",
+    "SET_CONTROL_REQ_RTS",
+    "SET_CONTROL_RTS_OFF",
+    "SET_CONTROL_RTS_ON",
+    "SET_CONTROL_USE_DCD_FLOW_CONTROL",
+    "SET_CONTROL_USE_DSR_FLOW_CONTROL",
+    "SET_CONTROL_USE_DTR_FLOW_CONTROL",
+    "SET_CONTROL_USE_HW_FLOW_CONTOL_IN",
+    "SET_CONTROL_USE_HW_FLOW_CONTROL",
+    "SET_CONTROL_USE_NO_FLOW_CONTROL",
+    "SET_CONTROL_USE_NO_FLOW_CONTROL_IN",
+    "SET_CONTROL_USE_SW_FLOW_CONTOL_IN",
+    "SET_CONTROL_USE_SW_FLOW_CONTROL",
+    "SET_DATASIZE",
+    "SET_LINESTATE_MASK",
+    "SET_MODEMSTATE_MASK",
+    "SET_PARITY",
+    "SET_STOPSIZE",
+    "SGA",
+    "WILL",
+    "WONT",
+)
+
+# The commands of telnet
+SE: Final = b"\xf0"
+NOP: Final = b"\xf1"
+DM: Final = b"\xf2"
+BRK: Final = b"\xf3"
+IP: Final = b"\xf4"
+AO: Final = b"\xf5"
+AYT: Final = b"\xf6"
+EC: Final = b"\xf7"
+EL: Final = b"\xf8"
+GA: Final = b"\xf9"
+SB: Final = b"\xfa"
+WILL: Final = b"\xfb"
+WONT: Final = b"\xfc"
+DO: Final = b"\xfd"
+DONT: Final = b"\xfe"
+IAC: Final = b"\xff"
+IAC_DOUBLED: Final = IAC * 2
+
+# The options of telnet
+BINARY: Final = b"\x00"
+ECHO: Final = b"\x01"
+SGA: Final = b"\x03"
+COM_PORT_OPTION: Final = b"\x2c"
+
+# RFC 2217: what a client asks for
+SET_BAUDRATE: Final = b"\x01"
+SET_DATASIZE: Final = b"\x02"
+SET_PARITY: Final = b"\x03"
+SET_STOPSIZE: Final = b"\x04"
+SET_CONTROL: Final = b"\x05"
+NOTIFY_LINESTATE: Final = b"\x06"
+NOTIFY_MODEMSTATE: Final = b"\x07"
+FLOWCONTROL_SUSPEND: Final = b"\x08"
+FLOWCONTROL_RESUME: Final = b"\x09"
+SET_LINESTATE_MASK: Final = b"\x0a"
+SET_MODEMSTATE_MASK: Final = b"\x0b"
+PURGE_DATA: Final = b"\x0c"
+
+# RFC 2217: what a server answers or tells
+SERVER_SET_BAUDRATE: Final = b"\x65"
+SERVER_SET_DATASIZE: Final = b"\x66"
+SERVER_SET_PARITY: Final = b"\x67"
+SERVER_SET_STOPSIZE: Final = b"\x68"
+SERVER_SET_CONTROL: Final = b"\x69"
+SERVER_NOTIFY_LINESTATE: Final = b"\x6a"
+SERVER_NOTIFY_MODEMSTATE: Final = b"\x6b"
+SERVER_FLOWCONTROL_SUSPEND: Final = b"\x6c"
+SERVER_FLOWCONTROL_RESUME: Final = b"\x6d"
+SERVER_SET_LINESTATE_MASK: Final = b"\x6e"
+SERVER_SET_MODEMSTATE_MASK: Final = b"\x6f"
+SERVER_PURGE_DATA: Final = b"\x70"
+
+# The values of SET_CONTROL
+SET_CONTROL_REQ_FLOW_SETTING: Final = b"\x00"
+SET_CONTROL_USE_NO_FLOW_CONTROL: Final = b"\x01"
+SET_CONTROL_USE_SW_FLOW_CONTROL: Final = b"\x02"
+SET_CONTROL_USE_HW_FLOW_CONTROL: Final = b"\x03"
+SET_CONTROL_REQ_BREAK_STATE: Final = b"\x04"
+SET_CONTROL_BREAK_ON: Final = b"\x05"
+SET_CONTROL_BREAK_OFF: Final = b"\x06"
+SET_CONTROL_REQ_DTR: Final = b"\x07"
+SET_CONTROL_DTR_ON: Final = b"\x08"
+SET_CONTROL_DTR_OFF: Final = b"\x09"
+SET_CONTROL_REQ_RTS: Final = b"\x0a"
+SET_CONTROL_RTS_ON: Final = b"\x0b"
+SET_CONTROL_RTS_OFF: Final = b"\x0c"
+SET_CONTROL_REQ_FLOW_SETTING_IN: Final = b"\x0d"
+SET_CONTROL_USE_NO_FLOW_CONTROL_IN: Final = b"\x0e"
+SET_CONTROL_USE_SW_FLOW_CONTOL_IN: Final = b"\x0f"
+SET_CONTROL_USE_HW_FLOW_CONTOL_IN: Final = b"\x10"
+SET_CONTROL_USE_DCD_FLOW_CONTROL: Final = b"\x11"
+SET_CONTROL_USE_DTR_FLOW_CONTROL: Final = b"\x12"
+SET_CONTROL_USE_DSR_FLOW_CONTROL: Final = b"\x13"
+
+# The values of PURGE_DATA
+PURGE_RECEIVE_BUFFER: Final = b"\x01"
+PURGE_TRANSMIT_BUFFER: Final = b"\x02"
+PURGE_BOTH_BUFFERS: Final = b"\x03"
+
+# The bits of NOTIFY_LINESTATE
+LINESTATE_MASK_DATA_READY: Final = 1
+LINESTATE_MASK_OVERRUN_ERROR: Final = 2
+LINESTATE_MASK_PARTIY_ERROR: Final = 4
+LINESTATE_MASK_FRAMING_ERROR: Final = 8
+LINESTATE_MASK_BREAK_DETECT: Final = 16
+LINESTATE_MASK_TRANSREG_EMPTY: Final = 32
+LINESTATE_MASK_SHIFTREG_EMPTY: Final = 64
+LINESTATE_MASK_TIMEOUT: Final = 128
+
+# The bits of NOTIFY_MODEMSTATE
+MODEMSTATE_MASK_CTS_CHANGE: Final = 1
+MODEMSTATE_MASK_DSR_CHANGE: Final = 2
+MODEMSTATE_MASK_RI_CHANGE: Final = 4
+MODEMSTATE_MASK_CD_CHANGE: Final = 8
+MODEMSTATE_MASK_CTS: Final = 16
+MODEMSTATE_MASK_DSR: Final = 32
+MODEMSTATE_MASK_RI: Final = 64
+MODEMSTATE_MASK_CD: Final = 128
+
+# The values of SET_PARITY and SET_STOPSIZE
+RFC2217_PARITY_MAP: Final[dict[str, int]] = {"N": 1, "O": 2, "E": 3, "M": 4, "S": 5}
+RFC2217_STOPBIT_MAP: Final[dict[float, int]] = {1: 1, 1.5: 3, 2: 2}
+RFC2217_REVERSE_PARITY_MAP: Final[dict[int, str]] = {code: parity for parity, code in RFC2217_PARITY_MAP.items()}
+RFC2217_REVERSE_STOPBIT_MAP: Final[dict[int, float]] = {code: bits for bits, code in RFC2217_STOPBIT_MAP.items()}

@@ -1,0 +1,72 @@
+"""``socket://``: the bytes of a TCP connection, and nothing else of a serial port.
+
+Settings and lines are kept and have no effect, as with pySerial: a program that sets them works.
+"""
+
+from typing import override
+
+from anyserial_sync._pyserial._network_port import LOGGER_LEVELS, NetworkSerial
+
+__all__ = ("LOGGER_LEVELS", "Serial")
+
+
+class Serial(NetworkSerial):
+    """A TCP connection with pySerial's methods, ``socket://host:port``."""
+
+    _scheme = "socket"
+
+    def _check_open(self) -> None:
+        self._opened()
+
+    @override
+    def _reconfigure_port(self) -> None:
+        self._check_open()
+
+    @override
+    def _update_rts_state(self) -> None:
+        self._check_open()
+
+    @override
+    def _update_dtr_state(self) -> None:
+        self._check_open()
+
+    @override
+    def _update_break_state(self) -> None:
+        self._check_open()
+
+    @override
+    def send_break(self, duration: float = 0.25) -> None:
+        """Do nothing: there is no break over TCP.
+
+        Raises:
+            PortNotOpenError: The port is not open.
+        """
+        self._check_open()
+
+    @property
+    @override
+    def cts(self) -> bool:
+        """Always True."""
+        self._check_open()
+        return True
+
+    @property
+    @override
+    def dsr(self) -> bool:
+        """Always True."""
+        self._check_open()
+        return True
+
+    @property
+    @override
+    def ri(self) -> bool:
+        """Always False."""
+        self._check_open()
+        return False
+
+    @property
+    @override
+    def cd(self) -> bool:
+        """Always True."""
+        self._check_open()
+        return True
