@@ -74,15 +74,14 @@ CHECKS = ("open", "64 KiB both ways", "lines pushed", "break", "purge", "setting
 
 
 async def _serve_loopback() -> None:
-    """Serve a loopback with all lines, as RTS to CTS and DTR to DSR, and print the port number."""
+    """Serve a loopback with all lines, as RTS to CTS and DTR to DSR, and print the URL."""
     import anyio  # noqa: PLC0415  # a server's process alone needs these
     from anyserial.network import PortServer, serve  # noqa: PLC0415
     from anyserial.testing import SimulatedDevice, simulated_port  # noqa: PLC0415
 
     async with simulated_port(SimulatedDevice(echo=True)) as port, anyio.create_task_group() as tasks:
         server: PortServer = await tasks.start(serve, port, 0)
-        address: Any = server.rfc2217_addresses[0]
-        print(address[1], flush=True)
+        print(server.urls[0], flush=True)
 
 
 @contextmanager
@@ -108,7 +107,7 @@ def running_server(whose: str, folder: Path) -> Generator[str]:
             while f"port: {number}" not in process.stderr.readline():
                 pass
         else:
-            number = int(process.stdout.readline())
+            number = int(process.stdout.readline().rpartition(":")[2])
         yield f"rfc2217://127.0.0.1:{number}"
     finally:
         process.kill()
@@ -370,7 +369,7 @@ def main() -> int:
     """Run everything; 1 if something that must pass does not."""
     parser = argparse.ArgumentParser(description="The RFC 2217 server with foreign clients.")
     parser.add_argument("--folder", type=Path, help="pySerial's source distribution; it is fetched if not given")
-    parser.add_argument("--serve", action="store_true", help="only serve a loopback, and print the port number")
+    parser.add_argument("--serve", action="store_true", help="only serve a loopback, and print the URL")
     parser.add_argument("--tests", metavar="NAME", help="only run these tests of pySerial's, here")
     parser.add_argument("--client", choices=CLIENTS, help="only run the checks with this client, here")
     parser.add_argument("--port", help="the URL for --tests and --client")

@@ -136,7 +136,7 @@ async def test_bytes_go_both_ways_whole(split: bool) -> None:
 async def test_a_raw_client_gets_the_bytes_as_they_are() -> None:
     async with (
         bench(rfc2217=None, tcp=0) as (server, device),
-        await anyio.connect_tcp("127.0.0.1", port_of(server.tcp_addresses)) as client,
+        await anyio.connect_tcp("127.0.0.1", port_of(server, "tcp")) as client,
     ):
         await client.send(b"\xff\xfa\x2c\x01\xff\xf0")
         assert await received(device, 6) == b"\xff\xfa\x2c\x01\xff\xf0"
@@ -376,7 +376,7 @@ async def test_a_second_client_is_refused_politely() -> None:
         async with connected(server, agrees=False) as second:
             await second.end()
             assert second.data == b"anyserial: another client has the port\r\n"
-        async with await anyio.connect_tcp("127.0.0.1", port_of(server.tcp_addresses)) as raw:
+        async with await anyio.connect_tcp("127.0.0.1", port_of(server, "tcp")) as raw:
             with anyio.fail_after(PATIENCE), pytest.raises(anyio.EndOfStream):
                 await raw.receive()
         await device.send(b"still yours")
@@ -428,7 +428,7 @@ async def test_the_server_lets_go_of_a_client() -> None:
 
 
 def _number(server: PortServer) -> int:
-    return port_of(server.rfc2217_addresses)
+    return port_of(server)
 
 
 async def test_a_client_without_anything_to_say_is_let_go() -> None:
@@ -552,7 +552,7 @@ async def test_a_held_port_that_nobody_uses_is_opened_again(tmp_path: Path) -> N
 async def test_cancellation_lets_output_leave_and_closes_the_port(tmp_path: Path) -> None:
     with Pty(tmp_path / "port") as pty:
         async with serving(pty.path) as server:
-            client = Peer(await anyio.connect_tcp("127.0.0.1", port_of(server.rfc2217_addresses)))
+            client = Peer(await anyio.connect_tcp("127.0.0.1", port_of(server)))
             await client.agree()
             await client.send(b"x" * 3000)
             await client.ask(RATE)
@@ -644,7 +644,8 @@ async def test_an_address_in_use_is_named() -> None:
 async def test_a_listener_of_the_callers_own_is_served(tmp_path: Path) -> None:
     listener = await anyio.create_unix_listener(tmp_path / "socket")
     async with bench(rfc2217=listener) as (server, device):
-        assert server.rfc2217_addresses == (str(tmp_path / "socket"),)
+        assert server.urls == ()
+        assert repr(server) == f"<anyserial.network.PortServer of /dev/mockA: RFC 2217 on {tmp_path / 'socket'}>"
         async with await anyio.connect_unix(tmp_path / "socket") as stream:
             await stream.send(b"by a path")
             assert await received(device, 9) == b"by a path"

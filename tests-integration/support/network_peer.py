@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Self
+from typing import Self
 
 import anyio
 from anyio.abc import SocketStream
@@ -113,16 +113,16 @@ class Peer:
                 await self.hear()
 
 
-def port_of(addresses: tuple[object, ...]) -> int:
-    """Return the port number of the first of a server's addresses."""
-    address: Any = addresses[0]
-    return int(address[1])
+def port_of(server: PortServer, scheme: str = "rfc2217") -> int:
+    """Return the port number at which a server speaks a protocol."""
+    (url,) = [url for url in server.urls if url.startswith(f"{scheme}://127.0.0.1:")]
+    return int(url.rpartition(":")[2])
 
 
 @asynccontextmanager
 async def connected(server: PortServer, *, split: bool = False, agrees: bool = True) -> AsyncGenerator[Peer]:
     """Connect to *server*, by default as far as COM-PORT-OPTION is on."""
-    async with await anyio.connect_tcp("127.0.0.1", port_of(server.rfc2217_addresses)) as stream:
+    async with await anyio.connect_tcp("127.0.0.1", port_of(server)) as stream:
         peer = Peer(stream, split=split)
         if agrees:
             await peer.agree()

@@ -130,9 +130,7 @@ async def _serve(arguments: argparse.Namespace) -> int:
 
             tasks.start_soon(wait_for_end)
             server: PortServer = await tasks.start(serve_it)
-            for scheme, addresses in (("rfc2217", server.rfc2217_addresses), ("tcp", server.tcp_addresses)):
-                for address in addresses:
-                    print(_url(scheme, address), flush=True)
+            print(*server.urls, sep="\n", flush=True)
             if arguments.listen != LOOPBACK:
                 live.say("whoever can reach this address can use the port: there is no password")
             await live.show(arguments.port, server)
@@ -161,11 +159,6 @@ async def _serve_port(arguments: argparse.Namespace, task_status: "TaskStatus[Po
         task_status=task_status,
         **arguments.settings,
     )
-
-
-def _url(scheme: str, address: Any) -> str:
-    host, number = address[:2]
-    return f"{scheme}://[{host}]:{number}" if ":" in host else f"{scheme}://{host}:{number}"
 
 
 class _Live(logging.Handler):

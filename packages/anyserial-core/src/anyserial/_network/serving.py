@@ -91,14 +91,15 @@ class PortServer:
         self._addresses: dict[str, tuple[object, ...]] = {}
 
     @property
-    def rfc2217_addresses(self) -> tuple[object, ...]:
-        """Where the server listens for RFC 2217, as sockets name it: ``("127.0.0.1", 2217)``."""
-        return self._addresses.get("RFC 2217", ())
-
-    @property
-    def tcp_addresses(self) -> tuple[object, ...]:
-        """Where the server listens for raw TCP."""
-        return self._addresses.get("TCP", ())
+    def urls(self) -> tuple[str, ...]:
+        """The URLs that reach the port: ``("rfc2217://127.0.0.1:2217",)``. A listener that has no URL is left out."""
+        schemes = {"RFC 2217": "rfc2217", "TCP": "tcp"}
+        return tuple(
+            f"{schemes[kind]}://{shown_address(address)}"
+            for kind, addresses in self._addresses.items()
+            for address in addresses
+            if not isinstance(address, str)  # a path
+        )
 
     @property
     def client(self) -> str | None:
