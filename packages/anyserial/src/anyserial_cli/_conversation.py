@@ -69,7 +69,9 @@ class Conversation:
 
     async def _open(self, path: str) -> None:
         self._screen.code(
-            f"config = SerialConfig(baudrate={self._config.baudrate})\nport = await open_serial_port({path!r}, config)"
+            f"path = {path!r}\n"
+            f"config = SerialConfig(baudrate={self._config.baudrate})\n"
+            "port = await open_serial_port(path, config)"
         )
         self._opened = await self._stack.enter_async_context(await open_serial_port(path, self._config))
         self._screen.row("path", self._port.path)

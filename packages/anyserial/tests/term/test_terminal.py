@@ -320,7 +320,7 @@ def begin_transfer(user: Any, key: str, protocol: str, path: Path) -> None:
 def test_a_file_is_sent_and_cancelled_and_one_is_received(run: Any, device: Any) -> None:
     folder = Path(device.path).parent
     fake(folder, "sz", "printf begun; exec cat")
-    path = fake(folder, "rz", "head -c 5 > file; printf got; kill -9 $$")
+    path = fake(folder, "rz", "printf ready; head -c 5 > file; printf got; kill -9 $$")
     (folder / "image.bin").write_bytes(bytes(1000))
     user = connect(run, device, PATH=path)
     begin_transfer(user, ">", "ymodem", folder / "image.bin")
@@ -334,6 +334,7 @@ def test_a_file_is_sent_and_cancelled_and_one_is_received(run: Any, device: Any)
     device.expect(b"\x18" * 8 + b"\x08" * 8)
     begin_transfer(user, "<", "zmodem", folder)
     user.wait("--- receiving into ")
+    device.expect(b"ready")
     device.send(b"12345")
     device.expect(b"got")
     user.wait("failed (")  # the program was killed

@@ -49,7 +49,7 @@ def add_sent(parser: "Parser") -> argparse._ArgumentGroup:
     """Declare what becomes of what is sent."""
     sent = parser.add_argument_group("what is sent")
     sent.add_argument("--newline-out", choices=SENT, help="sent for Enter (cr); a pipe is sent as it is")
-    sent.add_argument("--char-delay", type=in_seconds, default=0.0, metavar="TIME", help="after each: 5ms, 0.1")
+    sent.add_argument("--char-delay", type=in_seconds, default=0.0, metavar="TIME", help="after each byte: 5ms, 0.1")
     sent.add_argument("--line-delay", type=in_seconds, default=0.0, metavar="TIME", help="after each line")
     return sent
 

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import anyio
@@ -67,6 +68,8 @@ async def run(arguments: "argparse.Namespace", config: "SerialConfig") -> int:
         user = Interactive(session, UserTerminal(STDIN), STDIN, menu_key=arguments.menu_key, screen=is_seen)
         user.mode, user.echo = arguments.mode, arguments.echo
         user.wants_status = is_seen and not arguments.no_status
+    if options.record is not None:
+        import_module("anyserial.testing")  # or an error that says what to install
     try:
         if options.log is not None:
             session.start_log(options.log, append=options.log_append, as_seen=options.log_as_seen)

@@ -271,11 +271,11 @@ class Matcher:
         self._ends: list[Fail] = []
 
     def feed(self, data: bytes) -> None:
-        """Take received bytes; of what nothing matches, the last 64 KiB are kept."""
+        """Take received bytes; keep the last 64 KiB of what has not matched."""
         self._data = (self._data + data)[-KEPT:]
 
     def fail_on(self, step: Fail) -> None:
-        """End the script from now on when *step* matches what comes, or came and was not matched."""
+        """From now on, end the script when *step* matches. What came before and has not matched counts, too."""
         self._ends.append(step)
 
     def match(self, expected: re.Pattern[bytes]) -> bool:

@@ -9,6 +9,7 @@ import shutil
 import sys
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
@@ -135,7 +136,7 @@ class Session:
             self.writer(f"{start}\x1b[K{line}".encode("utf-8", "backslashreplace"))
 
     def end_progress(self) -> None:
-        """Leave the line of the progress."""
+        """Erase the line of the progress."""
         if self._has_progress:
             self._has_progress = False
             self._column = 0
@@ -207,7 +208,7 @@ class Session:
         return port
 
     def _record(self, port: SerialPort, stack: contextlib.ExitStack) -> None:
-        """Record the port until *stack* ends; each time that the device has come back, to another file."""
+        """Record the port until *stack* ends. After each reconnect, record to another file."""
         if self.options.record is None:
             return
         from anyserial.testing import record  # noqa: PLC0415  # few need it
@@ -215,7 +216,7 @@ class Session:
         self._recordings += 1
         self.recording = self.options.record + (f".{self._recordings}" if self._recordings > 1 else "")
         try:
-            stack.enter_context(record(port, self.recording))
+            stack.enter_context(record(port, Path(self.recording).expanduser()))
         except OSError as exc:
             self.recording = None
             self.status = FAILED

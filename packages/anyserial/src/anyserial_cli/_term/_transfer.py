@@ -1,4 +1,4 @@
-"""A file that goes through the port: the bytes between it and a program of lrzsz, progress, and the end."""
+"""Sends or receives one file: passes bytes between the port and a program of lrzsz, and shows the progress."""
 
 import contextlib
 import signal
@@ -113,6 +113,21 @@ class _Transfer:
 
     async def _speak(self) -> None:
         """Let the program and the device talk to each other."""
+        early: list[bytes] = []  # what comes before the program has started
+        stdin: anyio.abc.ByteSendStream | None = None
+
+        async def take(data: bytes) -> None:
+            self.received += len(data)
+            if self._total is None and len(self._head) < HEAD:
+                self._head += data
+                self._total = size_in(self._head)
+            if stdin is None:
+                early.append(data)
+                return
+            with contextlib.suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
+                await stdin.send(data)  # it may have ended already
+
+        self.session.diverted = take
         process = await anyio.open_process(
             self.plan.command,
             stdin=subprocess.PIPE,
@@ -121,20 +136,15 @@ class _Transfer:
             cwd=self.plan.folder,
             start_new_session=True,  # the keyboard's signals are not for it
         )
-        stdin = process.stdin
-        if stdin is None or process.stdout is None:
+        if process.stdin is None or process.stdout is None:
             raise TransferError(f"{self.plan.command[0]} has no standard input and output")
-
-        async def take(data: bytes) -> None:
-            self.received += len(data)
-            if self._total is None and len(self._head) < HEAD:
-                self._head += data
-                self._total = size_in(self._head)
-            with contextlib.suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
-                await stdin.send(data)  # it may have ended already
-
-        self.session.diverted = take
         try:
+            while early:
+                data = b"".join(early)
+                early.clear()
+                with contextlib.suppress(anyio.BrokenResourceError):
+                    await process.stdin.send(data)
+            stdin = process.stdin
             async for data in process.stdout:
                 await self._send(data)
             status = await process.wait()
