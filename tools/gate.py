@@ -113,6 +113,19 @@ def _isolation() -> Iterator[Command]:
         yield (*isolated, "python", "tools/isolated_tests.py", package)
 
 
+def _workflows() -> Iterator[Command]:
+    yield (UV, "run", "--locked", "--quiet", "--isolated", "--only-group", "workflows", "actionlint")
+
+
+def _release() -> Iterator[Command]:
+    # The shapes of an install, with their tests, are for the release itself: `tools/release dry-run`.
+    yield _python("tools/release.py", "dry-run", "--quick")
+
+
+def _pythons() -> Iterator[Command]:
+    yield _python("tools/other_pythons.py", "--gate")
+
+
 def _wheels() -> Iterator[Command]:
     # A plain run of the tests leaves these out, which build, install and freeze.
     yield _python("-m", "pytest", "-q", "tests-integration/wheels")
@@ -186,11 +199,14 @@ STEPS = (
     Step("lint", "ruff's rules hold", _lint),
     Step("docs", "links in Markdown lead somewhere, code blocks name a language", _docs),
     Step("site", "the site builds: every link and reference leads somewhere, every public name has its entry", _site),
+    Step("workflows", "GitHub would accept .github/workflows", _workflows),
     Step("mypy", "strict, for Linux, macOS and FreeBSD", _mypy),
     Step("pyright", "strict, for Linux, macOS and every platform at once", _pyright),
     Step("abi", "ioctl numbers, termios bits and structures are those of each platform's C headers", _abi),
     Step("isolation", "each package's tests pass with no other part installed", _isolation),
     Step("wheels", "the wheels hold what they must, and work in clean environments and in frozen programs", _wheels),
+    Step("release", "sdists build again, the index accepts every archive, every public type is known", _release),
+    Step("pythons", "every package's tests pass on Python 3.14, and 3.15 is reported", _pythons),
     Step("shortcuts", "what is private of AnyIO and trio means the same in the oldest and the newest", _shortcuts),
     Step("benchmarks", "no instruction count has grown (the quick mode)", _benchmarks),
     Step("frameworks", "what the pages say about FastAPI and Qt works there", _frameworks),

@@ -1,14 +1,15 @@
 """Give every package of the workspace one version, or check that they have one.
 
-    uv run python tools/set_version.py 0.4.0     rewrite every place that states the version
+    tools/release bump 0.4.0                     rewrite every place that states the version
     uv run python tools/set_version.py --check   say which places disagree, change nothing
 
 The places are: ``version`` in each package's pyproject.toml, the exact ``==`` pins between
 sibling packages, the ``__version__`` literal in core, the newest section of CHANGELOG.md
-(checked, never written) and uv.lock. Nothing but the version belongs in here.
+and uv.lock. Nothing but the version belongs in here.
 """
 
 import argparse
+import datetime as dt
 import os
 import re
 import shutil
@@ -22,7 +23,8 @@ from typing import Any, NamedTuple
 VERSION = re.compile(r"\d+\.\d+\.\d+(?:(?:a|b|rc)\d+)?(?:\.post\d+)?(?:\.dev\d+)?", re.ASCII)
 PROJECT_VERSION = re.compile(r'^version = "(?P<version>[^"]*)"$', re.MULTILINE)
 LITERAL = re.compile(r"^__version__(?:: [^=]+)? = (?P<quote>[\"'])(?P<version>[^\"']*)(?P=quote)", re.MULTILINE)
-SECTION = re.compile(r"^## \[?(?P<version>[^\]\s]+)\]?", re.MULTILINE)
+SECTION = re.compile(r"^## \[?(?P<version>[^\]\s]+)\]?(?: - (?P<state>.*))?$", re.MULTILINE)
+UNRELEASED = "unreleased"
 
 
 class VersionError(Exception):
@@ -71,8 +73,10 @@ class Workspace:
                 yield Place(self.root / "uv.lock", package["name"], package["version"])
 
     def literal(self) -> Path:
-        """The one module that states ``__version__``."""
-        found = [path for path in sorted(self.root.glob("packages/*/src/**/*.py")) if LITERAL.search(path.read_text())]
+        """The one module ``_version`` that states ``__version__``; what other modules call so is not ours."""
+        found = [
+            path for path in sorted(self.root.glob("packages/*/src/*/_version.py")) if LITERAL.search(path.read_text())
+        ]
         if len(found) != 1 or len(LITERAL.findall(found[0].read_text())) != 1:
             listing = ", ".join(str(path.relative_to(self.root)) for path in found) or "no module"
             raise VersionError(f"exactly one module must state __version__ once, as a literal; found: {listing}")
@@ -80,11 +84,39 @@ class Workspace:
 
     def changelog_version(self) -> str:
         """The version of the changelog's newest section."""
-        path = self.root / "CHANGELOG.md"
-        match = SECTION.search(path.read_text())
+        return self.newest_section()["version"]
+
+    def changelog_date(self) -> str | None:
+        """The date of the changelog's newest section; None while it says "unreleased"."""
+        state = self.newest_section()["state"]
+        return None if state is None or state == UNRELEASED else state
+
+    def newest_section(self) -> re.Match[str]:
+        """The heading of the changelog's newest section, taken apart."""
+        match = SECTION.search(self.changelog.read_text())
         if match is None:
-            raise VersionError(f"{path}: no '## [X.Y.Z]' section")
-        return match["version"]
+            raise VersionError(f"{self.changelog}: no '## [X.Y.Z] - unreleased' section")
+        return match
+
+    @property
+    def changelog(self) -> Path:
+        """The one changelog of all packages."""
+        return self.root / "CHANGELOG.md"
+
+    def changelog_for(self, version: str) -> str:
+        """The changelog with an unreleased section for *version*.
+
+        A newest section that is unreleased takes the version; above one that has a date a new one is opened.
+        """
+        text = self.changelog.read_text()
+        for match in SECTION.finditer(text):
+            if match["version"] == version and match["state"] != UNRELEASED:
+                raise VersionError(f"CHANGELOG.md: {version} was released ({match['state']}); choose a higher version")
+        newest = self.newest_section()
+        header = f"## [{version}] - {UNRELEASED}"
+        if newest["state"] == UNRELEASED:
+            return text[: newest.start()] + header + text[newest.end() :]
+        return text[: newest.start()] + f"{header}\n\n" + text[newest.start() :]
 
     def check(self) -> str:
         """Return the one version, or raise VersionError naming every place that disagrees."""
@@ -118,20 +150,43 @@ class Workspace:
         return texts
 
 
-def set_version(root: Path, version: str) -> None:
-    """Rewrite every place to ``version``; nothing is written unless all of it can be."""
+def bump(root: Path, version: str) -> None:
+    """Rewrite every place to ``version``; nothing is written unless all of it can be.
+
+    Raises:
+        VersionError: It is no version, it was released before, or a place cannot be rewritten.
+    """
     if VERSION.fullmatch(version) is None:
         raise VersionError(f"{version!r} is no version of the form X.Y.Z, X.Y.ZrcN or X.Y.Z.devN")
     workspace = Workspace(root)
     list(workspace.places())  # refuses an inexact pin, which the rewrite would hide
-    if (newest := workspace.changelog_version()) != version:
-        raise VersionError(f"CHANGELOG.md: its newest section is {newest}; write the section for {version} first")
     uv = os.environ.get("UV") or shutil.which("uv")
     if uv is None:
-        raise VersionError("uv is needed to rewrite uv.lock: start this with `uv run python tools/set_version.py`")
-    for path, text in workspace.rewritten(version).items():
+        raise VersionError("uv is needed to rewrite uv.lock: start this with `tools/release bump`")
+    texts = {**workspace.rewritten(version), workspace.changelog: workspace.changelog_for(version)}
+    for path, text in texts.items():
         path.write_text(text)
     subprocess.run([uv, "lock", "--python", sys.executable], cwd=root, check=True)
+
+
+def date_section(root: Path, day: str) -> None:
+    """Give the changelog's newest section the date of its release.
+
+    Raises:
+        VersionError: It has a date, it is not the section of the packages' version, or *day* is no date.
+    """
+    workspace = Workspace(root)
+    workspace.check()
+    try:
+        dt.date.fromisoformat(day)
+    except ValueError as exc:
+        raise VersionError(f"{day!r} is no date of the form YYYY-MM-DD") from exc
+    newest = workspace.newest_section()
+    if newest["state"] != UNRELEASED:
+        raise VersionError(f"CHANGELOG.md: {newest['version']} has its date: {newest['state']}")
+    text = workspace.changelog.read_text()
+    header = f"## [{newest['version']}] - {day}"
+    workspace.changelog.write_text(text[: newest.start()] + header + text[newest.end() :])
 
 
 def _requirements(project: dict[str, Any]) -> Iterator[str]:
@@ -159,17 +214,12 @@ def _load_text(path: Path, text: str) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Run the command; 1 means that the places disagree or cannot be rewritten."""
+    """Check the places; 1 means that they disagree."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("version", nargs="?", help="the version to set, X.Y.Z")
-    parser.add_argument("--check", action="store_true", help="change nothing; say which places disagree")
+    parser.add_argument("--check", action="store_true", required=True, help="say which places disagree")
     parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parent.parent, help="the checkout")
     arguments = parser.parse_args()
-    if arguments.check == (arguments.version is not None):
-        parser.error("give a version, or --check")
     try:
-        if arguments.version is not None:
-            set_version(arguments.root, arguments.version)
         print(Workspace(arguments.root).check())
     except VersionError as exc:
         for line in exc.args:

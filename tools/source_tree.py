@@ -24,6 +24,7 @@ class Distribution(NamedTuple):
     name: str
     source: Path
     project: dict[str, Any]
+    groups: dict[str, list[str]]
 
     @property
     def import_name(self) -> str:
@@ -59,9 +60,10 @@ def distributions() -> dict[str, Distribution]:
     """Every package of the workspace, by distribution name."""
     found: dict[str, Distribution] = {}
     for path in sorted(ROOT.glob("packages/*/pyproject.toml")):
-        project = tomllib.loads(path.read_text())["project"]
+        stated = tomllib.loads(path.read_text())
+        project = stated["project"]
         (source,) = (folder for folder in (path.parent / "src").iterdir() if (folder / "__init__.py").exists())
-        found[project["name"]] = Distribution(project["name"], source, project)
+        found[project["name"]] = Distribution(project["name"], source, project, stated.get("dependency-groups", {}))
     return found
 
 

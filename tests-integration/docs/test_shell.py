@@ -36,6 +36,7 @@ SYSTEM = frozenset(
         "ls",
         "newgrp",
         "podman",
+        "rm",
         "sg",
         "snap",
         "stty",
@@ -113,6 +114,8 @@ def _python(arguments: list[str]) -> None:
             _pip(rest)
         case ["-m", "anyserial", *rest]:
             _anyserial(rest)
+        case ["-OO", "-m", "compileall", "-q", "-b", *packages]:
+            assert all(any(ROOT.glob(f"packages/*/src/{package}")) for package in packages)
         case ["-m", "benchmarks", *_]:
             assert (ROOT / "benchmarks/__main__.py").exists()
         case [path, *_] if path.endswith(".py"):

@@ -4,10 +4,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from set_version import VersionError, Workspace, set_version
+from set_version import VersionError, Workspace, bump, date_section
 from source_tree import ROOT
 
 CURRENT = Workspace(ROOT).check().partition(" ")[0]
+STATE = Workspace(ROOT).changelog_date() or "unreleased"
 
 
 @pytest.fixture
@@ -37,16 +38,20 @@ def test_the_workspace_has_one_version() -> None:
 
 
 def test_setting_a_version_changes_every_place_and_the_lock(checkout: Path) -> None:
-    replace(checkout / "CHANGELOG.md", f"## [{CURRENT}]", f"## [9.8.7rc1] - unreleased\n\n## [{CURRENT}]")
+    replace(checkout / "CHANGELOG.md", f"## [{CURRENT}] - {STATE}", f"## [{CURRENT}] - 2026-01-02")
     before = snapshot(checkout)
-    set_version(checkout, "9.8.7rc1")
+    bump(checkout, "9.8.7rc1")
     assert Workspace(checkout).check().startswith("9.8.7rc1 in ")
     after = snapshot(checkout)
     assert after.keys() == before.keys()
     changed = {path for path in after if after[path] != before[path]}
     projects = set(checkout.glob("packages/*/pyproject.toml"))
     literal = checkout / "packages/anyserial-core/src/anyserial/_version.py"
-    assert changed == {*projects, literal, checkout / "uv.lock"}
+    changelog = checkout / "CHANGELOG.md"
+    assert changed == {*projects, literal, checkout / "uv.lock", changelog}
+    assert "## [9.8.7rc1] - unreleased\n\n" in after[changelog]
+    assert after[changelog].replace("## [9.8.7rc1] - unreleased\n\n", "", 1) == before[changelog]
+    changed -= {changelog}
     assert [path for path in projects if CURRENT in after[path]] == []
     set_version_back = {path: text.replace("9.8.7rc1", CURRENT) for path, text in after.items() if path in changed}
     assert set_version_back == {path: before[path] for path in changed}
@@ -56,15 +61,40 @@ def test_setting_a_version_changes_every_place_and_the_lock(checkout: Path) -> N
 def test_what_is_no_version_is_refused_and_nothing_is_written(version: str, checkout: Path) -> None:
     before = snapshot(checkout)
     with pytest.raises(VersionError, match="no version of the form"):
-        set_version(checkout, version)
+        bump(checkout, version)
     assert snapshot(checkout) == before
 
 
-def test_a_version_without_its_changelog_section_is_refused(checkout: Path) -> None:
+def test_an_unreleased_section_takes_the_version(checkout: Path) -> None:
+    replace(checkout / "CHANGELOG.md", f"## [{CURRENT}] - {STATE}", f"## [{CURRENT}] - unreleased")
+    before = (checkout / "CHANGELOG.md").read_text()
+    bump(checkout, "9.8.7")
+    after = (checkout / "CHANGELOG.md").read_text()
+    assert after == before.replace(f"## [{CURRENT}] - unreleased", "## [9.8.7] - unreleased")
+
+
+def test_a_version_that_was_released_is_refused(checkout: Path) -> None:
+    replace(
+        checkout / "CHANGELOG.md",
+        f"## [{CURRENT}] - {STATE}",
+        f"## [9.9.9] - unreleased\n\n## [9.8.7] - 2026-01-02\n\n## [{CURRENT}] - 2026-01-01",
+    )
     before = snapshot(checkout)
-    with pytest.raises(VersionError, match=r"write the section for 9\.8\.7 first"):
-        set_version(checkout, "9.8.7")
+    with pytest.raises(VersionError, match=r"9\.8\.7 was released \(2026-01-02\)"):
+        bump(checkout, "9.8.7")
     assert snapshot(checkout) == before
+
+
+def test_the_newest_section_gets_its_date_once(checkout: Path) -> None:
+    replace(checkout / "CHANGELOG.md", f"## [{CURRENT}] - {STATE}", f"## [{CURRENT}] - unreleased")
+    assert Workspace(checkout).changelog_date() is None
+    with pytest.raises(VersionError, match="'tomorrow' is no date"):
+        date_section(checkout, "tomorrow")
+    date_section(checkout, "2026-01-02")
+    assert f"## [{CURRENT}] - 2026-01-02\n" in (checkout / "CHANGELOG.md").read_text()
+    assert Workspace(checkout).changelog_date() == "2026-01-02"
+    with pytest.raises(VersionError, match="has its date: 2026-01-02"):
+        date_section(checkout, "2026-01-03")
 
 
 @pytest.mark.parametrize(

@@ -5,20 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from shapes import SHAPES
 from source_tree import distributions
-
-SHAPES: dict[str, tuple[str, ...]] = {
-    "core": ("anyserial-core",),
-    "core+posix": ("anyserial-core", "anyserial-posix"),
-    "core+testing": ("anyserial-core", "anyserial-testing"),
-    "core+sync+posix": ("anyserial-core", "anyserial-posix", "anyserial-sync"),
-    "full": ("anyserial[trio,uvloop]",),
-}
-PARTS = ("anyserial-discovery", "anyserial-posix", "anyserial-sync", "anyserial-testing")
-HOLDS: dict[str, set[str]] = {
-    **{shape: {name for name in names if name in PARTS} for shape, names in SHAPES.items()},
-    "full": set(PARTS),
-}
 
 # A program that works only with a part: which part, the program's arguments, what it prints.
 WORKS = (
@@ -44,40 +32,47 @@ type MakeEnvironment = Callable[..., Any]
 
 
 def _missing(table: tuple[tuple[str, str], ...]) -> list[tuple[str, str, str]]:
-    return [(shape, code, part) for shape in SHAPES for code, part in table if part not in HOLDS[shape]]
+    return [(shape, code, part) for shape in SHAPES for code, part in table if part not in SHAPES[shape].parts]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_shape_holds_what_was_asked_for(shape: str, make_environment: MakeEnvironment) -> None:
-    installed = {name for name in make_environment(*SHAPES[shape]).distributions() if name.startswith("anyserial")}
-    assert installed == {"anyserial-core"} | HOLDS[shape] | ({"anyserial"} if shape == "full" else set())
+    installed = make_environment(*SHAPES[shape].requirements).distributions().keys()
+    others = make_environment(*SHAPES["core"].requirements).distributions().keys() - distributions().keys()
+    assert installed & distributions().keys() == set(SHAPES[shape].packages)
+    assert "anyio" in others
+    if SHAPES[shape].brings:
+        assert installed >= others | set(SHAPES[shape].brings)
+    else:
+        # Nothing but what core needs: AnyIO, and what AnyIO needs.
+        assert installed - distributions().keys() == others
 
 
 @pytest.mark.parametrize(
     ("shape", "program", "printed"),
-    [(shape, program, printed) for shape in SHAPES for part, program, printed in WORKS if part in HOLDS[shape]],
+    [(shape, program, printed) for shape in SHAPES for part, program, printed in WORKS if part in SHAPES[shape].parts],
 )
 def test_what_is_installed_works(
     shape: str, program: tuple[str, ...], printed: str, make_environment: MakeEnvironment
 ) -> None:
-    assert make_environment(*SHAPES[shape]).probe(*program) == printed
+    assert make_environment(*SHAPES[shape].requirements).probe(*program) == printed
 
 
 @pytest.mark.parametrize("runtime", ["asyncio", "uvloop", "trio"])
 def test_the_full_install_works_on_every_runtime(runtime: str, make_environment: MakeEnvironment) -> None:
-    assert make_environment(*SHAPES["full"]).probe("open_async", runtime) == "SerialDisconnectedError\n"
+    assert make_environment(*SHAPES["full"].requirements).probe("open_async", runtime) == "SerialDisconnectedError\n"
 
 
 @pytest.mark.parametrize("shape", ["core+sync+posix", "full"])
 def test_the_blocking_port_works(shape: str, make_environment: MakeEnvironment) -> None:
-    assert make_environment(*SHAPES[shape]).probe("open_sync") == "TimeoutError\n"
+    assert make_environment(*SHAPES[shape].requirements).probe("open_sync") == "TimeoutError\n"
 
 
 @pytest.mark.parametrize(("shape", "code", "part"), _missing(NEEDS))
 def test_what_is_missing_says_what_to_install(
     shape: str, code: str, part: str, make_environment: MakeEnvironment
 ) -> None:
-    done = make_environment(*SHAPES[shape]).run("-c", code)
+    done = make_environment(*SHAPES[shape].requirements).run("-c", code)
     last = done.stderr.rstrip().splitlines()[-1]
     assert done.returncode == 1
     assert last.startswith("ImportError: ")
@@ -86,11 +81,11 @@ def test_what_is_missing_says_what_to_install(
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_every_module_imports_or_says_what_to_install(shape: str, make_environment: MakeEnvironment) -> None:
-    failures: dict[str, str] = json.loads(make_environment(*SHAPES[shape]).probe("import_all"))
+    failures: dict[str, str] = json.loads(make_environment(*SHAPES[shape].requirements).probe("import_all"))
     if shape != "full":
         # Only trio brings this one in, and only where trio is what runs.
         assert failures.pop("anyserial._readiness.trio") == "No module named 'trio'"
-    expected = {module: part for module, part in NEEDS_BY_MODULE.items() if part not in HOLDS[shape]}
+    expected = {module: part for module, part in NEEDS_BY_MODULE.items() if part not in SHAPES[shape].parts}
     assert failures.keys() == expected.keys()
     for module, message in failures.items():
         assert message.endswith(f"pip install {expected[module]}")
@@ -118,13 +113,13 @@ def _padded(requirement: str) -> str:
 def test_the_command_without_its_distribution_says_what_to_install(
     shape: str, make_environment: MakeEnvironment
 ) -> None:
-    done = make_environment(*SHAPES[shape]).run("-m", "anyserial", "--help")
+    done = make_environment(*SHAPES[shape].requirements).run("-m", "anyserial", "--help")
     assert done.returncode != 0
     assert done.stderr.rstrip().splitlines()[-1].endswith("pip install anyserial")
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("demo", "--help")])
 def test_the_command_helps(arguments: tuple[str, ...], make_environment: MakeEnvironment) -> None:
-    done = make_environment(*SHAPES["full"]).run("-m", "anyserial", *arguments)
+    done = make_environment(*SHAPES["full"].requirements).run("-m", "anyserial", *arguments)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("usage: ")

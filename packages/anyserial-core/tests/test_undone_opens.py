@@ -64,13 +64,22 @@ async def test_a_cancelled_open_is_over(far: Far, anyio_backend: Any, how: str) 
 
 
 async def test_a_driver_stuck_in_open_holds_its_caller_no_longer_than_a_close(far: Far, backend: PtyBackend) -> None:
-    go = threading.Event()
-    backend.hooks["open"] = lambda: go.wait(5)
-    start = time.monotonic()
-    with anyio.move_on_after(0.01) as scope:
-        await open_serial_port(far.path, SerialConfig(close_timeout=0.1), backend=backend)
+    go, is_stuck = threading.Event(), threading.Event()
+
+    def stick() -> None:
+        is_stuck.set()
+        go.wait(5)
+
+    backend.hooks["open"] = stick
+    cancelled = 0.0
+    with anyio.CancelScope() as scope:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(lambda: open_serial_port(far.path, SerialConfig(close_timeout=0.1), backend=backend))
+            await until(is_stuck.is_set)
+            cancelled = time.monotonic()
+            scope.cancel()
     assert scope.cancelled_caught
-    assert 0.1 <= time.monotonic() - start < 1
+    assert 0.1 <= time.monotonic() - cancelled < 1
     go.set()
     await until(lambda: "close" in backend.names() and not backend.is_open)
 

@@ -106,7 +106,7 @@ class SerialBase(ReadingByRead):
             SerialException: The port cannot be opened.
         """
         super().__init__()
-        self.is_open = False
+        self.is_open: bool = False
         self.portstr: str | None = None
         self.name: str | None = None
         self._port: str | None = None

@@ -48,8 +48,8 @@ class Timeout:
     """The clock, which a subclass may replace."""
 
     def __init__(self, duration: float | None) -> None:
-        self.is_infinite = duration is None
-        self.is_non_blocking = duration == 0
+        self.is_infinite: bool = duration is None
+        self.is_non_blocking: bool = duration == 0
         self.duration = duration
         self.target_time: float | None = None if duration is None else self.TIME() + duration
 

@@ -55,7 +55,7 @@ class LinkedSerial(Controls):
                 raise as_value_error(exc, doing) from exc
             raise as_serial_exception(exc, doing) from exc
         self._link = link
-        self.is_open = True
+        self.is_open: bool = True
         try:
             # `SerialConfig.discard_input_on_open` waits 10 ms for what a device sends when it is opened.
             # pySerial's programs expect to read that.

@@ -1,0 +1,111 @@
+"""The shapes of an install, as data: what is asked for, what it brings, and which tests must pass there.
+
+The tests of the wheels and the release's dry run read these tables. Requirements name no version of ours,
+because both install from a folder of archives that were just built.
+"""
+
+import re
+from typing import NamedTuple
+
+from source_tree import CORE, METAPACKAGE, distributions
+
+__all__ = ("EXTRAS", "LOWEST", "PARTS", "SHAPES", "Shape", "floors")
+
+PARTS = tuple(name for name in distributions() if name not in {CORE, METAPACKAGE})
+# What every package's tests need to run at all; each package's `dev` group adds to it.
+EVERYWHERE = ("sync", "test_mock_blocking.py", "test_quickstart.py", "test_recorded_port.py", "test_virtual_port.py")
+
+
+class Shape(NamedTuple):
+    """One shape of an install.
+
+    Attributes:
+        requirements: What a user asks for.
+        packages: The distributions of this workspace that it must bring, and whose own tests must pass there.
+        together: Tests of several parts that must pass there, below ``tests-integration``.
+        brings: What it must bring beside those and what core needs.
+        probes: Programs below ``tests-integration/wheels/probes`` that must succeed, with their arguments.
+        resolution: How uv chooses among the versions that are allowed.
+    """
+
+    requirements: tuple[str, ...]
+    packages: tuple[str, ...]
+    together: tuple[str, ...] = ()
+    brings: tuple[str, ...] = ()
+    probes: tuple[tuple[str, ...], ...] = ()
+    resolution: str = "highest"
+
+    @property
+    def parts(self) -> set[str]:
+        """The parts that it holds."""
+        return {name for name in self.packages if name in PARTS}
+
+
+SHAPES: dict[str, Shape] = {
+    "core": Shape(("anyserial-core",), (CORE,)),
+    "core+posix": Shape(("anyserial-core", "anyserial-posix"), (CORE, "anyserial-posix")),
+    # One name brings core and AnyIO, and nothing else: that is what a library's CI installs.
+    "core+testing": Shape(("anyserial-testing",), (CORE, "anyserial-testing")),
+    "core+sync+posix": Shape(
+        ("anyserial-core", "anyserial-posix", "anyserial-sync"), (CORE, "anyserial-posix", "anyserial-sync")
+    ),
+    "core+discovery": Shape(("anyserial-discovery",), (CORE, "anyserial-discovery")),
+    "full": Shape(
+        ("anyserial[trio,uvloop]",),
+        (CORE, *PARTS, METAPACKAGE),
+        EVERYWHERE,
+        brings=("argcomplete", "prompt-toolkit", "trio", "uvloop"),
+    ),
+}
+
+# Each extra of each distribution, by itself.
+EXTRAS: dict[str, Shape] = {
+    "anyserial[uvloop]": Shape(
+        ("anyserial[uvloop]",), SHAPES["full"].packages, brings=("uvloop",), probes=(("open_async", "uvloop"),)
+    ),
+    "anyserial[trio]": Shape(
+        ("anyserial[trio]",), SHAPES["full"].packages, brings=("trio",), probes=(("open_async", "trio"),)
+    ),
+    "anyserial[discovery-pyudev]": Shape(
+        ("anyserial[discovery-pyudev]",), SHAPES["full"].packages, brings=("pyudev",), probes=(("list_ports",),)
+    ),
+    "anyserial[discovery-pyserial]": Shape(
+        ("anyserial[discovery-pyserial]",), SHAPES["full"].packages, brings=("pyserial",), probes=(("list_ports",),)
+    ),
+    "anyserial-discovery[pyudev]": Shape(
+        ("anyserial-discovery[pyudev]",), (CORE, "anyserial-discovery"), brings=("pyudev",)
+    ),
+    "anyserial-discovery[pyserial]": Shape(
+        ("anyserial-discovery[pyserial]",), (CORE, "anyserial-discovery"), brings=("pyserial",)
+    ),
+}
+
+
+def floors() -> tuple[str, ...]:
+    """Every requirement on others that a distribution states, extras included."""
+    stated = [
+        requirement
+        for distribution in distributions().values()
+        for group in (
+            distribution.project["dependencies"],
+            *distribution.project.get("optional-dependencies", {}).values(),
+        )
+        for requirement in group
+    ]
+    return tuple(sorted({entry for entry in stated if _name(entry) not in distributions()}))
+
+
+def _name(requirement: str) -> str:
+    match = re.match(r"[A-Za-z0-9._-]+", requirement)
+    assert match is not None, requirement  # noqa: S101  # a requirement begins with a name
+    return match[0]
+
+
+# The oldest of everything that is allowed. What is listed is what uv takes the lowest version of.
+LOWEST = Shape(
+    (*floors(), f"{METAPACKAGE}[{','.join(distributions()[METAPACKAGE].project['optional-dependencies'])}]"),
+    SHAPES["full"].packages,
+    EVERYWHERE,
+    brings=tuple(sorted({_name(entry) for entry in floors()})),
+    resolution="lowest-direct",
+)
