@@ -36,7 +36,6 @@ SYSTEM = frozenset(
         "ls",
         "newgrp",
         "podman",
-        "rm",
         "sg",
         "snap",
         "stty",

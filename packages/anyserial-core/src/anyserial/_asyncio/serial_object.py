@@ -69,7 +69,15 @@ class TransportSerial:
         """The path that was opened."""
         return self._port.path
 
-    name = portstr = port
+    @property
+    def name(self) -> str:
+        """See `port`."""
+        return self.port
+
+    @property
+    def portstr(self) -> str:
+        """See `port`."""
+        return self.port
 
     @property
     def is_open(self) -> bool:
@@ -191,7 +199,23 @@ class TransportSerial:
     def timeout(self, value: float | None) -> None:
         check_timeout(value)
 
-    write_timeout = writeTimeout = timeout  # noqa: N815
+    @property
+    def write_timeout(self) -> float | None:
+        """As `timeout`."""
+        return self.timeout
+
+    @write_timeout.setter
+    def write_timeout(self, value: float | None) -> None:
+        self.timeout = value
+
+    @property
+    def writeTimeout(self) -> float | None:  # noqa: N802  # pySerial's name
+        """As `timeout`."""
+        return self.timeout
+
+    @writeTimeout.setter
+    def writeTimeout(self, value: float | None) -> None:  # noqa: N802  # the same
+        self.timeout = value
 
     @property
     def inter_byte_timeout(self) -> float | None:

@@ -76,11 +76,11 @@ class Closing:
         self._callbacks: list[Callable[[], object]] = []
         self._hurried = False
         self._output_is_settled = False
-        self.linger = 0.0  # seconds without progress after which output is given up
-        self.finished = False
+        self.linger: float = 0.0  # seconds without progress after which output is given up
+        self.finished: bool = False
         self.error: BaseException | None = None
-        self.given_up = 0
-        self.until = 0.0
+        self.given_up: int = 0
+        self.until: float = 0.0
 
     def begin(self, linger: float) -> None:
         """Say how long output may stand still before it is given up; the first one to say so counts.

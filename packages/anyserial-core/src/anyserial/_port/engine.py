@@ -47,10 +47,10 @@ class Call:
         disarms: bool = False,
         guard: "AbstractContextManager[Any] | None" = None,
     ) -> None:
-        self.function = function
-        self.undo = undo
-        self.disarms = disarms
-        self.guard = guard
+        self.function: Callable[[], Any] = function
+        self.undo: Callable[[], Any] | None = undo
+        self.disarms: bool = disarms
+        self.guard: AbstractContextManager[Any] | None = guard
 
 
 type Steps[T] = Generator[float | Call, Any, T]

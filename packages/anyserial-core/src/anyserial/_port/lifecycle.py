@@ -93,17 +93,16 @@ class Lifecycle:
         closing: The one job that closes the backend.
         post: Hands a call to a worker; a single call of C.
         hold: What keeps a worker in hand for the close.
-        fileno: Returns the descriptor; the transport's own method.
     """
 
     __slots__ = (
         "__weakref__",
+        "_fileno",
         "_happened",
         "calls",
         "cause",
         "closing",
         "ending",
-        "fileno",
         "hold",
         "path",
         "post",
@@ -113,7 +112,7 @@ class Lifecycle:
     )
 
     def __init__(self, transport: "Transport", path: str) -> None:
-        self.path = path
+        self.path: str = path
         self.state: State = OPEN
         self.cause: BaseException | None = None
         self.ending: Manner | None = None
@@ -121,9 +120,9 @@ class Lifecycle:
         self.calls: dict[object, Waker | None] = {}
         self.wakers: list[Waker] = []
         self._happened: list[Event] = []
-        self.closing = Closing(self, transport)
-        self.fileno = transport.fileno
-        self.hold = _workers.held()
+        self.closing: Closing = Closing(self, transport)
+        self._fileno = transport.fileno
+        self.hold: _workers.held = _workers.held()
         try:
             self.hold.take()
             self.post: Callable[[Callable[[], object]], None] = _workers.poster()
@@ -133,6 +132,10 @@ class Lifecycle:
             raise
 
     # What happens
+
+    def fileno(self) -> int | None:
+        """Return the descriptor, or None while there is none."""
+        return self._fileno()
 
     def close(self) -> None:
         """End the port in an orderly way, and wake everything that waits. A second call completes an unfinished one."""

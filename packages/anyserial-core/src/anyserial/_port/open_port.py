@@ -72,19 +72,19 @@ class OpenPort:
         port_info: "PortInfo | None",
         self_waiting: "Callable[[AsyncSerialBackend], SelfWaitingTransport] | None" = None,
     ) -> None:
-        self.path = backend.path
-        self.pushback = Pushback()
+        self.path: str = backend.path
+        self.pushback: Pushback = Pushback()
         self.transport: Transport = transport_for(backend, self.pushback, config, self_waiting)
-        self.port_info = port_info
-        self.bytes_sent = 0
-        self.bytes_received = 0
+        self.port_info: PortInfo | None = port_info
+        self.bytes_sent: int = 0
+        self.bytes_received: int = 0
         self.adopt(config)
-        self.lifecycle = Lifecycle(self.transport, self.path)
+        self.lifecycle: Lifecycle = Lifecycle(self.transport, self.path)
 
     def adopt(self, config: "SerialConfig") -> None:
         """Note settings that the driver has applied."""
-        self.config = config
-        self.chunk_size = config.read_chunk_size
+        self.config: SerialConfig = config
+        self.chunk_size: int = config.read_chunk_size
 
     # A wait may outlast the settings, so these look up the transport's attempt each time.
 

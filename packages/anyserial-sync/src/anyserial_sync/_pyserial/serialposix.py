@@ -87,9 +87,9 @@ TIOCSBRK = _number("TIOCSBRK", 0x5427)
 TIOCCBRK = _number("TIOCCBRK", 0x5428)
 
 # The arguments of ioctls: an int as the C library takes it.
-TIOCM_zero_str = struct.pack("I", 0)
-TIOCM_RTS_str = struct.pack("I", TIOCM_RTS)
-TIOCM_DTR_str = struct.pack("I", TIOCM_DTR)
+TIOCM_zero_str: bytes = struct.pack("I", 0)
+TIOCM_RTS_str: bytes = struct.pack("I", TIOCM_RTS)
+TIOCM_DTR_str: bytes = struct.pack("I", TIOCM_DTR)
 
 # Linux only (asm-generic/ioctls.h, linux/serial.h); elsewhere no driver knows these requests.
 TCGETS2 = 0x802C542A

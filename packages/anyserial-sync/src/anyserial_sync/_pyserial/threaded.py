@@ -52,7 +52,7 @@ class Packetizer(Protocol):
     TERMINATOR = b"\0"
 
     def __init__(self) -> None:
-        self.buffer = bytearray()
+        self.buffer: bytearray = bytearray()
         self.transport: ReaderThread | None = None
 
     @override
@@ -97,8 +97,8 @@ class FramedPacket(Protocol):
     STOP = b")"
 
     def __init__(self) -> None:
-        self.packet = bytearray()
-        self.in_packet = False
+        self.packet: bytearray = bytearray()
+        self.in_packet: bool = False
         self.transport: ReaderThread | None = None
 
     @override
@@ -196,7 +196,7 @@ class ReaderThread[ProtocolT: Protocol = Any](threading.Thread):
         super().__init__(daemon=True)
         self.serial = serial_instance
         self.protocol_factory = protocol_factory
-        self.alive = True
+        self.alive: bool = True
         self.protocol: ProtocolT | None = None
         self._lock = threading.Lock()
         self._connection_made = threading.Event()
