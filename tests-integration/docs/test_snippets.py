@@ -30,6 +30,7 @@ import pytest
 import trio
 import uvloop
 from anyserial import SerialPort
+from anyserial.pyserial import uninstall
 from anyserial.testing import VirtualClock
 from anyserial_sync import _portal_provider
 from doc_blocks import Block, Kind, blocks, compiled, does_something, free_names, kind_of, missing_framework
@@ -149,12 +150,23 @@ def test_block_runs_as_written(
     monkeypatch.setattr(_portal_provider, "_state", _portal_provider._State())
     # The tutorial's reader keeps `anyserial virtual --link instrument` running.
     instrument = virtual_instrument(tmp_path / "instrument") if '"instrument"' in block.text else nullcontext()
-    with documented_ports(recorded), instrument, _chosen(runtime):
+    with documented_ports(recorded), instrument, _chosen(runtime), _without_pyserial():
         if runtime in OPTIONS and kind_of(block) is Kind.AWAITS:
             anyio.run(partial(_await_fragment, block, code))
         else:
             _run_script(block, code)
     _compare(block, capfd.readouterr().out)
+
+
+@contextmanager
+def _without_pyserial() -> Generator[None]:
+    """Set aside what other tests have imported of pySerial: a block may put anyserial in its place."""
+    before = {name: sys.modules.pop(name) for name in [*sys.modules] if name.partition(".")[0] == "serial"}
+    try:
+        yield
+    finally:
+        uninstall()
+        sys.modules.update(before)
 
 
 async def _await_fragment(block: Block, code: CodeType) -> None:

@@ -4,7 +4,7 @@ The client is anyserial's own, behind `Serial`. `PortManager` is for programs th
 `anyserial.network.serve` is a whole server.
 """
 
-from anyserial_sync._pyserial._network_port import NetworkSerial
+from anyserial_sync._pyserial._network_port import LOGGER_LEVELS, NetworkSerial
 from anyserial_sync._pyserial._port_manager import PortManager
 from anyserial_sync._pyserial._rfc2217_names import (
     AO,
@@ -96,6 +96,14 @@ from anyserial_sync._pyserial._rfc2217_names import (
     WILL,
     WONT,
 )
+from anyserial_sync._pyserial.serialutil import (
+    PortNotOpenError,
+    SerialBase,
+    SerialException,
+    Timeout,
+    iterbytes,
+    to_bytes,
+)
 
 __all__ = (
     "AO",
@@ -123,6 +131,7 @@ __all__ = (
     "LINESTATE_MASK_SHIFTREG_EMPTY",
     "LINESTATE_MASK_TIMEOUT",
     "LINESTATE_MASK_TRANSREG_EMPTY",
+    "LOGGER_LEVELS",
     "MODEMSTATE_MASK_CD",
     "MODEMSTATE_MASK_CD_CHANGE",
     "MODEMSTATE_MASK_CTS",
@@ -187,7 +196,13 @@ __all__ = (
     "WILL",
     "WONT",
     "PortManager",
+    "PortNotOpenError",
     "Serial",
+    "SerialBase",
+    "SerialException",
+    "Timeout",
+    "iterbytes",
+    "to_bytes",
 )
 
 

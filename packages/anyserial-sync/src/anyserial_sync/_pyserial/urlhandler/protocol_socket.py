@@ -6,8 +6,25 @@ Settings and lines are kept and have no effect, as with pySerial: a program that
 from typing import override
 
 from anyserial_sync._pyserial._network_port import LOGGER_LEVELS, NetworkSerial
+from anyserial_sync._pyserial.serialutil import (
+    PortNotOpenError,
+    SerialBase,
+    SerialException,
+    SerialTimeoutException,
+    Timeout,
+    to_bytes,
+)
 
-__all__ = ("LOGGER_LEVELS", "Serial")
+__all__ = (
+    "LOGGER_LEVELS",
+    "PortNotOpenError",
+    "Serial",
+    "SerialBase",
+    "SerialException",
+    "SerialTimeoutException",
+    "Timeout",
+    "to_bytes",
+)
 
 
 class Serial(NetworkSerial):
