@@ -53,6 +53,10 @@ def test_the_menu_key_twice_sends_it_and_another_key_may_be_the_menu(run: Any, d
     user = connect(run, device)
     user.type(MENU + MENU + "x")
     device.expect(b"\x14x")
+    user.type(MENU + "i")
+    user.wait("--- log       none")
+    assert f"--- port      {device.path} (open)" in user.lines
+    assert "--- received  0 bytes, sent 2, waiting 0" in user.lines
     leave(user)
     other = connect(run, device, "--menu-key", "ctrl-]")
     other.type(MENU + "\x1d#")
