@@ -60,9 +60,18 @@ def test_a_pause_between_bytes_ends_a_read_with_an_inter_byte_timeout(rig: Rig) 
     assert port.read(1) == b""
 
 
-@pytest.mark.parametrize("size", [0, -1])
-def test_no_bytes_are_read_without_waiting(rig: Rig, size: int) -> None:
-    assert rig.open().read(size) == b""
+def test_what_waits_is_read_at_once_wherever_it_waits(rig: Rig) -> None:
+    port = rig.open(timeout=0)
+    rig.feed(b"line\nrest", port)
+    assert port.readline() == b"line\n"
+    rig.feed(b", and more", port)
+    assert port.in_waiting == 14
+    assert port.read(port.in_waiting) == b"rest, and more"
+
+
+def test_no_bytes_are_read_without_waiting(rig: Rig) -> None:
+    port = rig.open()
+    assert port.read(0) == port.read(-1) == port.readline(0) == port.read_until(size=0) == b""
 
 
 def test_lines(rig: Rig) -> None:

@@ -19,6 +19,8 @@ import pytest
 from anyserial import _workers
 from anyserial.config import SerialConfig
 from anyserial_sync import SerialPort, open_serial_port
+from anyserial_sync._pyserial._link import Link
+from anyserial_sync._pyserial._serial import Serial
 
 # An interruption of a finalizer, or of a generator that is let go of, is reported so and goes no further.
 pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored (in|while).*:pytest.PytestUnraisableExceptionWarning")
@@ -248,6 +250,38 @@ def test_a_receive_loses_and_doubles_nothing(warm: Rig, way: dict[str, Any], cal
         return lambda: call(account)
 
     interrupted_everywhere(prepare, account.settle, **way)
+
+
+READS: tuple[Callable[[Serial], bytes], ...] = (
+    lambda port: port.read(4),
+    lambda port: port.read(12),
+    lambda port: port.readline(),
+    lambda port: port.read_until(b";"),
+    lambda port: port.read_until(size=5),
+)
+
+
+@pytest.mark.parametrize("read", READS)
+@pytest.mark.parametrize("timeout", [0.001, 0])
+def test_a_read_of_pyserial_loses_and_doubles_nothing(
+    warm: Rig, way: dict[str, Any], read: Callable[[Serial], bytes], timeout: float
+) -> None:
+    warm.port.__class__ = Link
+    port = Serial()
+    port._link, port.is_open = warm.port, True
+    port.timeout = timeout
+    account = Account(warm)
+
+    def prepare() -> Callable[[], object]:
+        account.feed(b";\n")
+        return lambda: account.received.extend(read(port))
+
+    def check(where: str) -> None:
+        warm.port._port.bytes_received = len(account.received)
+        account.settle(where)
+
+    interrupted_everywhere(prepare, check, **way, step=1 if FULL else 3)
+    port._link = None
 
 
 def test_a_query_holds_nothing(warm: Rig, way: dict[str, Any]) -> None:

@@ -38,6 +38,8 @@ class Controls(SerialBase):
     _link: "Link | None" = None
     _descriptor_is_shared = False
     _low_latency = False
+    _read_limit: float | None = None
+    _write_limit: float | None = None
 
     def _opened(self) -> "Link":
         link = self._link
@@ -97,7 +99,9 @@ class Controls(SerialBase):
 
     @override
     def _timeouts_changed(self) -> None:
-        """Do nothing: every call reads the timeouts when it begins."""
+        # The port's hot path takes a float. Otherwise every call reads the timeouts when it begins.
+        self._read_limit = None if self._timeout is None else float(self._timeout)
+        self._write_limit = None if self._write_timeout is None else float(self._write_timeout)
 
     # Lines
 

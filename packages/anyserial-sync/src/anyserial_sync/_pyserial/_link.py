@@ -8,7 +8,7 @@ its turn. Nothing here knows settings or names of pySerial.
 import sys
 from contextlib import suppress
 from time import monotonic, sleep
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, override
 
 import anyio
 from anyserial._spi import Call
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from anyserial._spi import Steps
+    from anyserial.backend import AsyncSerialBackend, SerialBackend
+    from anyserial.config import SerialConfig
+    from anyserial.discovery import PortInfo
 
 __all__ = ("Link",)
 
@@ -27,95 +30,134 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.0005, 0.01  # seconds between two looks whether
 
 
 class Link(SerialPort):
-    """One open port of a `Serial`."""
+    """One open port of a `Serial`.
 
-    def read_rest(self, data: bytes, size: int, deadline: float | None, gap: float | None) -> bytes:
-        """Return *data* and what follows it, up to *size* bytes.
+    Attributes:
+        open_port: The port's own; it counts what is sent.
+    """
+
+    def __init__(
+        self,
+        backend: "SerialBackend | AsyncSerialBackend",
+        config: "SerialConfig",
+        *,
+        port_info: "PortInfo | None" = None,
+    ) -> None:
+        super().__init__(backend, config, port_info=port_info)
+        self.open_port = self._port
+
+    # How the read that is under way waits for each part of what it reads; see `_fill_more`.
+    _gap: float | None = None
+    _gap_from_the_start = False
+    _takes_ahead = True
+
+    @property
+    def holds_bytes(self) -> bool:
+        """Whether bytes were read from the driver and not returned yet."""
+        return bool(self._pushback.items)
+
+    def put_back(self, data: bytes, done: "list[None]") -> None:
+        """Put *data*, which a receive has returned, back in front of what comes. Can be repeated.
 
         Args:
-            data: What was received already; maybe nothing.
-            size: How many bytes all of it may have.
-            deadline: When to stop waiting, by `time.monotonic`; None for never.
+            data: Nothing is done if empty.
+            done: An empty list of the caller's, which is filled in the step of C that puts *data* back.
+        """
+        if data and not done:
+            done.extend(map(self._pushback.items.insert, (0,), (data,)))
+
+    def read_slowly(self, size: int, timeout: float | None, gap: float | None) -> bytes:
+        """Return *size* bytes, or what has come when the time is over, maybe nothing.
+
+        Args:
+            size: How many.
+            timeout: Seconds that all of it may take; None has no limit.
             gap: Seconds after the last byte that end it; None for no such end.
 
         Raises:
             SerialError: The port failed before anything came. What came before a failure is returned, and the
                 next call raises.
         """
-        got = bytearray(data)
-        try:
-            while len(got) < size:
-                more = self._more(size - len(got), deadline, gap if got else None, b"" if got else None)
-                if not more:
-                    break
-                got += more
-            return bytes(got)
-        except BaseException:
-            self._give_back(got)
-            raise
+        self._gap, self._gap_from_the_start, self._takes_ahead = gap, False, True
 
-    def read_to(self, delimiter: bytes, size: int | None, seconds: float | None, *, total: bool, ahead: bool) -> bytes:
+        def ends(buffer: bytearray, _searched: int) -> int:
+            return size if len(buffer) >= size else -1
+
+        def ends_anyway(buffer: bytearray, _searched: int) -> int:
+            return min(len(buffer), size)
+
+        return self._come(ends, ends_anyway, size, timeout)
+
+    def read_to(self, delimiter: bytes, size: int | None, timeout: float | None, *, total: bool, ahead: bool) -> bytes:
         """Return what comes up to *delimiter*, or *size* bytes, or what has come when the time is over.
 
         Args:
             delimiter: It is part of the result.
             size: The most to return; None has no limit.
-            seconds: How long to wait; None has no limit.
-            total: Whether *seconds* counts for all of it, and not again from every byte.
+            timeout: Seconds to wait; None has no limit.
+            total: Whether *timeout* counts for all of it, and not again from every byte.
             ahead: Whether bytes after the delimiter may be read. They lead the next read, but who waits for the
                 descriptor does not see them.
 
         Raises:
-            SerialError: As `read_rest`.
+            SerialError: As `read_slowly`.
         """
         most = sys.maxsize if size is None else size
-        deadline = None if seconds is None else monotonic() + seconds
-        got = bytearray()
-        try:
-            while len(got) < most:
-                if not total and seconds is not None:
-                    deadline = monotonic() + seconds
-                more = self._more(min(most - len(got), 65536) if ahead else 1, deadline, None, b"" if got else None)
-                if not more:
-                    break
-                searched = max(len(got) - len(delimiter) + 1, 0)
-                got += more
-                if delimiter and (index := got.find(delimiter, searched)) >= 0:
-                    end = index + len(delimiter)
-                    rest = bytes(got[end:])
-                    del got[end:]
-                    self._give_back(rest)
-                    break
-            return bytes(got)
-        except BaseException:
-            self._give_back(got)
-            raise
+        self._gap, self._gap_from_the_start, self._takes_ahead = None if total else timeout, True, ahead
 
-    def _more(self, size: int, deadline: float | None, gap: float | None, instead: bytes | None) -> bytes:
-        """Receive up to *size* bytes; ``b""`` when the time is over or the read is cancelled.
+        def ends(buffer: bytearray, searched: int) -> int:
+            start = max(searched - len(delimiter) + 1, 0)
+            index = buffer.find(delimiter, start, most) if delimiter else -1
+            if index >= 0:
+                return index + len(delimiter)
+            return most if len(buffer) >= most else -1
+
+        def ends_anyway(buffer: bytearray, _searched: int) -> int:
+            end = ends(buffer, 0)
+            return len(buffer) if end < 0 else end
+
+        # Without waiting, one more read tells whether anything is there.
+        limit = timeout if total or timeout == 0 else None
+        return self._come(ends, ends_anyway, most, limit)
+
+    def _come(
+        self,
+        ends: "Callable[[bytearray, int], int]",
+        ends_anyway: "Callable[[bytearray, int], int]",
+        most: int,
+        timeout: float | None,
+    ) -> bytes:
+        """Return bytes up to where *ends* says, or what has come when the time is over or the read is cancelled.
+
+        Until they are returned, they stay in the pushback: nothing is lost, however this ends.
 
         Args:
-            size: The most to receive.
-            deadline: When the time is over; None for never.
-            gap: Seconds that this part may take; None for no limit.
-            instead: What to return if the port fails; None raises.
-        """
-        left = None if deadline is None else max(deadline - monotonic(), 0.0)
-        if gap is not None:
-            left = gap if left is None else min(left, gap)
-        try:
-            return self.in_turn(lambda seconds: self.receive(size, timeout=seconds), left)
-        except (TimeoutError, SerialCancelledError):
-            return b""
-        except SerialDisconnectedError:
-            if instead is None:
-                raise
-            return instead
+            ends: As for `_gather`.
+            ends_anyway: The same when no more may be waited for.
+            most: The most bytes to return.
+            timeout: Seconds that it may take; None has no limit.
 
-    def _give_back(self, data: "bytes | bytearray") -> None:
-        if data:
-            self._port.bytes_received -= len(data)
-            self._pushback.give_back(bytes(data))
+        Raises:
+            SerialError: The port failed before anything came.
+        """
+        try:
+            return self.in_turn(lambda left: self._gather(ends, most, left), timeout)
+        except (TimeoutError, SerialCancelledError):
+            pass
+        except SerialDisconnectedError:
+            if not self._pushback.items:
+                raise
+        try:
+            return self._gather(ends_anyway, most, 0)
+        except (TimeoutError, SerialCancelledError, anyio.BusyResourceError):
+            return b""
+
+    @override
+    def _fill_more(self, me: object, size: int, deadline: float | None, *, poll: bool) -> None:
+        if self._gap is not None and (self._gap_from_the_start or self._pushback.items):
+            end = monotonic() + self._gap
+            deadline = end if deadline is None else min(deadline, end)
+        super()._fill_more(me, size if self._takes_ahead else 1, deadline, poll=poll)
 
     def in_turn[T](self, call: "Callable[[float | None], T]", seconds: float | None) -> T:
         """Make a call that may find another thread's call in its direction; wait for that one to leave.
@@ -192,11 +234,6 @@ class Link(SerialPort):
             self.in_turn(lambda left: self.drain_exact(timeout=left), seconds)
         except SerialCancelledError:
             return
-
-    @property
-    def bytes_sent(self) -> int:
-        """How many bytes the kernel has taken so far."""
-        return self._port.bytes_sent
 
     def cancel_this_or_next_receive(self) -> None:
         """End the read that is under way, or else the next one."""

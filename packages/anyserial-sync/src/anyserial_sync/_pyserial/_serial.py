@@ -47,6 +47,7 @@ class LinkedSerial(Controls):
         if self.is_open:
             raise SerialException("Port is already open.")
         self._low_latency = self._descriptor_is_shared = False
+        self._timeouts_changed()
         doing = f"could not open port {self._port}"
         try:
             link = Link.open(self._port, self._wanted())
@@ -108,21 +109,29 @@ class LinkedSerial(Controls):
             raise PortNotOpenError
         if size < 1:
             return b""
-        timeout = self._timeout
-        began = 0.0
-        if timeout is not None:
-            timeout = float(timeout)  # the type that the port's hot path takes
+        timeout = self._read_limit
+        if timeout:
             began = monotonic()
+            is_all = False
+        else:
+            began = 0.0
+            # Without waiting, one read of the driver returns all that it has.
+            is_all = timeout is not None and not link.holds_bytes
         data = b""
+        put_back: list[None] = []
         try:
             try:
                 data = link.receive(size, timeout=timeout)
-                if len(data) == size or timeout == 0:
+                if len(data) == size or is_all:
                     return data
+                link.put_back(data, put_back)
             except anyio.BusyResourceError:
                 pass
-            deadline = None if timeout is None else began + timeout
-            return link.read_rest(data, size, deadline, self._inter_byte_timeout)
+            except BaseException:
+                link.put_back(data, put_back)
+                raise
+            left = None if timeout is None else max(began + timeout - monotonic(), 0.0)
+            return link.read_slowly(size, left, self._inter_byte_timeout)
         except (TimeoutError, SerialCancelledError):
             return b""
         except SerialError as exc:
@@ -151,8 +160,10 @@ class LinkedSerial(Controls):
 
     def _read_to(self, delimiter: bytes, size: int | None, *, total: bool) -> bytes:
         link = self._opened()
+        if size is not None and size < 1:
+            return b""
         try:
-            return link.read_to(delimiter, size, self._timeout, total=total, ahead=not self._descriptor_is_shared)
+            return link.read_to(delimiter, size, self._read_limit, total=total, ahead=not self._descriptor_is_shared)
         except SerialError as exc:
             raise as_serial_exception(exc, "read failed") from exc
 
@@ -184,8 +195,8 @@ class LinkedSerial(Controls):
             raise PortNotOpenError
         if type(data) is not bytes:
             data = to_bytes(data)
-        timeout = self._write_timeout
-        before = link.bytes_sent
+        timeout = self._write_limit
+        before = link.open_port.bytes_sent
         try:
             try:
                 link.send(data, timeout=timeout)
@@ -196,7 +207,7 @@ class LinkedSerial(Controls):
                 return link.write_after_cancellation(data, before)
         except TimeoutError:
             if timeout == 0:
-                return link.bytes_sent - before
+                return link.open_port.bytes_sent - before
             raise SerialTimeoutException("Write timeout") from None
         except SerialError as exc:
             raise as_serial_exception(exc, "write failed") from exc
