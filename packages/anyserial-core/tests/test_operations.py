@@ -40,6 +40,15 @@ LACKING: list[tuple[str, Callable[[SerialPort], Any]]] = [
 ]
 
 
+CHANGES: list[tuple[str, Callable[[SerialPort], Any]]] = [
+    ("configure", lambda port: port.configure(port.config.with_changes(baudrate=9600))),
+    ("reset_input_buffer", lambda port: port.reset_input_buffer()),
+    ("reset_output_buffer", lambda port: port.reset_output_buffer()),
+    ("set_control_lines", lambda port: port.set_control_lines(rts=True)),
+    ("set_break", lambda port: port.set_break(True)),
+]
+
+
 def _unsupported() -> None:
     raise UnsupportedFeatureError("cannot tell")
 
@@ -135,6 +144,80 @@ async def test_a_cancelled_configure_ends_in_a_known_state(far: Far, backend: Pt
         await until(lambda: port.config.baudrate == 9600)
         await port.configure(before)
         assert port.config is backend.config is before
+
+
+@pytest.mark.parametrize(("name", "call"), CHANGES)
+async def test_a_change_that_has_begun_is_over_when_its_cancelled_caller_goes_on(
+    far: Far, backend: PtyBackend, monkeypatch: pytest.MonkeyPatch, name: str, call: Callable[[SerialPort], Any]
+) -> None:
+    monkeypatch.setattr("anyserial._runner.GRACE", 5.0)
+    entered, go, over = threading.Event(), threading.Event(), anyio.Event()
+
+    def stay() -> None:
+        entered.set()
+        assert go.wait(10)
+
+    async with await open_serial_port(far.path, backend=backend) as port:
+        scope = anyio.CancelScope()
+
+        async def change() -> None:
+            with scope:
+                await call(port)
+            over.set()
+
+        backend.hooks[name] = stay
+        async with anyio.create_task_group() as group:
+            group.start_soon(change)
+            await until(entered.is_set)
+            scope.cancel()
+            await wait_all_tasks_blocked()
+            assert not over.is_set()
+            go.set()
+            with anyio.fail_after(2):
+                await over.wait()
+        assert scope.cancelled_caught
+        backend.hooks.clear()
+
+
+@pytest.mark.parametrize(("name", "call"), CHANGES)
+async def test_a_change_stuck_in_the_driver_does_not_hold_a_cancelled_caller(
+    far: Far, backend: PtyBackend, name: str, call: Callable[[SerialPort], Any]
+) -> None:
+    entered, go = threading.Event(), threading.Event()
+
+    def stay() -> None:
+        entered.set()
+        assert go.wait(10)
+
+    async with await open_serial_port(far.path, backend=backend) as port:
+        backend.hooks[name] = stay
+        with anyio.fail_after(5):
+            async with anyio.create_task_group() as group:
+                group.start_soon(call, port)
+                await until(entered.is_set)
+                group.cancel_scope.cancel()
+        backend.hooks.clear()
+        go.set()
+
+
+async def test_a_reset_that_had_not_begun_when_it_was_cancelled_discards_nothing(
+    far: Far, backend: PtyBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With every worker late, the call would be made after its caller has gone on."""
+    posted: list[Callable[[], object]] = []
+    async with await open_serial_port(far.path, backend=backend) as port:
+        with monkeypatch.context() as patch:
+            patch.setattr("anyserial._workers.post", posted.append)
+            async with anyio.create_task_group() as group:
+                group.start_soon(port.reset_input_buffer)
+                await until(lambda: posted)
+                group.cancel_scope.cancel()
+        for job in posted:
+            job()
+        assert "reset_input_buffer" not in backend.names()
+        far.write(b"new")
+        with anyio.fail_after(5):
+            assert await port.receive() == b"new"
 
 
 async def test_resets(far: Far, backend: PtyBackend) -> None:

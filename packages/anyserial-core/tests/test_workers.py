@@ -43,6 +43,10 @@ def no_thread_stays() -> Iterator[None]:
     wait_for(no_workers)
 
 
+class Holder:
+    """What a pool can be held by."""
+
+
 async def test_the_result_comes_from_another_thread() -> None:
     name, daemon = await run_on_worker(lambda: (threading.current_thread().name, threading.current_thread().daemon))
     assert name == "anyserial-worker"
@@ -94,7 +98,7 @@ async def test_calls_run_side_by_side() -> None:
 
 
 async def test_threads_go_after_the_last_holder() -> None:
-    one, other = object(), object()
+    one, other = Holder(), Holder()
     _workers.hold(one)
     _workers.hold(other)
     await run_on_worker(int)
@@ -103,6 +107,16 @@ async def test_threads_go_after_the_last_holder() -> None:
     assert workers()
     _workers.release(other)
     await until(no_workers)
+
+
+async def test_a_holder_that_is_forgotten_holds_no_longer() -> None:
+    holder = Holder()
+    _workers.hold(holder)
+    await run_on_worker(int)
+    await until(lambda: _workers._the_pool().idle)
+    del holder
+    await until(no_workers)
+    assert not _workers._the_pool().holders
 
 
 async def test_idle_threads_go_after_a_while_but_for_the_one_in_hand(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,7 +131,7 @@ async def test_idle_threads_go_after_a_while_but_for_the_one_in_hand(monkeypatch
 
 
 async def test_more_releases_than_holds_do_no_harm() -> None:
-    holder = object()
+    holder = Holder()
     _workers.release(holder)
     with _workers.held():
         assert len(_workers._the_pool().holders) == 1
@@ -287,7 +301,7 @@ def test_a_pool_that_gets_no_thread_at_all_says_so(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(_workers, "start_new_thread", refuse)
     with pytest.raises(SerialError, match="system gives none"):
-        _workers.hold(object())
+        _workers.hold(Holder())
     assert not _workers._the_pool().holders
 
 
@@ -336,7 +350,7 @@ def test_a_child_after_fork_has_threads_of_its_own() -> None:
                 done = threading.Event()
                 _workers.hold(done)
                 _workers.post(done.set)
-                if done.wait(5) and _workers._the_pool().holders == {done}:
+                if done.wait(5) and _workers._the_pool().holders == {weakref.ref(done)}:
                     _workers.release(done)
                     os.write(writable, b"done")
                     status = 0

@@ -125,6 +125,7 @@ class PtyBackend:
         self._do("configure")
 
     def reset_input_buffer(self) -> None:
+        self._do("reset_input_buffer")
         termios.tcflush(self.fd, termios.TCIFLUSH)
 
     def reset_output_buffer(self) -> None:

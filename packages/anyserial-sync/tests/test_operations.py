@@ -16,6 +16,7 @@ from anyserial.exceptions import (
     SerialError,
     UnsupportedConfigurationError,
 )
+from anyserial_sync._bell import Bell
 from anyserial_sync._runner import perform
 
 type Rig = Any  # conftest's, which has no name to import it by
@@ -60,6 +61,35 @@ def test_a_timeout_is_kept_though_the_driver_does_not_come_back(rig: Rig, name: 
         deadline = time.monotonic() + 5
         while rig.backend.calls[-1] != ("set_break", False):
             assert time.monotonic() < deadline
+
+
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("configure", lambda port: port.configure(port.config.with_changes(baudrate=50), timeout=0.02)),
+        ("reset_input_buffer", lambda port: port.reset_input_buffer(timeout=0.02)),
+        ("reset_output_buffer", lambda port: port.reset_output_buffer(timeout=0.02)),
+        ("set_control_lines", lambda port: port.set_control_lines(rts=True, timeout=0.02)),
+        ("set_break", lambda port: port.set_break(True, timeout=0.02)),
+    ],
+)
+def test_a_change_that_has_begun_is_over_when_its_time_is_up(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, name: str, call: Any
+) -> None:
+    rig.backend.hold[name] = go = threading.Event()
+    over: list[bool] = []
+    real = Bell.wait_until
+
+    def wait_until(bell: Bell, condition: Any, _seconds: float) -> bool:
+        assert not condition()
+        go.set()
+        over.append(real(bell, condition, 5))
+        return over[-1]
+
+    monkeypatch.setattr(Bell, "wait_until", wait_until)
+    with pytest.raises(TimeoutError):
+        call(rig.port)
+    assert over == [True]
 
 
 @pytest.mark.parametrize("timeout", [None, 0, 5.0])

@@ -86,17 +86,23 @@ class _OnWorkers:
         self._job: Job | None = None
 
     async def call(self, call: Call, engine: "Engine[Any]") -> None:
-        """Make *call* and wait for it; if the wait is cancelled, the call goes on by itself."""
+        """Make *call* and wait for it; `_port.engine` says what becomes of it if the wait is cancelled."""
         signal = _readiness.signal()
         lifecycle = self._lifecycle
-        self._job = job = Job(call.function, signal.notify, guard=call.guard, skippable=call.guard is not None)
+        self._job = job = Job(call.function, signal.notify, guard=call.guard, skippable=True)
         lifecycle.enter(job, None)
         job.afterwards.append(partial(lifecycle.leave, job))
         _workers.post(job)
         try:
             await signal.wait()
-        except BaseException:
+        except BaseException as exc:
             job.unwanted = True
+            if call.changes and not isinstance(exc, Exception):  # after a RecursionError nothing can wait
+                over = _readiness.signal()
+                job.afterwards.append(over.notify)
+                if not job.finished:
+                    with anyio.move_on_after(GRACE, shield=True):
+                        await over.wait()
             raise
         if job.error is not None:
             engine.error(job.error)

@@ -13,7 +13,8 @@ A thread that takes a job first makes sure that another thread waits for the nex
 threads, which run no signal handlers, and while the pool is held there is always one in hand. If the
 system gives no more threads, the one in hand makes the calls that close a port and refuses all others.
 Once the pool is not held any more, the threads end after a few milliseconds, in case another port is
-opened meanwhile.
+opened meanwhile. The pool refers to its holders weakly. When one dies, the interpreter itself puts its
+reference on the queue, and a thread strikes it off, so that no finalizer has to run.
 
 What is called, and how callers wait for it, is not known here.
 """
@@ -23,6 +24,7 @@ import os
 from _thread import get_ident, start_new_thread
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 from anyserial.exceptions import SerialError
 
@@ -161,10 +163,11 @@ class _Pool:
         from queue import Empty, SimpleQueue  # noqa: PLC0415
         from threading import Thread  # noqa: PLC0415
 
-        self.jobs: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
+        # A reference whose object is dead can be called as well, and does nothing.
+        self.jobs: SimpleQueue[Callable[[], object] | ref[object] | None] = SimpleQueue()
         self.empty = Empty
         self.thread = Thread
-        self.holders: set[object] = set()
+        self.holders: set[ref[object]] = set()
         # Collections instead of counters, because adding and removing are atomic and += is not.
         self.alive: set[int] = set()
         self.idle: list[int] = []
@@ -199,6 +202,9 @@ class _Pool:
                 continue
             if job is None:  # the pool is not held any more
                 continue
+            if isinstance(job, ref):  # a holder died
+                self.strike_off(job)
+                continue
             if not self.idle and not self.coming and not self.follow() and isinstance(job, Job) and not job.essential:
                 job.refuse()
             else:
@@ -206,7 +212,14 @@ class _Pool:
                     job()
             del job  # a waiting thread would keep it alive, and a forgotten port would never be collected
 
-    def _next_job(self, me: int) -> "Callable[[], object] | None":
+    def strike_off(self, holder: "ref[object]") -> None:
+        """Forget a holder. With the last one, each thread that waits is woken."""
+        self.holders.discard(holder)
+        if not self.holders:
+            for _ in range(len(self.idle)):
+                self.jobs.put(None)
+
+    def _next_job(self, me: int) -> "Callable[[], object] | ref[object] | None":
         self.idle.append(me)
         del self.coming[:1]
         try:
@@ -250,19 +263,20 @@ os.register_at_fork(after_in_child=_forget_threads)
 
 
 def hold(holder: object) -> None:
-    """Keep a thread in hand until `release` is called with the same *holder*.
+    """Keep a thread in hand until `release` is called with the same *holder*, or *holder* is gone.
 
     Raises:
         SerialError: There is no thread, and the system gives none.
     """
     pool = _the_pool()
-    pool.holders.add(holder)
+    holding = ref(holder, pool.jobs.put)
+    pool.holders.add(holding)
     if not pool.alive:
         try:
             pool.begin()
         except RuntimeError as exc:
             if not pool.alive:
-                pool.holders.discard(holder)
+                pool.holders.discard(holding)
                 raise SerialError(
                     errno.EAGAIN,
                     f"anyserial needs one thread for calls that may block, and the system gives none ({exc})",
@@ -271,11 +285,7 @@ def hold(holder: object) -> None:
 
 def release(holder: object) -> None:
     """Undo `hold`; a second time it does nothing."""
-    pool = _the_pool()
-    pool.holders.discard(holder)
-    if not pool.holders:
-        for _ in range(len(pool.idle)):
-            pool.jobs.put(None)
+    _the_pool().strike_off(ref(holder))
 
 
 class held:  # noqa: N801  # used as a function
@@ -284,12 +294,7 @@ class held:  # noqa: N801  # used as a function
     It ends with this object at the latest, since an interruption may come before or after either of them.
     """
 
-    __slots__ = ("_holder", "_release")
-
-    def __init__(self) -> None:
-        # First: a finalizer may run when the interpreter has taken its modules apart, or this was interrupted.
-        self._release = release
-        self._holder = object()
+    __slots__ = ("__weakref__",)
 
     def take(self) -> None:
         """Begin.
@@ -297,20 +302,16 @@ class held:  # noqa: N801  # used as a function
         Raises:
             SerialError: The system gives no thread, and none is there.
         """
-        hold(self._holder)
+        hold(self)
 
     def release(self) -> None:
         """End; a second time it does nothing."""
-        self._release(self._holder)
+        release(self)
 
     __enter__ = take
 
     def __exit__(self, *exc_info: object) -> None:
-        self._release(self._holder)
-
-    def __del__(self) -> None:
-        if (holder := getattr(self, "_holder", None)) is not None:
-            self._release(holder)
+        release(self)
 
 
 def post(job: "Callable[[], object]") -> None:

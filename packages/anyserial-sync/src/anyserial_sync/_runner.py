@@ -77,7 +77,7 @@ def perform[T](port: OpenPort, steps: Steps[T], timeout: float | None, sending: 
 class _Run[T]:
     """One operation in progress, and what its calls hold."""
 
-    __slots__ = ("_bell", "_cancel", "_deadline", "_engine", "_job", "_polls", "_port", "_sending")
+    __slots__ = ("_bell", "_cancel", "_changes", "_deadline", "_engine", "_job", "_polls", "_port", "_sending")
 
     def __init__(  # called from one place
         self,
@@ -96,6 +96,7 @@ class _Run[T]:
         self._polls = polls
         self._sending = sending
         self._job: Job | None = None
+        self._changes = False
         self._cancel: Callable[[], None] | None = None
 
     def take_turn(self, me: object) -> None:
@@ -146,8 +147,9 @@ class _Run[T]:
     def _call(self, call: Call, me: object) -> None:
         lifecycle = self._port.lifecycle
         function, self._cancel = self._port.transport.on_worker(call.function)
-        job = Job(function, self._bell.wake, guard=call.guard, skippable=call.guard is not None)
+        job = Job(function, self._bell.wake, guard=call.guard, skippable=True)
         job.afterwards.append(partial(lifecycle.leave, job))
+        self._changes = call.changes
         self._job = job
         lifecycle.calls[job] = None
         post(job)
@@ -173,6 +175,8 @@ class _Run[T]:
             self._cancel()
         if undo is not None:
             self._bell.wait_until(lambda: undo not in lifecycle.calls, GRACE)
+        elif self._changes and job is not None and not job.finished:
+            self._bell.wait_until(lambda: job.finished, GRACE)
         if self._sending is not None:
             self._sending.bell = None
             if lifecycle.turns.get(SENDER) is me:

@@ -16,6 +16,10 @@ The engine also decides what has to be undone. A `Call` may name an undoing. The
 *before* the call is made, so that an interruption at any point finds it, and it stays armed until the call
 itself fails or a call that `disarms` succeeds. However a runner ends, it hands an armed undoing to a
 worker, behind the call that is under way. Nothing can cut it short there.
+
+A call that has not begun when its caller gives up is never made. A call that has begun cannot be stopped. If it
+`changes` the device, the runner waits for its end, but not longer than GRACE, so that what the caller
+does next finds a device on which nothing of the old call still happens.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -35,9 +39,10 @@ class Call:
         undo: What undoes it; called if the operation ends before a step that disarms it.
         disarms: Whether nothing is left to be undone once this call has succeeded.
         guard: A lock that the worker holds while it makes the call.
+        changes: Whether it changes something on the device, so that nobody may leave it half done.
     """
 
-    __slots__ = ("disarms", "function", "guard", "undo")
+    __slots__ = ("changes", "disarms", "function", "guard", "undo")
 
     def __init__(
         self,
@@ -46,11 +51,13 @@ class Call:
         undo: "Callable[[], Any] | None" = None,
         disarms: bool = False,
         guard: "AbstractContextManager[Any] | None" = None,
+        changes: bool = False,
     ) -> None:
         self.function: Callable[[], Any] = function
         self.undo: Callable[[], Any] | None = undo
         self.disarms: bool = disarms
         self.guard: AbstractContextManager[Any] | None = guard
+        self.changes: bool = changes
 
 
 type Steps[T] = Generator[float | Call, Any, T]

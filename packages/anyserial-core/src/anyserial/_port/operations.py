@@ -46,13 +46,13 @@ def configure(port: "OpenPort", config: "SerialConfig") -> "Steps[None]":
 
 def reset_input(port: "OpenPort") -> "Steps[None]":
     """Discard input that was not read yet."""
-    yield Call(port.transport.backend.reset_input_buffer)
+    yield Call(port.transport.backend.reset_input_buffer, changes=True)
     port.pushback.clear()
 
 
 def reset_output(port: "OpenPort") -> "Steps[None]":
     """Discard output that has not left yet."""
-    yield Call(port.transport.backend.reset_output_buffer)
+    yield Call(port.transport.backend.reset_output_buffer, changes=True)
 
 
 def drain(port: "OpenPort") -> "Steps[None]":
@@ -81,7 +81,7 @@ def set_break(port: "OpenPort", on: bool) -> "Steps[None]":
     """Hold the break, or release it."""
     check_flag("on", on)
     # The driver waits for output here, if it does: a caller who only asserts the break has nothing to undo.
-    yield Call(partial(port.transport.backend.set_break, on))
+    yield Call(partial(port.transport.backend.set_break, on), changes=True)
 
 
 def modem_lines(port: "OpenPort") -> "Steps[ModemLines]":
@@ -101,7 +101,7 @@ def set_control_lines(port: "OpenPort", rts: bool | None, dtr: bool | None) -> "
     for name, level in (("rts", rts), ("dtr", dtr)):
         if level is not None:
             check_flag(name, level)
-    yield Call(partial(port.transport.backend.set_control_lines, rts=rts, dtr=dtr))
+    yield Call(partial(port.transport.backend.set_control_lines, rts=rts, dtr=dtr), changes=True)
 
 
 def line_counters(port: "OpenPort") -> "Steps[LineCounters]":

@@ -201,7 +201,7 @@ class DescriptorTransport:
                 self.take_up_settings()
             adopt()
 
-        return Call(apply, guard=self._settings)
+        return Call(apply, guard=self._settings, changes=True)
 
     def drain(self, baudrate: int) -> "Steps[None]":
         """See `Transport`."""
