@@ -170,7 +170,7 @@ def test_a_port_that_fails_ends_it_with_an_error(screen: Screen, monkeypatch: py
     failing.set()
     screen.types("x")
     assert running.ends() == 1
-    screen.waits_for("--- the port failed: the device is gone ---")
+    screen.waits_for("--- ended by an error: the device is gone ---")
 
 
 @pytest.mark.parametrize(

@@ -242,13 +242,15 @@ install(children=True)
 install(children=True)
 import serial, serial.threaded
 assert serial.__name__ == "anyserial_sync._pyserial", serial
+import anyserial.asyncio, serial_asyncio, serial_asyncio_fast
+assert serial_asyncio is serial_asyncio_fast is anyserial.asyncio
 try:
     import serial.nothing
 except ModuleNotFoundError as exc:
     print(exc, exc.name)
 uninstall()
 assert before == (dict(os.environ), sys.meta_path)
-assert not [name for name in sys.modules if name.split(".")[0] == "serial"]
+assert not [name for name in sys.modules if name.startswith("serial")]
 uninstall()
 class Foreign: pass
 sys.modules["serial"] = Foreign()

@@ -87,7 +87,12 @@ def ask_for_port() -> str:
     """
     say("\n--- Available ports:\n")
     ports: list[str] = []
-    for number, info in enumerate(sorted(comports()), 1):
+    try:
+        found = sorted(comports())
+    except ImportError as exc:  # it says which part is missing; a name can be typed all the same
+        say(f"--- {exc}\n")
+        found = []
+    for number, info in enumerate(found, 1):
         say(f"--- {number:2}: {info.device:20} {info.description!r}\n")
         ports.append(info.device)
     while True:

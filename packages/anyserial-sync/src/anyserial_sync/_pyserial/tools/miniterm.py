@@ -370,7 +370,7 @@ def main(
     terminal.console.cleanup()
     terminal.close()
     if terminal.error is not None:
-        say(f"--- the port failed: {terminal.error} ---\n")
+        say(f"--- ended by an error: {terminal.error} ---\n")
         if options.develop:
             raise terminal.error
         sys.exit(1)
