@@ -88,7 +88,7 @@ class Running:
 
 def test_every_key_does_what_the_help_says(screen: Screen, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     screen.take_over()
-    (tmp_path / "upload").write_bytes(b"uploaded")
+    (tmp_path / "upload").write_bytes(b"~")  # one byte: what is received comes between what the upload tells
     before = screen.modes()
     running = Running(monkeypatch, "loop://", "19200", "--rts", "0")
     screen.waits_for("--- forcing RTS inactive")
@@ -130,7 +130,7 @@ def test_every_key_does_what_the_help_says(screen: Screen, monkeypatch: pytest.M
         ("nothing\n", "--- unknown filter: 'nothing'"),
         ("\u00e9", "\u2082\u2083\u2083 "),
         (f"{MENU}\x15", "--- File to upload: "),
-        (f"{tmp_path / 'upload'}\n", "uploaded"),
+        (f"{tmp_path / 'upload'}\n", "~"),
         (f"{MENU}\x15", "--- File to upload: "),
         (f"{tmp_path / 'missing'}\n", "--- ERROR opening file"),
         (f"{MENU}z", "any other key to reconnect ---"),
