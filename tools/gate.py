@@ -184,6 +184,10 @@ def _clients() -> Iterator[Command]:
     yield (*isolated, "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests-integration/clients")
 
 
+def _pyserial() -> Iterator[Command]:
+    yield _python("tools/pyserial_tests.py")
+
+
 def _demo() -> Iterator[Command]:
     yield ("bash", "-euxc", _readme_command("anyserial demo"))
 
@@ -211,6 +215,7 @@ STEPS = (
     Step("benchmarks", "no instruction count has grown (the quick mode)", _benchmarks),
     Step("frameworks", "what the pages say about FastAPI and Qt works there", _frameworks),
     Step("clients", "programs that use pySerial, unmodified from the package index, work on anyserial", _clients),
+    Step("pyserial", "pySerial's own tests pass on anyserial, whose names and types are as declared", _pyserial),
     Step("stress", "the reliability tests at their full figures", _stress),
     Step("rfc2217", "pySerial's own tests pass over our RFC 2217 server as over its own, and serialx works", _rfc2217),
     Step("hardware", "the tests on the kernel's serial drivers, of two kernels, in virtual machines", _hardware),

@@ -51,6 +51,10 @@ WHY_PYSERIAL_FAILS = {
 NOT_AS_DECLARED = {
     r"serial\.(serialcli|serialjava|serialwin32|win32|tools\.list_ports_windows)(\..*)?": "other platforms",
     r"serial\.urlhandler\.protocol_cp2110(\..*)?": "it needs a library for HID devices",
+    r"serial\.rfc2217\.(ACTIVE|INACTIVE|REALLY_INACTIVE|REQUESTED|M_.*|RFC2217_ANSWER_MAP|Telnet.*)": "inner parts",
+    r"serial\.rfc2217\.Serial\.(get_modem_state|rfc2217_.*|telnet_send_option)": "inner parts",
+    r"serial\.(rfc2217|urlhandler\.protocol_socket)\.Serial\.write": "it takes integers too, as Serial's",
+    r"serial\.urlhandler\.protocol_socket\.POLL_TIMEOUT": "an inner part",
     r"serial\.serialposix\.Serial\.fd": "nobody can give an open port another descriptor",
     r"serial\.serialposix\.Serial\.write": "it takes integers too, and its argument by name, as pySerial's does",
     r"serial\.serialposix\.VTIMESerial\.cancel_read": "it works",
