@@ -3,6 +3,7 @@
 `_opening` has what is opened and how that is undone; only the waiting belongs here.
 """
 
+from functools import partial
 from inspect import markcoroutinefunction
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
@@ -99,6 +100,10 @@ def open_port[P: SerialPort](
 async def opened[P](cls: type[P], opening: "Opening") -> P:
     """Open a port and return it as an instance of *cls*, which is made as `Opening.make` says."""
     await _readiness.checkpoint_if_cancelled()
+    if opening.is_url:
+        from anyserial._runner import run_on_worker  # noqa: PLC0415  # the operations of such a port need it as well
+
+        await run_on_worker(partial(_find_backend, opening))
     if opening.waits_itself:
         return await _open_in_loop(cls, opening)
     with _workers.held():
@@ -117,6 +122,13 @@ async def opened[P](cls: type[P], opening: "Opening") -> P:
                 with anyio.move_on_after(opening.patience, shield=True):
                     await undone.wait()
             raise
+
+
+def _find_backend(opening: "Opening") -> None:
+    """Load what a URL needs, on a worker: an import would hold up the event loop."""
+    from anyserial._readiness import own  # noqa: F401, PLC0415  # pyright: ignore[reportUnusedImport]
+
+    opening.find_backend()
 
 
 def _load_runner() -> None:

@@ -160,7 +160,8 @@ class AsyncOperations(EventLoopPort):
         lines returned may then equal those before.
 
         Args:
-            interval: Seconds between two looks, above 0.
+            interval: Seconds between two looks, above 0. Without meaning on a port that is told of
+                changes (``rfc2217://``).
 
         Raises:
             UnsupportedFeatureError: The driver has no modem lines.

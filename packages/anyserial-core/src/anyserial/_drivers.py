@@ -19,7 +19,18 @@ if TYPE_CHECKING:
     from anyserial.backend import AsyncSerialBackend, SerialBackend
     from anyserial.discovery import PortInfo
 
-__all__ = ("PLATFORMS", "SCHEMES", "Row", "backend_for", "create_pty", "inspect", "locate", "path_to", "port_info_for")
+__all__ = (
+    "PLATFORMS",
+    "SCHEMES",
+    "Row",
+    "backend_for",
+    "create_pty",
+    "inspect",
+    "is_url",
+    "locate",
+    "path_to",
+    "port_info_for",
+)
 
 
 class Row:
@@ -52,17 +63,26 @@ PLATFORMS = (
 # Any other system with termios; Python's own module knows its numbers.
 _OTHER_POSIX = Row("posix", *_TERMIOS)
 
-SCHEMES: tuple[Row, ...] = ()
+SCHEMES: tuple[Row, ...] = (
+    Row("tcp", "anyserial._network.tcp"),
+    Row("socket", "anyserial._network.tcp"),  # as pySerial writes it
+    Row("rfc2217", "anyserial._network.rfc2217"),
+)
+
+
+def is_url(device: str) -> bool:
+    """Return whether *device* is a URL, whatever its scheme."""
+    scheme, found, _ = device.partition("://")
+    return bool(found) and "/" not in scheme
 
 
 def _row_for(device: str) -> Row:
-    scheme, is_url, _ = device.partition("://")
-    if is_url and "/" not in scheme:
-        scheme = scheme.lower()
+    if is_url(device):
+        scheme = device.partition("://")[0].lower()
         for row in SCHEMES:
             if row.serves == scheme:
                 return row
-        known = ", ".join(f"{row.serves}://" for row in SCHEMES) or "none yet"
+        known = ", ".join(f"{row.serves}://" for row in SCHEMES)
         raise ConfigurationError(
             f"path must be the path of a serial port, or a URL that anyserial knows ({known}) (got {device!r})"
         )

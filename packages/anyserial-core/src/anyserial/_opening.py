@@ -106,6 +106,24 @@ class Opening:
         self.port: object = None
 
     @property
+    def is_url(self) -> bool:
+        """Whether a URL decides which backend opens the port; `find_backend` must be called first then."""
+        return self.backend is None and "://" in self.device and "/" not in self.device.partition("://")[0]
+
+    def find_backend(self) -> None:
+        """Ask the driver table for the backend. Loads modules, which takes a while.
+
+        Raises:
+            ConfigurationError: It is a URL that no row serves.
+        """
+        from anyserial import _drivers  # noqa: PLC0415  # its first use, and not on an event loop's thread
+
+        try:
+            self.backend = _drivers.backend_for(self.device)
+        except SerialError as exc:
+            raise brief(exc)  # noqa: B904  # the same error
+
+    @property
     def waits_itself(self) -> bool:
         """Whether the backend opens in an event loop, and not on a worker."""
         return self.backend is not None and waits_itself(self.backend)
@@ -166,6 +184,8 @@ class Opening:
         """
         # What calling the class does, but the port is known here if its constructor fails or is interrupted.
         port: Any = cls.__new__(cls)
+        if self.info is None:
+            self.info = getattr(self.backend, "port_info", None)
         self.port = port
         port.__init__(self.backend, self.config, port_info=self.info)
         forking.forget(self)

@@ -57,4 +57,7 @@ def parts_for_freezers() -> tuple[object, ...]:  # pragma: no cover  # never cal
     # AnyIO loads this by name, and cx_Freeze, unlike PyInstaller, brings only its backend for asyncio.
     from anyio._backends import _trio  # noqa: PLC0415
 
-    return _trio, anyserial_discovery, anyserial_posix, anyserial_sync
+    # The driver table names these.
+    from anyserial._network import rfc2217, tcp  # noqa: PLC0415
+
+    return _trio, anyserial_discovery, anyserial_posix, anyserial_sync, rfc2217, tcp

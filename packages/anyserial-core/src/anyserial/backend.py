@@ -216,6 +216,18 @@ class AsyncSerialBackend(Protocol):
     Every coroutine may be cancelled at any of its awaits. A cancelled `receive` must
     lose no byte. anyserial makes sure that at most one `receive`, one `send` and one
     `configure` run at a time.
+
+    Four more methods are optional. All are called in the event loop's thread:
+
+    - ``interrupt() -> None``: end the `receive` and the `send` under way with `SerialClosedError`, and nothing
+      else: the port is being closed, or moves to another event loop while neither is under way. A backend with
+      this method is spared a cancel scope around each call. Its `receive` and `send` must check for
+      cancellation, and let other tasks run now and then, also when they need not wait.
+    - ``send_now(data) -> int | None``: as `send`, but without waiting: return None if nothing is taken now.
+    - ``wait_modem_change(lines: ModemLines, counts: tuple[int, ...]) -> None``, a coroutine function: return once
+      the modem lines or the counters of their changes (CTS, DSR, RI, CD) are others than these. Without it, the
+      port polls. A backend that has it must have `line_counters`.
+    - ``port_info`` (not a method): what is known of the port once it is open, as a `PortInfo` or None.
     """
 
     @property

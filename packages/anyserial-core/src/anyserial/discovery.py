@@ -76,8 +76,8 @@ class PortInfo:
         interface: The name of the USB interface, where the device gives one.
         driver: The kernel driver, for example ``ftdi_sio``.
         transport: ``"usb"``, ``"pci"``, ``"platform"`` (a UART of the board),
-            ``"bluetooth"``, ``"gadget"`` (this host is the USB device) or
-            ``"virtual"`` (a console or channel without hardware of its own); on Linux
+            ``"bluetooth"``, ``"gadget"`` (this host is the USB device), ``"network"``
+            (a URL) or ``"virtual"`` (a console or channel without hardware of its own); on Linux
             also the kernel's name of any other bus, for example ``"spi"``.
         interface_number: Number of the USB interface. It tells the ports of one
             multi-port adapter apart.

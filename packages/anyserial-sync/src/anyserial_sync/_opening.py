@@ -89,6 +89,8 @@ def open_port[P: SerialPort](
 
 
 def _open[P: SerialPort](cls: type[P], opening: Opening, deadline: float | None) -> P:
+    if opening.is_url:
+        opening.find_backend()
     if opening.waits_itself:
         from anyserial_sync._portal import open_in_portal  # noqa: PLC0415  # few ports need it, and it is slow to import
 

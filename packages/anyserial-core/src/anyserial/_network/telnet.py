@@ -38,6 +38,7 @@ __all__ = (
     "BINARY",
     "COM_PORT",
     "ECHO",
+    "IAC",
     "LOCAL",
     "MOST_ANSWERS",
     "REMOTE",

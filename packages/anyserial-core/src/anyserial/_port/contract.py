@@ -170,6 +170,13 @@ class Transport(Protocol):
         """Return the call that gives `LinesSeen`, with both readings as close together as possible."""
         ...
 
+    def modem_change(self, since: "LinesSeen") -> "Call | None":
+        """Return the call that waits until the lines differ from *since* and returns the new look.
+
+        None if the backend is not told of changes, so that the port must look again and again.
+        """
+        ...
+
     def discard_output(self) -> None:
         """Discard unsent output where the driver can; on a worker."""
         ...

@@ -117,10 +117,16 @@ def look_at_lines(port: "OpenPort", *, counting: bool = True) -> "Steps[LinesSee
 
 
 def modem_change(port: "OpenPort", interval: float, since: "LinesSeen | None") -> "Steps[LinesSeen]":
-    """Wait until the lines or their counts differ from *since*; return the new look."""
+    """Wait until the lines or their counts differ from *since*; return the new look.
+
+    The lines are looked at every *interval* seconds, unless the backend is told of changes.
+    """
     check_seconds("interval", interval, zero=False)
     if since is None:
         since = yield from look_at_lines(port)
+    if (change := port.transport.modem_change(since)) is not None:
+        told: LinesSeen = yield change
+        return told
     while True:
         yield from _pause(port, interval)
         now = yield from look_at_lines(port, counting=since[1] is not None)

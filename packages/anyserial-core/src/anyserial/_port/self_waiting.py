@@ -11,7 +11,7 @@ from anyserial._port.transport import line_counts, nothing, nothing_onto
 from anyserial.exceptions import UnsupportedFeatureError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     import anyio
 
@@ -25,7 +25,10 @@ __all__ = ("SelfWaitingTransport",)
 
 
 class SelfWaitingTransport:
-    """An `AsyncSerialBackend`: the backend waits by itself, so an attempt never finds anything."""
+    """An `AsyncSerialBackend`: the backend waits by itself, so an attempt never finds anything.
+
+    The exception is a backend that can attempt to send (`send_now`).
+    """
 
     has_descriptor = False
 
@@ -34,7 +37,7 @@ class SelfWaitingTransport:
         self.read: Callable[[int], bytes | None] = nothing
         self.read_into: Callable[[memoryview], int | None] = nothing
         self.read_onto: Callable[[Items, int], bool] = nothing_onto
-        self.write: Callable[[bytes | memoryview], int | None] = nothing
+        self.write: Callable[[bytes | memoryview], int | None] = getattr(backend, "send_now", nothing)
         self.write_onto: Callable[[list[int], bytes | memoryview], bool] = nothing_onto
         self.readers: dict[int, Iterator[bytes]] | None = None
         self.writer: Iterator[int] | None = None
@@ -44,6 +47,7 @@ class SelfWaitingTransport:
     def replace_backend(self, backend: "AsyncSerialBackend") -> None:
         """See `Transport`."""
         self.backend = backend
+        self.write = getattr(backend, "send_now", nothing)
 
     def read_failed(self, error: OSError) -> None:
         """See `Transport`; there is no step that could fail."""
@@ -118,6 +122,18 @@ class SelfWaitingTransport:
             return lines, None
 
         return Call(look)
+
+    def modem_change(self, since: "LinesSeen") -> Call | None:
+        """See `Transport`."""
+        wait: Callable[..., Awaitable[None]] | None = getattr(self.backend, "wait_modem_change", None)
+        if wait is None or (counts := since[1]) is None:
+            return None
+
+        async def change() -> "LinesSeen":
+            await wait(since[0], counts)
+            return await self.backend.modem_lines(), line_counts(await self.backend.line_counters())
+
+        return Call(change)
 
     def discard_output(self) -> None:
         """See `Transport`; the backend's `aclose` does that."""

@@ -243,6 +243,9 @@ class DescriptorTransport:
 
         return Call(look)
 
+    def modem_change(self, since: "LinesSeen") -> None:
+        """See `Transport`: nothing can wait for a driver's report and be interrupted."""
+
     def discard_output(self) -> None:
         """See `Transport`."""
         self.backend.reset_output_buffer()

@@ -21,6 +21,7 @@ __all__ = (
     "checkpoint",
     "checkpoint_if_cancelled",
     "native_token",
+    "shortcuts",
     "signal",
     "uninterrupted",
     "waiter",
@@ -124,6 +125,22 @@ def waiter(fd: int, watch: "Watch") -> "Waiter":
     from anyserial._readiness import portable  # noqa: PLC0415
 
     return cast("Waiter", portable.PortableWaiter(fd, watch))
+
+
+def shortcuts() -> "tuple[Callable[[], object], object, Callable[[], float]]":
+    """Return `Waiter.running`, `Waiter.home` and `Waiter.deadline` for the running event loop.
+
+    Raises:
+        UnsupportedAsyncBackendError: No event loop that AnyIO knows is running.
+    """
+    token = native_token()
+    trio_ = _trio_for(token)
+    if trio_ is not None:
+        running, home, deadline, _ = trio_.shortcuts(token)
+        return running, home, deadline
+    from anyserial._readiness import asyncio as asyncio_  # noqa: PLC0415
+
+    return asyncio_.running_loop, token, asyncio_.deadline_function()
 
 
 async def checkpoint_if_cancelled() -> None:

@@ -36,22 +36,35 @@ if TYPE_CHECKING:
 
     from anyserial._readiness._contract import Watch
 
-__all__ = ("AsyncioSignal", "AsyncioWaiter", "Releasable", "Release", "has_readers")
+__all__ = (
+    "AsyncioSignal",
+    "AsyncioWaiter",
+    "Releasable",
+    "Release",
+    "deadline_function",
+    "has_readers",
+    "running_loop",
+)
 
 
 # Returns None outside a loop, where get_running_loop raises. asyncio exports it, and it is a function of C.
-_running_loop = asyncio._get_running_loop  # noqa: SLF001
+running_loop = asyncio._get_running_loop  # noqa: SLF001
 _GONE = object()  # equals no loop, so the next call looks at the port's state
 
 
-def _deadline_function(backend: Any) -> "Callable[[], float]":
+def deadline_function(backend: Any = None) -> "Callable[[], float]":
     """Return a function that returns the task's deadline: -inf if an AnyIO scope has cancelled it.
 
     AnyIO's own function takes 5,400 instructions for a task without cancel scopes, a tenth of a
     round trip, because it raises and catches a KeyError. So this function first looks whether the
     task is in AnyIO's table of tasks with scopes. If that table is not where AnyIO 4 has it, AnyIO's
     own function is used.
+
+    Args:
+        backend: AnyIO's class for the event loop; None for the running one's.
     """
+    if backend is None:
+        backend = anyio.lowlevel.current_token().backend_class
     public: Callable[[], float] = backend.current_effective_deadline
     module = sys.modules[backend.__module__]
     table = getattr(getattr(module, "_task_states", None), "data", None)
@@ -309,9 +322,9 @@ class AsyncioWaiter(_Direction):
         self.scopes: set[anyio.CancelScope] = set()
         backend = anyio.lowlevel.current_token().backend_class
         # Bound once: these are called for every message, and AnyIO looks its backend up each time.
-        self.running: Callable[[], object] = _running_loop
+        self.running: Callable[[], object] = running_loop
         self.checkpoint = backend.checkpoint
-        self.deadline: Callable[[], float] = _deadline_function(backend)
+        self.deadline: Callable[[], float] = deadline_function(backend)
 
     read = _Direction.wait
 
@@ -337,7 +350,7 @@ class AsyncioWaiter(_Direction):
     def share(self) -> None:
         if self._is_shared:
             return
-        if _running_loop() is self._loop:
+        if running_loop() is self._loop:
             super().share()
             if self._output is not None:
                 self._output.share()
@@ -360,7 +373,7 @@ class AsyncioWaiter(_Direction):
             return
         if loop.is_closed():
             self.forget()  # the selector is gone, and the registrations with it
-        elif _running_loop() is loop or not loop.is_running():
+        elif running_loop() is loop or not loop.is_running():
             self.let_go()
         else:
             # Even with nothing registered: the other thread may be in the middle of an attempt.
@@ -373,7 +386,7 @@ class AsyncioWaiter(_Direction):
         if self._output is not None:
             self._output.interrupt()
         for scope in list(self.scopes):
-            if _running_loop() is self._loop:
+            if running_loop() is self._loop:
                 scope.cancel()
             else:
                 self._loop.call_soon(scope.cancel)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.lowlevel
 
-from anyserial._readiness.portable import GONE, OnceReleased, call_in, is_over, running_loop
+from anyserial._readiness import shortcuts
+from anyserial._readiness.portable import GONE, OnceReleased, call_in, is_over
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -26,7 +27,8 @@ class OwnWaiter:
     """Turns attempts and waits into the backend's own `receive` and `send`.
 
     When the port is closed, a `receive` or `send` under way is cancelled, so that it wakes
-    whatever the backend does.
+    whatever the backend does. A backend that ends its calls itself (`interrupt`) is spared the cancel scope
+    around each of them, which takes as long as everything else that the port does for a message.
     """
 
     is_event_loop = True
@@ -35,6 +37,7 @@ class OwnWaiter:
         "__weakref__",
         "_calls",
         "_detached",
+        "_interrupt",
         "_release",
         "_token",
         "_transport",
@@ -49,12 +52,14 @@ class OwnWaiter:
         self._transport = transport  # its backend may be replaced
         self._release = OnceReleased(watch)
         self._token = anyio.lowlevel.current_token()
-        self.home: object = self._token.native_token
+        self.home: object
+        self.running: Callable[[], object]
+        self.deadline: Callable[[], float]
+        self.running, self.home, self.deadline = shortcuts()
         self._calls = 0
         self._detached = False
+        self._interrupt: Callable[[], object] | None = getattr(transport.backend, "interrupt", None)
         self.scopes: set[anyio.CancelScope] = set()
-        self.running: Callable[[], object] = running_loop
-        self.deadline: Callable[[], float] = anyio.current_effective_deadline
         self.attempt_first = False
 
     checkpoint = staticmethod(anyio.lowlevel.checkpoint)
@@ -62,6 +67,8 @@ class OwnWaiter:
     async def read(self, attempt: "Callable[[Any], Any]", argument: Any) -> Any:  # noqa: ARG002  # see `Waiter.read`
         """Receive as many bytes as *argument* says, or into it."""
         if isinstance(argument, int):
+            if self._interrupt is not None:
+                return await self._transport.backend.receive(argument)
             return await self._interruptible(self._transport.backend.receive, argument)
         data = await self._interruptible(self._transport.backend.receive, len(argument))
         argument[: len(data)] = data
@@ -72,6 +79,8 @@ class OwnWaiter:
         return await self._interruptible(self._transport.backend.send, argument)
 
     async def _interruptible[T](self, call: "Callable[[Any], Awaitable[T]]", argument: Any) -> T:
+        if self._interrupt is not None:
+            return await call(argument)
         # A backend that has data at once need not let other tasks run.
         self._calls += 1
         if self._calls % _CALLS_IN_A_ROW:
@@ -113,5 +122,7 @@ class OwnWaiter:
 
     def _let_go(self) -> None:
         self._detached = True
+        if self._interrupt is not None:
+            self._interrupt()
         for scope in list(self.scopes):
             scope.cancel()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from anyserial._readiness._contract import Watch
 
-__all__ = ("TrioSignal", "TrioWaiter", "protect")
+__all__ = ("TrioSignal", "TrioWaiter", "protect", "shortcuts")
 
 
 _WAITS_BETWEEN_ATTEMPTS = 32
@@ -53,7 +53,7 @@ class TrioSignal:
 type _Shortcuts = "tuple[Callable[[], object], object, Callable[[], float], Callable[[int], Awaitable[None]]]"
 
 
-def _shortcuts(token: trio.lowlevel.TrioToken) -> _Shortcuts:
+def shortcuts(token: trio.lowlevel.TrioToken) -> _Shortcuts:
     """Return four things that are used for every message.
 
     1. A function that returns the caller's trio run.
@@ -154,7 +154,7 @@ class TrioWaiter:
         self._released = False
         self.scopes: set[anyio.CancelScope] = set()
         self._token = trio.lowlevel.current_trio_token()
-        self.running, self.home, self.deadline, self._wait_readable = _shortcuts(self._token)
+        self.running, self.home, self.deadline, self._wait_readable = shortcuts(self._token)
         self._until_attempt = _WAITS_BETWEEN_ATTEMPTS
         self.attempt_first = True
 

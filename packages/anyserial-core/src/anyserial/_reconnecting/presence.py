@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from anyserial._checks import refusal
-from anyserial._drivers import locate
+from anyserial._drivers import is_url, locate
 from anyserial._parts import load_part
 from anyserial._printable import printable
 from anyserial.discovery import PortEvent, PortInfo
@@ -283,7 +283,7 @@ class Presence:
 def _kind_of(device: object) -> _Kind:
     match device:
         case PortInfo():
-            if device == PortInfo(device=device.device, name=device.name):
+            if is_url(device.device) or device == PortInfo(device=device.device, name=device.name):
                 return _path(device.device)
             return _Identity(device)
         case str():
@@ -299,5 +299,4 @@ def _kind_of(device: object) -> _Kind:
 def _path(path: object) -> _Kind:
     if not isinstance(path, str) or not path or "\0" in path:
         raise ValueError(refusal("device", "the path of a serial port, as text", path))
-    scheme, is_url, _ = path.partition("://")
-    return _Url(path) if is_url and "/" not in scheme else _Path(path)
+    return _Url(path) if is_url(path) else _Path(path)
