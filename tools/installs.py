@@ -75,10 +75,12 @@ def try_shape(shape: "Shape", dist: Path, scratch: Path) -> None:
     python = environment(shape, dist, scratch / "environment")
     for name, *arguments in shape.probes:
         run(python, "-I", PROBES / f"{name}.py", *arguments, cwd=scratch)
-    needed = set(chain.from_iterable(distributions()[name].groups["dev"] for name in shape.packages))
+    if not shape.tested:
+        return
+    needed = set(chain.from_iterable(distributions()[name].groups["dev"] for name in shape.tested))
     uv("pip", "install", "--quiet", "--python", python, *sorted(needed))
     tests = tests_of(dist, scratch / "tests")
-    chosen = [f"packages/{name}/tests" for name in shape.packages]
+    chosen = [f"packages/{name}/tests" for name in shape.tested]
     chosen += [f"tests-integration/{name}" for name in shape.together]
     # One run a folder, as every gate has it: test modules of two packages may share a name.
     failed: list[str] = []

@@ -21,7 +21,9 @@ class Shape(NamedTuple):
 
     Attributes:
         requirements: What a user asks for.
-        packages: The distributions of this workspace that it must bring, and whose own tests must pass there.
+        packages: The distributions of this workspace that it must bring.
+        tested: Those of them whose own tests must pass there. Where parts are added to core, core's own are
+            left to the shapes "core" and "full".
         together: Tests of several parts that must pass there, below ``tests-integration``.
         brings: What it must bring beside those and what core needs.
         probes: Programs below ``tests-integration/wheels/probes`` that must succeed, with their arguments.
@@ -30,6 +32,7 @@ class Shape(NamedTuple):
 
     requirements: tuple[str, ...]
     packages: tuple[str, ...]
+    tested: tuple[str, ...] = ()
     together: tuple[str, ...] = ()
     brings: tuple[str, ...] = ()
     probes: tuple[tuple[str, ...], ...] = ()
@@ -42,16 +45,19 @@ class Shape(NamedTuple):
 
 
 SHAPES: dict[str, Shape] = {
-    "core": Shape(("anyserial-core",), (CORE,)),
-    "core+posix": Shape(("anyserial-core", "anyserial-posix"), (CORE, "anyserial-posix")),
+    "core": Shape(("anyserial-core",), (CORE,), (CORE,)),
+    "core+posix": Shape(("anyserial-core", "anyserial-posix"), (CORE, "anyserial-posix"), ("anyserial-posix",)),
     # One name brings core and AnyIO, and nothing else: that is what a library's CI installs.
-    "core+testing": Shape(("anyserial-testing",), (CORE, "anyserial-testing")),
+    "core+testing": Shape(("anyserial-testing",), (CORE, "anyserial-testing"), ("anyserial-testing",)),
     "core+sync+posix": Shape(
-        ("anyserial-core", "anyserial-posix", "anyserial-sync"), (CORE, "anyserial-posix", "anyserial-sync")
+        ("anyserial-core", "anyserial-posix", "anyserial-sync"),
+        (CORE, "anyserial-posix", "anyserial-sync"),
+        ("anyserial-sync",),
     ),
-    "core+discovery": Shape(("anyserial-discovery",), (CORE, "anyserial-discovery")),
+    "core+discovery": Shape(("anyserial-discovery",), (CORE, "anyserial-discovery"), ("anyserial-discovery",)),
     "full": Shape(
         ("anyserial[trio,uvloop]",),
+        (CORE, *PARTS, METAPACKAGE),
         (CORE, *PARTS, METAPACKAGE),
         EVERYWHERE,
         brings=("argcomplete", "prompt-toolkit", "trio", "uvloop"),
@@ -73,10 +79,13 @@ EXTRAS: dict[str, Shape] = {
         ("anyserial[discovery-pyserial]",), SHAPES["full"].packages, brings=("pyserial",), probes=(("list_ports",),)
     ),
     "anyserial-discovery[pyudev]": Shape(
-        ("anyserial-discovery[pyudev]",), (CORE, "anyserial-discovery"), brings=("pyudev",)
+        ("anyserial-discovery[pyudev]",), (CORE, "anyserial-discovery"), ("anyserial-discovery",), brings=("pyudev",)
     ),
     "anyserial-discovery[pyserial]": Shape(
-        ("anyserial-discovery[pyserial]",), (CORE, "anyserial-discovery"), brings=("pyserial",)
+        ("anyserial-discovery[pyserial]",),
+        (CORE, "anyserial-discovery"),
+        ("anyserial-discovery",),
+        brings=("pyserial",),
     ),
 }
 
@@ -104,6 +113,7 @@ def _name(requirement: str) -> str:
 # The oldest of everything that is allowed. What is listed is what uv takes the lowest version of.
 LOWEST = Shape(
     (*floors(), f"{METAPACKAGE}[{','.join(distributions()[METAPACKAGE].project['optional-dependencies'])}]"),
+    SHAPES["full"].packages,
     SHAPES["full"].packages,
     EVERYWHERE,
     brings=tuple(sorted({_name(entry) for entry in floors()})),

@@ -100,8 +100,13 @@ def test_an_unknown_shape_is_refused_before_anything_is_built(capsys: pytest.Cap
 
 
 def test_every_part_every_extra_and_every_floor_has_its_shape() -> None:
-    parts = {name for shape in SHAPES.values() for name in shape.packages}
-    assert parts == set(distributions())
+    for shape in ALL.values():
+        assert set(shape.tested) <= set(shape.packages) <= set(distributions())
+        assert shape.tested or shape.probes
+    assert set(SHAPES["full"].tested) == set(distributions())
+    assert {name for name, shape in SHAPES.items() if name != "full" for name in shape.tested} == {
+        name for name in distributions() if name != METAPACKAGE
+    }
     extras = {
         f"{name}[{extra}]"
         for name, distribution in distributions().items()
