@@ -24,6 +24,7 @@ LEFT_OUT: dict[str, tuple[str, ...]] = {
     "framing": ("anyserial/framing.py", "anyserial/_framing"),
     "looking on and sharing": ("anyserial/tap.py", "anyserial/_looking"),
     "reconnecting": ("anyserial/_reconnection.py", "anyserial/_reconnecting"),
+    "asyncio's own transports": ("anyserial/asyncio.py", "anyserial/_asyncio"),
     "network ports": ("anyserial/network.py", "anyserial/_network"),
     "the doors to parts that are not installed": (
         "anyserial/discovery.py",

@@ -6,13 +6,14 @@ stated and not guessed. It reads the wheels, not the checkout, as a user's type 
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from archives import ReleaseError, plain_environment, uv
-from source_tree import distributions
+from archives import ReleaseError, plain_environment, run, uv
+from source_tree import ROOT, distributions
 
 __all__ = ("check_types",)
 
@@ -20,6 +21,7 @@ SCORE = re.compile(r"^Type completeness score: (?P<score>[\d.]+)%$", re.MULTILIN
 # What pyright says of one name: the name, where it stands and what is unknown of it.
 PROBLEM = re.compile(r"^\S+\n(?:  .* - error: .*\n(?:    .*\n)*)+", re.MULTILINE)
 FULL = 100.0
+TYPED = ROOT / "tests-integration" / "typed"
 # What the public modules import beside what is installed with everything: the pytest plugin's pytest.
 BESIDE = ("pytest",)
 
@@ -63,3 +65,10 @@ def check_types(dist: Path, scratch: Path) -> None:
         ]
     if problems:
         raise ReleaseError(*problems)
+    # Copied, so that neither checker takes the checkout's settings or its sources.
+    tests = folder / "typed"
+    shutil.copytree(TYPED, tests, ignore=shutil.ignore_patterns("__pycache__"))
+    (tests / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict"}')
+    variables = {"PATH": path, "VIRTUAL_ENV": str(folder)}
+    run(pyright, "--pythonpath", python, cwd=tests, **variables)
+    run(sys.executable, "-m", "mypy", "--strict", "--python-executable", python, ".", cwd=tests, **variables)
