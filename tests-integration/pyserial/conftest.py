@@ -121,7 +121,7 @@ def received() -> Callable[[Serial, int], None]:
     """Wait until calls of the port have received that many bytes."""
 
     def wait(port: Serial, count: int) -> None:
-        link = port._link
+        link = port._open_link
         assert link is not None
         wait_until(lambda: link.statistics.bytes_received == count)
 
@@ -129,6 +129,6 @@ def received() -> Callable[[Serial, int], None]:
 
 
 def _turns(port: Serial) -> dict[str, object]:
-    link = port._link
+    link = port._open_link
     assert link is not None
     return link._turns

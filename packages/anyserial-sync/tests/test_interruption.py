@@ -268,7 +268,7 @@ def test_a_read_of_pyserial_loses_and_doubles_nothing(
 ) -> None:
     warm.port.__class__ = Link
     port = Serial()
-    port._link, port.is_open = warm.port, True
+    port._open_link, port.is_open = warm.port, True
     port.timeout = timeout
     account = Account(warm)
 
@@ -281,7 +281,7 @@ def test_a_read_of_pyserial_loses_and_doubles_nothing(
         account.settle(where)
 
     interrupted_everywhere(prepare, check, **way, step=1 if FULL else 3)
-    port._link = None
+    port._open_link = None
 
 
 def test_a_query_holds_nothing(warm: Rig, way: dict[str, Any]) -> None:

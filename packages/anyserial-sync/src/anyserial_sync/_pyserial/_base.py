@@ -167,7 +167,7 @@ class SerialBase(ReadingByRead):
 
     # Settings
 
-    def _set(self, attribute: str, value: object) -> None:
+    def _store_setting(self, attribute: str, value: object) -> None:
         """Store a setting and apply it if the port is open; if that fails, the value from before is stored."""
         before = getattr(self, attribute)
         setattr(self, attribute, value)
@@ -206,7 +206,7 @@ class SerialBase(ReadingByRead):
             raise ValueError(f"baudrate must be a number of bits per second (got {baudrate!r})") from exc
         if rate < 0:
             raise ValueError(f"baudrate must not be negative (got {baudrate!r})")
-        self._set("_baudrate", rate)
+        self._store_setting("_baudrate", rate)
 
     @property
     def bytesize(self) -> int:
@@ -216,7 +216,7 @@ class SerialBase(ReadingByRead):
     @bytesize.setter
     def bytesize(self, bytesize: int) -> None:
         self._check_choice("bytesize", bytesize, self.BYTESIZES)
-        self._set("_bytesize", bytesize)
+        self._store_setting("_bytesize", bytesize)
 
     @property
     def parity(self) -> str:
@@ -226,7 +226,7 @@ class SerialBase(ReadingByRead):
     @parity.setter
     def parity(self, parity: str) -> None:
         self._check_choice("parity", parity, self.PARITIES)
-        self._set("_parity", parity)
+        self._store_setting("_parity", parity)
 
     @property
     def stopbits(self) -> float:
@@ -236,7 +236,7 @@ class SerialBase(ReadingByRead):
     @stopbits.setter
     def stopbits(self, stopbits: float) -> None:
         self._check_choice("stopbits", stopbits, self.STOPBITS)
-        self._set("_stopbits", stopbits)
+        self._store_setting("_stopbits", stopbits)
 
     @staticmethod
     def _check_choice(name: str, value: object, choices: "tuple[object, ...]") -> None:
@@ -298,7 +298,7 @@ class SerialBase(ReadingByRead):
 
     @xonxoff.setter
     def xonxoff(self, xonxoff: bool) -> None:
-        self._set("_xonxoff", xonxoff)
+        self._store_setting("_xonxoff", xonxoff)
 
     @property
     def rtscts(self) -> bool:
@@ -307,7 +307,7 @@ class SerialBase(ReadingByRead):
 
     @rtscts.setter
     def rtscts(self, rtscts: bool) -> None:
-        self._set("_rtscts", rtscts)
+        self._store_setting("_rtscts", rtscts)
 
     @property
     def dsrdtr(self) -> bool:
@@ -316,7 +316,7 @@ class SerialBase(ReadingByRead):
 
     @dsrdtr.setter
     def dsrdtr(self, dsrdtr: bool | None = None) -> None:
-        self._set("_dsrdtr", self._rtscts if dsrdtr is None else dsrdtr)
+        self._store_setting("_dsrdtr", self._rtscts if dsrdtr is None else dsrdtr)
 
     @property
     def exclusive(self) -> bool | None:
@@ -325,7 +325,7 @@ class SerialBase(ReadingByRead):
 
     @exclusive.setter
     def exclusive(self, exclusive: bool | None) -> None:
-        self._set("_exclusive", exclusive)
+        self._store_setting("_exclusive", exclusive)
 
     @property
     def rs485_mode(self) -> "RS485Settings | None":
@@ -334,7 +334,7 @@ class SerialBase(ReadingByRead):
 
     @rs485_mode.setter
     def rs485_mode(self, rs485_settings: "RS485Settings | None") -> None:
-        self._set("_rs485_mode", rs485_settings)
+        self._store_setting("_rs485_mode", rs485_settings)
 
     def get_settings(self) -> dict[str, Any]:
         """Return the settings as a dict for `apply_settings`. The port's name is not part of it."""

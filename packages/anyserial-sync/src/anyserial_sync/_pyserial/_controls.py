@@ -35,21 +35,21 @@ def failing(doing: str) -> "Generator[None]":
 class Controls(SerialBase):
     """The part of `LinkedSerial` that neither reads nor writes."""
 
-    _link: "Link | None" = None
+    _open_link: "Link | None" = None
     _descriptor_is_shared = False
-    _low_latency = False
-    _read_limit: float | None = None
-    _write_limit: float | None = None
+    _low_latency_mode = False
+    _seconds_to_read: float | None = None
+    _seconds_to_write: float | None = None
 
-    def _opened(self) -> "Link":
-        link = self._link
+    def _opened_link(self) -> "Link":
+        link = self._open_link
         if link is None:
             raise PortNotOpenError
         return link
 
     # Settings
 
-    def _wanted(self) -> SerialConfig:
+    def _wanted_config(self) -> SerialConfig:
         """Return the settings that the attributes hold."""
         return SerialConfig(
             baudrate=self._baudrate,
@@ -59,7 +59,7 @@ class Controls(SerialBase):
             flow_control=FlowControl(xon_xoff=bool(self._xonxoff), rts_cts=bool(self._rtscts)),
             exclusive=bool(self._exclusive),
             hangup_on_close=None,  # pySerial leaves it as it is set, with stty(1) for example
-            low_latency=self._low_latency,
+            low_latency=self._low_latency_mode,
             rs485=self._wanted_rs485(),
             # pySerial does not ask what a driver has made of a setting.
             unsupported_policy=UnsupportedPolicy.IGNORE,
@@ -77,14 +77,14 @@ class Controls(SerialBase):
                 delay_before_send=settings.delay_before_tx or 0.0,
                 delay_after_send=settings.delay_before_rx or 0.0,
             )
-        link = self._link
+        link = self._open_link
         return None if link is None or link.config.rs485 is None else RS485Config(enabled=False)
 
     @override
     def _reconfigure_port(self) -> None:
-        link = self._opened()
+        link = self._opened_link()
         try:
-            link.configure(self._wanted())
+            link.configure(self._wanted_config())
         except (UnsupportedConfigurationError, UnsupportedFeatureError) as exc:
             raise as_value_error(exc, "could not configure port") from exc
         except SerialError as exc:
@@ -100,56 +100,56 @@ class Controls(SerialBase):
     @override
     def _timeouts_changed(self) -> None:
         # The port's hot path takes a float. Otherwise every call reads the timeouts when it begins.
-        self._read_limit = None if self._timeout is None else float(self._timeout)
-        self._write_limit = None if self._write_timeout is None else float(self._write_timeout)
+        self._seconds_to_read = None if self._timeout is None else float(self._timeout)
+        self._seconds_to_write = None if self._write_timeout is None else float(self._write_timeout)
 
     # Lines
 
     @override
     def _update_rts_state(self) -> None:
         with failing("setting RTS"):
-            self._opened().set_control_lines(rts=bool(self._rts_state))
+            self._opened_link().set_control_lines(rts=bool(self._rts_state))
 
     @override
     def _update_dtr_state(self) -> None:
         with failing("setting DTR"):
-            self._opened().set_control_lines(dtr=bool(self._dtr_state))
+            self._opened_link().set_control_lines(dtr=bool(self._dtr_state))
 
     @override
     def _update_break_state(self) -> None:
         with failing("setting the break condition"):
-            self._opened().set_break(bool(self._break_state))
+            self._opened_link().set_break(bool(self._break_state))
 
     @property
     def cts(self) -> bool:
         """The level of CTS."""
         with failing("reading CTS"):
-            return self._opened().modem_lines().cts
+            return self._opened_link().modem_lines().cts
 
     @property
     def dsr(self) -> bool:
         """The level of DSR."""
         with failing("reading DSR"):
-            return self._opened().modem_lines().dsr
+            return self._opened_link().modem_lines().dsr
 
     @property
     def ri(self) -> bool:
         """The level of RI."""
         with failing("reading RI"):
-            return self._opened().modem_lines().ri
+            return self._opened_link().modem_lines().ri
 
     @property
     def cd(self) -> bool:
         """The level of CD."""
         with failing("reading CD"):
-            return self._opened().modem_lines().cd
+            return self._opened_link().modem_lines().cd
 
     # Queues
 
     @property
     def in_waiting(self) -> int:
         """How many received bytes wait to be read."""
-        link = self._opened()
+        link = self._opened_link()
         try:
             return link.input_waiting()
         except SerialError as exc:
@@ -158,7 +158,7 @@ class Controls(SerialBase):
     @property
     def out_waiting(self) -> int:
         """How many bytes have not been sent yet."""
-        link = self._opened()
+        link = self._opened_link()
         try:
             return link.output_waiting()
         except SerialError as exc:
@@ -171,12 +171,12 @@ class Controls(SerialBase):
     def _reset_input_buffer(self) -> None:
         # Apart, for `open`: a subclass that overrides the method above is not told of this call.
         with failing("reset_input_buffer"):
-            self._opened().reset_input_buffer()
+            self._opened_link().reset_input_buffer()
 
     def reset_output_buffer(self) -> None:
         """Discard what was written and has not left yet, as far as the driver can."""
         with failing("reset_output_buffer"):
-            self._opened().reset_output_buffer()
+            self._opened_link().reset_output_buffer()
 
     @override
     def flush(self) -> None:
@@ -187,7 +187,7 @@ class Controls(SerialBase):
             PortNotOpenError: The port is not open, or was closed meanwhile.
             SerialException: The device is gone.
         """
-        link = self._opened()
+        link = self._opened_link()
         try:
             link.flush_in_turn(self._write_timeout or None)
         except TimeoutError:

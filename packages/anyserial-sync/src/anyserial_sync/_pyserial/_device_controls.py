@@ -20,24 +20,28 @@ class DeviceControls(Controls):
         Raises:
             ValueError: The driver has no such mode.
         """
-        link = self._opened()
+        link = self._opened_link()
         # A driver that takes the flag and ignores it is no error: many have no buffering to switch off.
-        if low_latency_settings and link.capabilities.low_latency is Capability.UNSUPPORTED and not self._low_latency:
+        if (
+            low_latency_settings
+            and link.capabilities.low_latency is Capability.UNSUPPORTED
+            and not self._low_latency_mode
+        ):
             raise ValueError(f"the driver of {link.path} has no low latency mode")
-        self._set("_low_latency", bool(low_latency_settings))
+        self._store_setting("_low_latency_mode", bool(low_latency_settings))
 
     # Flow control by hand
 
     def set_input_flow_control(self, enable: bool = True) -> None:
         """Tell the far end to send (XON), or to stop (XOFF)."""
-        self._flow(termios.TCION if enable else termios.TCIOFF)
+        self._flow_by_hand(termios.TCION if enable else termios.TCIOFF)
 
     def set_output_flow_control(self, enable: bool = True) -> None:
         """Let output leave, or hold it back."""
-        self._flow(termios.TCOON if enable else termios.TCOOFF)
+        self._flow_by_hand(termios.TCOON if enable else termios.TCOOFF)
 
-    def _flow(self, action: int) -> None:
-        link = self._opened()
+    def _flow_by_hand(self, action: int) -> None:
+        link = self._opened_link()
         with failing("flow control"):
             link.on_worker(partial(_flow, link.fileno(), action))
 
@@ -46,7 +50,7 @@ class DeviceControls(Controls):
     @override
     def fileno(self) -> int:
         """Return the descriptor, for waiting. From then on, no read takes more from it than it returns."""
-        link = self._opened()
+        link = self._opened_link()
         self._descriptor_is_shared = True
         with failing("fileno"):
             return link.fileno()
@@ -54,7 +58,7 @@ class DeviceControls(Controls):
     @property
     def fd(self) -> int | None:
         """The descriptor, as `fileno`; None if the port is not open."""
-        return None if self._link is None else self.fileno()
+        return None if self._open_link is None else self.fileno()
 
     def nonblocking(self) -> None:
         """Do nothing: the descriptor does not block."""

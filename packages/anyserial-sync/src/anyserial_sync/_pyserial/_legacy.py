@@ -49,16 +49,16 @@ class LegacyNames(io.RawIOBase):
 
     def inWaiting(self) -> int:  # noqa: N802
         """See `in_waiting`."""
-        waiting: int = self._own("in_waiting")
+        waiting: int = self._of_this_kind("in_waiting")
         return waiting
 
     def flushInput(self) -> None:  # noqa: N802
         """See `reset_input_buffer`."""
-        self._own("reset_input_buffer")()
+        self._of_this_kind("reset_input_buffer")()
 
     def flushOutput(self) -> None:  # noqa: N802
         """See `reset_output_buffer`."""
-        self._own("reset_output_buffer")()
+        self._of_this_kind("reset_output_buffer")()
 
     def sendBreak(self, duration: float = 0.25) -> None:  # noqa: N802
         """See `send_break`."""
@@ -74,22 +74,22 @@ class LegacyNames(io.RawIOBase):
 
     def getCTS(self) -> bool:  # noqa: N802
         """See `cts`."""
-        level: bool = self._own("cts")
+        level: bool = self._of_this_kind("cts")
         return level
 
     def getDSR(self) -> bool:  # noqa: N802
         """See `dsr`."""
-        level: bool = self._own("dsr")
+        level: bool = self._of_this_kind("dsr")
         return level
 
     def getRI(self) -> bool:  # noqa: N802
         """See `ri`."""
-        level: bool = self._own("ri")
+        level: bool = self._of_this_kind("ri")
         return level
 
     def getCD(self) -> bool:  # noqa: N802
         """See `cd`."""
-        level: bool = self._own("cd")
+        level: bool = self._of_this_kind("cd")
         return level
 
     @property
@@ -118,6 +118,6 @@ class LegacyNames(io.RawIOBase):
         """See `apply_settings`."""
         self.apply_settings(d)
 
-    def _own(self, name: str) -> Any:
+    def _of_this_kind(self, name: str) -> Any:
         """Return what the subclass has under *name*, which `SerialBase` itself lacks."""
         return getattr(self, name)

@@ -75,9 +75,9 @@ class NetworkSerial(LinkedSerial):
             self.logger.info("%s %s", what, self)
 
     @override
-    def _wanted(self) -> "SerialConfig":
+    def _wanted_config(self) -> "SerialConfig":
         # A server has no lock and no driver of this kind.
-        return super()._wanted().with_changes(exclusive=False, rs485=None)
+        return super()._wanted_config().with_changes(exclusive=False, rs485=None)
 
 
 def logger_of(scheme: str, options: dict[str, str]) -> logging.Logger | None:

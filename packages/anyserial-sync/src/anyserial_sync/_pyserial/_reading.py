@@ -33,7 +33,7 @@ class ReadingByRead(LegacyNames):
 
     def read_all(self) -> bytes | None:
         """Read what has arrived, without waiting."""
-        return self.read(self._own("in_waiting"))
+        return self.read(self._of_this_kind("in_waiting"))
 
     def read_until(self, expected: bytes = LF, size: int | None = None) -> bytes:
         """Read until *expected* has come, *size* bytes have come, or the timeout is over.

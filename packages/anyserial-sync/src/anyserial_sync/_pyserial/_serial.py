@@ -46,16 +46,16 @@ class LinkedSerial(Controls):
             raise SerialException("Port must be configured before it can be used.")
         if self.is_open:
             raise SerialException("Port is already open.")
-        self._low_latency = self._descriptor_is_shared = False
+        self._low_latency_mode = self._descriptor_is_shared = False
         self._timeouts_changed()
         doing = f"could not open port {self._port}"
         try:
-            link = Link.open(self._port, self._wanted())
+            link = Link.open(self._port, self._wanted_config())
         except SerialError as exc:
             if isinstance(exc, ValueError):
                 raise as_value_error(exc, doing) from exc
             raise as_serial_exception(exc, doing) from exc
-        self._link = link
+        self._open_link = link
         self.is_open: bool = True
         try:
             # `SerialConfig.discard_input_on_open` waits 10 ms for what a device sends when it is opened.
@@ -73,7 +73,7 @@ class LinkedSerial(Controls):
         Queued output may leave for as long as it moves; after a second without progress it is discarded. A call
         that waits in another thread raises `PortNotOpenError`.
         """
-        link, self._link = self._link, None
+        link, self._open_link = self._open_link, None
         self.is_open = False
         if link is not None:
             try:
@@ -83,9 +83,9 @@ class LinkedSerial(Controls):
 
     def __del__(self) -> None:
         """Close a forgotten port; what it has not sent is left to the kernel."""
-        link = self._link
+        link = self._open_link
         if link is not None:
-            self._link = None
+            self._open_link = None
             link.abandon()
 
     # Reading
@@ -104,12 +104,12 @@ class LinkedSerial(Controls):
             PortNotOpenError: The port is not open, or was closed meanwhile.
             SerialException: The device is gone, or the system refused.
         """
-        link = self._link
+        link = self._open_link
         if link is None:
             raise PortNotOpenError
         if size < 1:
             return b""
-        timeout = self._read_limit
+        timeout = self._seconds_to_read
         if timeout:
             began = monotonic()
             is_all = False
@@ -149,33 +149,35 @@ class LinkedSerial(Controls):
         """
         if type(self).read is not LinkedSerial.read:
             return super().readline(-1 if size is None else size)  # the subclass wants to see every byte
-        return self._read_to(LF, None if size is None or size < 0 else size, total=False)
+        return self._read_up_to(LF, None if size is None or size < 0 else size, total=False)
 
     @override
     def read_until(self, expected: bytes = LF, size: int | None = None) -> bytes:
         """See `SerialBase.read_until`."""
         if type(self).read is not LinkedSerial.read:
             return super().read_until(expected, size)
-        return self._read_to(expected, size, total=True)
+        return self._read_up_to(expected, size, total=True)
 
-    def _read_to(self, delimiter: bytes, size: int | None, *, total: bool) -> bytes:
-        link = self._opened()
+    def _read_up_to(self, delimiter: bytes, size: int | None, *, total: bool) -> bytes:
+        link = self._opened_link()
         if size is not None and size < 1:
             return b""
         try:
-            return link.read_to(delimiter, size, self._read_limit, total=total, ahead=not self._descriptor_is_shared)
+            return link.read_to(
+                delimiter, size, self._seconds_to_read, total=total, ahead=not self._descriptor_is_shared
+            )
         except SerialError as exc:
             raise as_serial_exception(exc, "read failed") from exc
 
     def cancel_read(self) -> None:
         """End the read that waits in another thread, or else the next one: it returns what has come."""
-        link = self._link
+        link = self._open_link
         if link is not None:
             link.cancel_this_or_next_receive()
 
     # Writing
 
-    def _write(self, data: "Buffer | Iterable[int]") -> int:
+    def _write_to_link(self, data: "Buffer | Iterable[int]") -> int:
         """Write all of *data*: return when the kernel has taken it.
 
         Args:
@@ -190,12 +192,12 @@ class LinkedSerial(Controls):
             SerialException: The device is gone, or the system refused.
             TypeError: *data* is text.
         """
-        link = self._link
+        link = self._open_link
         if link is None:
             raise PortNotOpenError
         if type(data) is not bytes:
             data = to_bytes(data)
-        timeout = self._write_limit
+        timeout = self._seconds_to_write
         before = link.open_port.bytes_sent
         try:
             try:
@@ -218,11 +220,11 @@ class LinkedSerial(Controls):
         def write(self, b: Buffer, /) -> int | None: ...
 
     else:
-        write = _write
+        write = _write_to_link
 
     def cancel_write(self) -> None:
         """End the write that waits in another thread, or else the next one: it returns how much was taken."""
-        link = self._link
+        link = self._open_link
         if link is not None:
             link.cancel_this_or_next_send()
 

@@ -33,7 +33,7 @@ class Serial(NetworkSerial):
     _scheme = "socket"
 
     def _check_open(self) -> None:
-        self._opened()
+        self._opened_link()
 
     @override
     def _reconfigure_port(self) -> None:
