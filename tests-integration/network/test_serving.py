@@ -24,9 +24,11 @@ from anyserial import (
     SerialPort,
     open_serial_port,
 )
+from anyserial._network.client_link import READ
 from anyserial._network.com_port import Command, Control, LineState, ModemState, Purge
+from anyserial._network.outbox import HIGH, LIMIT, PIECE
 from anyserial.network import PortServer, serve
-from anyserial.testing import faults_of, serial_port_pair
+from anyserial.testing import MockBackend, faults_of, serial_port_pair
 from network_peer import PATIENCE, Peer, connected, port_of
 
 pytestmark = pytest.mark.anyio
@@ -288,18 +290,17 @@ async def test_a_client_is_told_that_everything_was_sent() -> None:
 
 
 async def test_a_break_ends_with_its_client() -> None:
-    port, device = serial_port_pair()
+    near, far = MockBackend.pair()
+    port, device = await open_serial_port("/dev/a", backend=near), await open_serial_port("/dev/b", backend=far)
     async with port, device, serving(port) as server:
         async with connected(server) as client:
-            before = (await device.line_counters()).brk
             await client.write(b"\xff\xf3")  # telnet's own, of a person at a keyboard
-            with anyio.fail_after(PATIENCE):
-                while (await device.line_counters()).brk == before:  # noqa: ASYNC110  # nothing tells of it
-                    await anyio.sleep(0.005)
+            await eventually(lambda: near.break_asserted)
+            await eventually(lambda: not near.break_asserted)
             assert await client.ask(CONTROL, Control.BREAK_ON) == Control.BREAK_ON
+            assert near.break_asserted
         await eventually(lambda: server.client is None)
-        async with connected(server) as client:
-            assert await client.ask(CONTROL, Control.ASK_BREAK) == Control.BREAK_OFF
+        await eventually(lambda: not near.break_asserted)
 
 
 # Flow
@@ -318,14 +319,44 @@ async def test_a_suspended_client_gets_nothing_until_it_resumes() -> None:
 
 async def test_a_purge_discards_what_is_on_its_way_to_the_port() -> None:
     async with bench() as (server, device), connected(server) as client:
-        sent = await fill(client)
+        await fill(client)
+        taken = server.statistics.bytes_to_port
         assert await client.ask(Command.PURGE, Purge.TO_SEND) == Purge.TO_SEND
         await client.send(b"end")
         data = b""
         with anyio.fail_after(PATIENCE):
             while not data.endswith(b"end"):
                 data += await device.receive()
-        assert len(data) < sent
+        assert len(data) - 3 - taken in range(PIECE)  # less than one piece: its beginning had been taken
+
+
+async def test_a_purge_discards_what_is_on_its_way_to_the_client() -> None:
+    port, device = serial_port_pair()
+    async with port, device, serving(port) as server, connected(server) as client:
+        await client.say(Command.SUSPEND)
+        await client.ask(SIZE)
+        await device.send(b"old")
+        await eventually(lambda: port.statistics.bytes_received == 3)
+        assert await client.ask(Command.PURGE, Purge.RECEIVED) == Purge.RECEIVED
+        await client.say(Command.RESUME)
+        await device.send(b"new")
+        assert await client.read(3) == b"new"
+
+
+async def test_what_a_client_sends_is_held_up_to_a_limit() -> None:
+    async with (
+        bench(rfc2217=None, tcp=0) as (server, _),
+        await anyio.connect_tcp("127.0.0.1", port_of(server, "tcp")) as client,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(client.send, bytes(20_000_000))
+        taken = 0
+        while not taken or taken != server.statistics.bytes_to_port:  # until nothing moves any more
+            taken = server.statistics.bytes_to_port
+            await anyio.sleep(0.1)
+        assert server._link is not None
+        assert HIGH < server._link._outbox.size < LIMIT + READ
+        tasks.cancel_scope.cancel()
 
 
 async def test_a_client_that_does_not_read_stops_the_reading_of_the_port() -> None:
@@ -374,7 +405,9 @@ async def test_the_signature_is_exchanged(caplog: pytest.LogCaptureFixture) -> N
 async def test_a_second_client_is_refused_politely() -> None:
     async with bench(tcp=0) as (server, device), connected(server) as client:
         async with connected(server, agrees=False) as second:
+            await second.send(b"unread when it is refused")  # which must not reset the connection
             await second.end()
+            assert not second.was_reset
             assert second.data == b"anyserial: another client has the port\r\n"
         async with await anyio.connect_tcp("127.0.0.1", port_of(server, "tcp")) as raw:
             with anyio.fail_after(PATIENCE), pytest.raises(anyio.EndOfStream):
@@ -408,6 +441,21 @@ async def test_a_new_client_takes_over() -> None:
             assert await received(device, 4) == b"mine"
             assert server.client is not None
         assert (server.statistics.clients_served, server.statistics.clients_refused) == (2, 0)
+
+
+@pytest.mark.parametrize("take_over", [False, True])
+async def test_a_client_waits_for_what_the_one_before_has_left(take_over: bool) -> None:
+    port, device = serial_port_pair(config_a=SerialConfig(close_timeout=0.6))
+    async with port, device, serving(port, take_over=take_over) as server, connected(server) as first:
+        await fill(first)
+        if take_over:  # the newest gets the port
+            async with connected(server, agrees=False) as second, connected(server) as third:
+                await second.end()
+                assert await third.ask(SIZE) == 8
+        else:
+            await first.stream.aclose()
+            async with connected(server) as second:
+                assert await second.ask(SIZE) == 8
 
 
 async def test_a_client_may_come_as_soon_as_the_one_before_has_left() -> None:

@@ -32,6 +32,7 @@ class Peer:
         self.data = b""
         self.messages: list[Message] = []
         self.is_over = False
+        self.was_reset = False
         self._split = split
         self._telnet = Telnet(local=(BINARY, SGA, COM_PORT), remote=(BINARY, SGA, ECHO))
 
@@ -55,8 +56,9 @@ class Peer:
         """Take what has arrived, or wait for it; `is_over` tells of the end."""
         try:
             received = await self.stream.receive()
-        except (anyio.EndOfStream, anyio.BrokenResourceError):
+        except (anyio.EndOfStream, anyio.BrokenResourceError) as exc:
             self.is_over = True
+            self.was_reset = isinstance(exc, anyio.BrokenResourceError)
             return
         for event in self._telnet.feed(received):
             if isinstance(event, bytes):

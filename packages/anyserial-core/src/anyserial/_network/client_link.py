@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from anyserial._network.server_session import Session
     from anyserial.stream import SerialPort
 
-__all__ = ("ClientLink",)
+__all__ = ("READ", "ClientLink")
 
 STALL: Final = 0.5  # seconds
 MOST_ANSWERS: Final = 65536  # bytes

@@ -9,7 +9,7 @@ from typing import Final
 
 import anyio
 
-__all__ = ("HIGH", "LIMIT", "LOW", "Outbox")
+__all__ = ("HIGH", "LIMIT", "LOW", "PIECE", "Outbox")
 
 LIMIT: Final = 65536
 HIGH: Final = 32768
