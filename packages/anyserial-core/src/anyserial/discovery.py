@@ -268,7 +268,7 @@ class PortWatch:
 
     _closing: anyio.Event  # made on entering, where there is an event loop
 
-    __slots__ = ("_closed", "_closing", "_guard", "_looking", "_open_watcher", "_watcher")
+    __slots__ = ("__weakref__", "_closed", "_closing", "_guard", "_looking", "_open_watcher", "_watcher")
 
     def __init__(self, open_watcher: "Callable[[], Watcher]") -> None:
         self._open_watcher = open_watcher
