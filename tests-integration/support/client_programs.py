@@ -34,12 +34,17 @@ def run_to_its_end(*arguments: str) -> str:
 
 
 @contextmanager
-def started_with(first_line: str, *arguments: str) -> Generator[None]:
-    """Run a program for the length of a block, which begins when the program has printed its first line."""
-    with subprocess.Popen(_command(arguments), stdout=subprocess.PIPE, text=True, env=_environment()) as program:
+def started_with(beginning: str, *arguments: str) -> Generator[None]:
+    """Run a program for the length of a block, once it has printed a line that begins so."""
+    with subprocess.Popen(
+        _command(arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=_environment()
+    ) as program:
         try:
             assert program.stdout is not None
-            assert program.stdout.readline().strip() == first_line
+            shown: list[str] = []
+            while not any(line.startswith(beginning) for line in shown[-1:]):
+                shown.append(program.stdout.readline())
+                assert shown[-1], f"{arguments} ended: {''.join(shown)}"
             yield
         finally:
             program.terminate()
