@@ -149,11 +149,10 @@ async def test_a_port_of_pyserials_becomes_a_transport(pty: Pty, how: str) -> No
         assert isinstance(error, serial.SerialException)
         assert isinstance(error, SerialDisconnectedError)
     else:
-        await {
-            "close": lambda: asyncio.sleep(0, transport.close()),
-            "abort": lambda: asyncio.sleep(0, transport.abort()),
-            "serial": lambda: asyncio.to_thread(instance.close),
-        }[how]()
+        if how == "serial":
+            await asyncio.to_thread(instance.close)
+        else:
+            getattr(transport, how)()
         assert await end(protocol) is None
     assert not instance.is_open
 
@@ -163,8 +162,20 @@ async def test_a_program_for_pyserial_catches_what_it_knows() -> None:
     with pytest.raises(serial.SerialException) as caught:
         await create_serial_connection(None, Echo, "/dev/no-such-port")
     assert isinstance(caught.value, FileNotFoundError)
+    assert type(caught.value.__context__) is FileNotFoundError  # zigpy looks there
     with pytest.raises(ValueError, match="bytesize"):
         await create_serial_connection(None, Echo, "/dev/no-such-port", bytesize=9)
+
+
+async def test_what_is_behind_a_busy_port_is_what_pyserials_lock_says(pty: Pty) -> None:
+    serial = pytest.importorskip("anyserial.pyserial")
+    transport, protocol = await create_serial_connection(None, Echo, pty.path, exclusive=True)
+    with pytest.raises(serial.SerialException) as caught:
+        await create_serial_connection(None, Echo, pty.path, exclusive=True)
+    assert isinstance(caught.value, PortBusyError)
+    assert isinstance(caught.value.__context__, BlockingIOError)
+    transport.close()
+    await end(protocol)
 
 
 async def test_an_async_port_is_refused(pty: Pty) -> None:

@@ -149,6 +149,11 @@ def _benchmarks() -> Iterator[Command]:
         yield _python("-m", "benchmarks", "--quick")
 
 
+def _asyncio_clients() -> Iterator[Command]:
+    isolated = (UV, "run", "--locked", "--quiet", "--isolated", "--group", "asyncio-clients")
+    yield (*isolated, "python", "tools/asyncio_clients.py")
+
+
 def _stress() -> Iterator[Command]:
     if (ROOT / "tests-integration" / "stress").exists():
         # A plain run of the tests has the same ones in their short form.
@@ -216,6 +221,9 @@ STEPS = (
     Step("frameworks", "what the pages say about FastAPI and Qt works there", _frameworks),
     Step("clients", "programs that use pySerial, unmodified from the package index, work on anyserial", _clients),
     Step("pyserial", "pySerial's own tests pass on anyserial, whose names and types are as declared", _pyserial),
+    Step(
+        "asyncio", "pyserial-asyncio's own tests, zigpy and dsmr-parser run on anyserial, unmodified", _asyncio_clients
+    ),
     Step("stress", "the reliability tests at their full figures", _stress),
     Step("rfc2217", "pySerial's own tests pass over our RFC 2217 server as over its own, and serialx works", _rfc2217),
     Step("hardware", "the tests on the kernel's serial drivers, of two kernels, in virtual machines", _hardware),

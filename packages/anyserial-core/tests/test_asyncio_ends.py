@@ -34,13 +34,6 @@ def anyio_backend(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
-def read_all(far: Far, count: int) -> bytes:
-    data = bytearray()
-    while len(data) < count:
-        data += os.read(far.master, 65536)
-    return bytes(data)
-
-
 # Close
 
 
@@ -52,7 +45,7 @@ async def test_close_lets_the_output_leave_first(far: Far) -> None:
     transport.close()
     transport.write(b"ignored")
     far.write(b"ignored")
-    assert await asyncio.to_thread(read_all, far, len(MUCH)) == MUCH
+    assert await asyncio.to_thread(far.read, len(MUCH)) == MUCH
     assert await protocol.lost() is None
     assert protocol.data == b""
     assert protocol.events[:2] == ["made", "pause"]
@@ -359,7 +352,7 @@ async def test_a_forked_child_leaves_the_port_and_the_event_loop_alone(far: Far,
 
     run_in_child(child)
     assert transport.get_write_buffer_size() == held
-    assert await asyncio.to_thread(read_all, far, len(MUCH)) == MUCH
+    assert await asyncio.to_thread(far.read, len(MUCH)) == MUCH
     far.write(b"x")
     await protocol.until(lambda: protocol.data == b"x")
     transport.close()

@@ -41,13 +41,6 @@ def anyio_backend(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
-def read_all(far: Far, count: int) -> bytes:
-    data = bytearray()
-    while len(data) < count:
-        data += os.read(far.master, 65536)
-    return bytes(data)
-
-
 async def in_thread(function: Any, *arguments: Any) -> Any:
     return await asyncio.to_thread(function, *arguments)
 
@@ -168,7 +161,7 @@ async def test_stuck_output_is_held_and_the_protocol_told(far: Far) -> None:
     assert protocol.events == ["made", "pause"]
     transport.write(b"the end")
     assert transport.get_write_buffer_size() == held + 7
-    got = await in_thread(read_all, far, len(MUCH) + 7)
+    got = await in_thread(far.read, len(MUCH) + 7)
     assert got == MUCH + b"the end"
     await protocol.until(lambda: protocol.events[1:] == ["pause", "resume"])
     await until(lambda: transport.get_write_buffer_size() == 0)
@@ -183,7 +176,7 @@ async def test_what_is_written_may_change_afterwards(far: Far) -> None:
     data = bytearray(MUCH)
     transport.write(data)
     data[:] = bytes(len(data))
-    assert await in_thread(read_all, far, len(MUCH)) == MUCH
+    assert await in_thread(far.read, len(MUCH)) == MUCH
     await shut(transport, protocol)
 
 
@@ -336,7 +329,7 @@ async def test_errors_in_other_callbacks_are_reported_and_end_nothing(far: Far) 
             backend=PtyBackend(),
         )
         transport.write(MUCH)
-        assert await in_thread(read_all, far, len(MUCH)) == MUCH
+        assert await in_thread(far.read, len(MUCH)) == MUCH
         await protocol.until(lambda protocol=protocol: protocol.events == ["made", "pause", "resume"])
         far.write(b"x")
         await protocol.until(lambda protocol=protocol: protocol.data == b"x")
@@ -366,7 +359,7 @@ async def test_streams(far: Far, backend: PtyBackend) -> None:
     assert isinstance(writer.transport, SerialTransport)
     writer.write(MUCH)
     draining = asyncio.create_task(writer.drain())
-    assert await in_thread(read_all, far, len(MUCH)) == MUCH
+    assert await in_thread(far.read, len(MUCH)) == MUCH
     await asyncio.wait_for(draining, 5)
     far.write(b"line 1\nline 2\n" + b"x" * 1000)  # more than the limit, so the reader pauses the transport
     assert await reader.readline() == b"line 1\n"
@@ -469,33 +462,22 @@ async def test_a_cancelled_connection_leaves_nothing_open(far: Far, how: str) ->
     assert not backend.is_open
 
 
-class CancelsItsMaker(Notes):
-    def __init__(self, task: "asyncio.Task[Any]") -> None:
-        super().__init__()
-        self.task = task
+async def test_the_protocol_is_connected_after_the_call(far: Far, backend: PtyBackend) -> None:
+    """Programs that run the call by itself, and the event loop afterwards, count on it."""
+    transport, protocol = await create_serial_connection(None, Notes, far.path, backend=backend)
+    assert protocol.events == []
+    transport.write(b"x")
+    assert await in_thread(far.read, 1) == b"x"
+    assert protocol.events == ["made"]
+    await shut(transport, protocol)
 
-    def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
-        self.task.cancel()
 
-
-@everywhere
-@pytest.mark.parametrize("kind", [PtyBackend, OwnBackend])
-async def test_a_connection_that_is_cancelled_at_the_last_moment(far: Far, kind: Any) -> None:
-    backend = kind()
-    protocols: list[Notes] = []
-
-    def make() -> Notes:
-        task = asyncio.current_task()
-        assert task is not None
-        protocols.append(CancelsItsMaker(task))
-        return protocols[0]
-
-    task = asyncio.create_task(create_serial_connection(None, make, far.path, backend=backend))
-    with pytest.raises(asyncio.CancelledError):
-        await task
+async def test_a_transport_that_is_closed_before_it_has_begun(far: Far, backend: PtyBackend) -> None:
+    transport, protocol = await create_serial_connection(None, Notes, far.path, backend=backend)
+    transport.close()
+    assert await protocol.lost() is None
+    assert protocol.events == ["made", ("lost", None)]
     assert not backend.is_open
-    assert await protocols[0].lost() is None
 
 
 @pytest.mark.parametrize("kind", [PtyBackend, OwnBackend])

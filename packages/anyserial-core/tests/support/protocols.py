@@ -66,7 +66,9 @@ async def connect(path: str, backend: Any = None, **keywords: Any) -> tuple[Seri
     """Open a port with a protocol that takes notes."""
     loop = asyncio.get_running_loop()
     backend = PtyBackend() if backend is None else backend
-    return await create_serial_connection(loop, Notes, url=path, backend=backend, **keywords)
+    transport, protocol = await create_serial_connection(loop, Notes, url=path, backend=backend, **keywords)
+    await protocol.until(lambda: protocol.events == ["made"])
+    return transport, protocol
 
 
 def reports() -> list[dict[str, Any]]:

@@ -36,8 +36,8 @@ async def create_serial_connection[P: asyncio.BaseProtocol](
 ) -> tuple[SerialTransport, P]:
     """Open a serial port and connect a protocol to it.
 
-    The port is opened on a worker, so the event loop goes on meanwhile. ``connection_made`` has been called when
-    this returns.
+    The port is opened on a worker, so the event loop goes on meanwhile. ``connection_made`` is called soon after
+    this has returned, and before anything is received. The transport can be written to at once.
 
     Args:
         loop: The running event loop; None for it as well.
@@ -67,10 +67,7 @@ async def create_serial_connection[P: asyncio.BaseProtocol](
     backend = kwargs.pop("backend", None)
     config = settings_from("create_serial_connection", args, kwargs)
 
-    try:
-        serial = await opened(TransportSerial, Opening(url, config, backend))
-    except SerialError as exc:
-        raise as_expected(exc)  # noqa: B904  # the same error
+    serial = await _opened(Opening(url, config, backend))
     serial.attach(running)
     try:
         protocol = protocol_factory()
@@ -78,7 +75,6 @@ async def create_serial_connection[P: asyncio.BaseProtocol](
     except BaseException:
         await _close(serial)
         raise
-    await _begun(transport)
     return transport, protocol
 
 
@@ -102,12 +98,11 @@ async def connection_for_serial[P: asyncio.BaseProtocol](
         UnsupportedAsyncBackendError: No asyncio event loop is running.
         ValueError: *loop* is not the running event loop.
 
-    Cancellation: the port is closed.
+    Cancellation: this never waits, so it cannot be cancelled.
     """
     running = _running(loop)
     protocol = protocol_factory()
     transport = SerialTransport(running, protocol, serial_instance)
-    await _begun(transport)
     return transport, protocol
 
 
@@ -151,16 +146,16 @@ def _running(loop: asyncio.AbstractEventLoop | None) -> asyncio.AbstractEventLoo
     return running
 
 
-async def _begun(transport: SerialTransport) -> None:
-    """Wait until ``connection_made`` was called; if that is cancelled, close the port."""
-    made = transport.loop.create_future()
-    transport.loop.call_soon(_settle, made)  # behind the callback that calls `connection_made`
+async def _opened(opening: Opening) -> TransportSerial:
     try:
-        await made
-    except BaseException:
-        transport.abort()
-        await transport.wait_lost(GRACE)
-        raise
+        return await opened(TransportSerial, opening)
+    except SerialError as exc:
+        failure = as_expected(exc)
+    # Raised here, because in the handler its context would become another.
+    try:
+        raise failure
+    finally:
+        del failure  # a traceback refers to this frame, which would refer to the error
 
 
 async def _close(serial: TransportSerial) -> None:
@@ -169,8 +164,3 @@ async def _close(serial: TransportSerial) -> None:
     transport = SerialTransport(asyncio.get_running_loop(), asyncio.Protocol(), serial)
     transport.abort()
     await transport.wait_lost(GRACE)
-
-
-def _settle(future: "asyncio.Future[None]") -> None:
-    if not future.done():
-        future.set_result(None)

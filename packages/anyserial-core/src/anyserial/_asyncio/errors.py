@@ -4,9 +4,11 @@ Such a program catches ``serial.SerialException``. When ``anyserial.pyserial`` i
 makes one of each `SerialError`; it stays an instance of anyserial's own class. Core does not know that module.
 """
 
+import errno
+import os
 from typing import TYPE_CHECKING
 
-from anyserial.exceptions import SerialError
+from anyserial.exceptions import PortBusyError, SerialError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,5 +29,9 @@ def as_expected[E: BaseException](error: E) -> E | OSError:
         return error
     expected = _translators[0](error)
     if expected is not error:
+        # As pySerial's own errors have it, and some programs look there: what the system said.
         expected.__cause__ = error.__cause__
+        expected.__context__ = error.__context__
+        if isinstance(error, PortBusyError) and error.__context__ is None:
+            expected.__context__ = BlockingIOError(errno.EWOULDBLOCK, os.strerror(errno.EWOULDBLOCK))
     return expected

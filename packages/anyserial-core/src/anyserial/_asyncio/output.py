@@ -21,16 +21,18 @@ class Output:
 
     Attributes:
         data: The bytes.
+        is_connected: Whether the protocol knows its transport; it is told nothing before.
         is_paused: Whether the protocol was told to stop.
         low: At or below so many bytes, the protocol may go on.
         high: Above so many bytes, the protocol must stop.
     """
 
-    __slots__ = ("_tell", "data", "high", "is_paused", "low")
+    __slots__ = ("_tell", "data", "high", "is_connected", "is_paused", "low")
 
     def __init__(self, tell: "Callable[[str], None]") -> None:
         self._tell = tell
         self.data = bytearray()
+        self.is_connected = False
         self.is_paused = False
         self.high = _HIGH
         self.low = _HIGH // 4
@@ -69,7 +71,7 @@ class Output:
 
     def pause(self) -> None:
         """Tell the protocol to stop, if too much is held."""
-        if not self.is_paused and len(self.data) > self.high:
+        if self.is_connected and not self.is_paused and len(self.data) > self.high:
             self.is_paused = True
             self._tell("pause_writing")
 

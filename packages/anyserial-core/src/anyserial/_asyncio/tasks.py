@@ -53,6 +53,9 @@ class TaskChannel:
             from anyserial._readiness.own import OwnWaiter  # noqa: PLC0415  # only such backends need it
 
             self._waiter = cast("Waiter", OwnWaiter(cast("SelfWaitingTransport", transport), self._link))
+        owner = self._owner()
+        if owner is not None and owner.unwritten:  # written before the waiter was there
+            self._start("send")
 
     def start_reading(self) -> None:
         """See `Channel`."""

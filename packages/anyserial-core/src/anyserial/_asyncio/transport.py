@@ -142,6 +142,8 @@ class SerialTransport(Ending):
         try:
             self._protocol.connection_made(self)
         finally:
+            self._output.is_connected = True
+            self._output.pause()
             if not self._is_closing and not self._is_paused:
                 self._start_reading()
 
