@@ -313,8 +313,7 @@ class Rfc2217Backend:
         channel, session = self._here()
         channel.check()
         if not session.is_com_port:
-            refusals.lacks(self._config, "the server", ("break: it does not speak RFC 2217",), self.path)
-            return
+            raise self._lacking("has no break: it does not speak RFC 2217")
         self._holds_break = on
         control = Control.BREAK_ON if on else Control.BREAK_OFF
         # Some servers garble this answer, so any one counts.
@@ -327,8 +326,7 @@ class Rfc2217Backend:
         channel, session = self._here()
         channel.check()
         if not session.is_com_port:
-            refusals.lacks(self._config, "the server", ("control lines: it does not speak RFC 2217",), self.path)
-            return
+            raise self._lacking("has no control lines: it does not speak RFC 2217")
         wanted: dict[str, Control] = {}
         if rts is not None:
             wanted[f"rts={rts}"] = Control.RTS_ON if rts else Control.RTS_OFF

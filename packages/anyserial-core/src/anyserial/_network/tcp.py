@@ -1,6 +1,7 @@
 """Raw TCP, ``tcp://host:port`` and ``socket://host:port``: the bytes of the connection are the port's.
 
-There are no settings, no lines and no breaks; what asks for them goes by `SerialConfig.unsupported_policy`.
+There are no settings, no lines and no breaks. A setting goes by `SerialConfig.unsupported_policy`; a call for a
+line or a break is refused.
 """
 
 from typing import TYPE_CHECKING, Literal
@@ -132,12 +133,12 @@ class TcpBackend:
     async def set_break(self, on: bool) -> None:  # noqa: ARG002  # see `AsyncSerialBackend`
         """Refuse: there is no break."""
         self._open_channel().check()
-        refusals.lacks(self._config, _WHAT, ("break",), self.path)
+        raise self._lacking("break")
 
     async def set_control_lines(self, *, rts: bool | None = None, dtr: bool | None = None) -> None:  # noqa: ARG002
         """Refuse: there are no lines."""
         self._open_channel().check()
-        refusals.lacks(self._config, _WHAT, ("control lines",), self.path)
+        raise self._lacking("control lines")
 
     async def modem_lines(self) -> "ModemLines":
         """Refuse: there are no lines."""
