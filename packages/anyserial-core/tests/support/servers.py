@@ -9,7 +9,7 @@ from anyio.abc import SocketAttribute, SocketStream
 from anyserial._network.com_port import Command, ComPortError, Control, decode, encode
 from anyserial._network.telnet import BINARY, COM_PORT, ECHO, SGA, Subnegotiation, Telnet, escaped, subnegotiation
 
-PATIENCE = 5.0
+PATIENCE = 30.0
 
 
 class Server:
