@@ -28,8 +28,8 @@ __all__ = ("SerialTransport",)
 
 def _port_of(serial_instance: Any) -> OpenPort:
     """Return the open port of what `SerialTransport` was given."""
-    # A port of `anyserial.pyserial` has a port of `anyserial.sync` in `_link`, while it is open.
-    for owner in (serial_instance, getattr(serial_instance, "_link", None)):
+    # A port of `anyserial.pyserial` has a port of `anyserial.sync` in `_open_link`, while it is open.
+    for owner in (serial_instance, getattr(serial_instance, "_open_link", None)):
         port = getattr(owner, "_port", None)
         if isinstance(port, OpenPort):
             is_own = isinstance(owner, TransportSerial)
