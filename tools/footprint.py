@@ -35,9 +35,9 @@ LEFT_OUT: dict[str, tuple[str, ...]] = {
 }
 # KiB, except as said. A change that needs more raises a figure here and on the page, and says why in its commit.
 BUDGET = {
-    "installed": 900,  # the sources, as pip installs them, without the bytecode that pip may add
-    "stripped": 560,  # bytecode without docstrings, without sources and without LEFT_OUT
-    "resident, import": 10240,  # beyond an interpreter with asyncio and AnyIO
+    "installed": 1100,  # the sources, as pip installs them, without the bytecode that pip may add
+    "stripped": 600,  # bytecode without docstrings, without sources and without LEFT_OUT
+    "resident, import": 1536,  # beyond an interpreter with asyncio and AnyIO
     "resident, open port": 4096,  # beyond that
 }
 
@@ -51,6 +51,8 @@ def measure(dist: Path, scratch: Path) -> dict[str, int]:
     python = environment(SHAPES["core+posix"], dist, scratch / "small")
     (site,) = (scratch / "small" / "lib").glob("python*/site-packages")
     found = {"installed": sum(_size(site / name, ".py") for name in OURS)}
+    # Compiling a source takes memory that the process keeps, so that the bytecode must be there first.
+    run(python, "-m", "compileall", "-q", site)
     probe: dict[str, Any] = json.loads(
         subprocess.run(
             [python, "-I", PROBES / "footprint.py"],
