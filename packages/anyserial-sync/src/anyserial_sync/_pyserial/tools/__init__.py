@@ -4,9 +4,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from anyserial_sync._pyserial.tools import hexlify_codec, list_ports, list_ports_common, list_ports_posix
+    from anyserial_sync._pyserial.tools import (
+        hexlify_codec,
+        list_ports,
+        list_ports_common,
+        list_ports_posix,
+        miniterm,
+    )
 
-__all__ = ("hexlify_codec", "list_ports", "list_ports_common", "list_ports_posix")
+__all__ = ("hexlify_codec", "list_ports", "list_ports_common", "list_ports_posix", "miniterm")
 
 
 def __getattr__(name: str) -> Any:
