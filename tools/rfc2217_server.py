@@ -303,7 +303,54 @@ class SerialxClient(Client):
         self._port.close()
 
 
-CLIENTS: dict[str, Callable[[str], Client]] = {"pySerial": PySerialClient, "serialx": SerialxClient}
+class OwnClient(Client):
+    """anyserial's, of the blocking API."""
+
+    def __init__(self, url: str) -> None:
+        from anyserial.sync import SerialPort  # noqa: PLC0415  # one of several
+
+        self._port = SerialPort.open(url, baudrate=1_000_000)
+
+    @override
+    def write(self, data: bytes) -> None:
+        self._port.send(data)
+
+    @override
+    def read(self, count: int) -> bytes:
+        return self._port.receive_exactly(count, timeout=5)
+
+    @override
+    def set(self) -> None:
+        wanted = self._port.config.with_changes(baudrate=9600, byte_size=7, parity="even", stop_bits=2)
+        self._port.configure(wanted)
+
+    @override
+    def set_rts(self, on: bool) -> None:
+        self._port.set_control_lines(rts=on)
+
+    @override
+    def cts(self) -> bool:
+        return self._port.modem_lines().cts
+
+    @override
+    def send_break(self) -> None:
+        self._port.send_break(0.05)
+
+    @override
+    def purge(self) -> None:
+        self._port.reset_input_buffer()
+        self._port.reset_output_buffer()
+
+    @override
+    def close(self) -> None:
+        self._port.close()
+
+
+CLIENTS: dict[str, Callable[[str], Client]] = {
+    "anyserial": OwnClient,
+    "pySerial": PySerialClient,
+    "serialx": SerialxClient,
+}
 
 
 def run_client(name: str, url: str) -> Outcomes:
@@ -358,7 +405,7 @@ def try_clients(folder: Path) -> int:
                 python = [UV, "run", "--quiet", "--isolated", "--no-project", "--with", SERIALX, "python"]
             table[name] = _outcomes_of([*python, __file__, "--client", name, "--port", url])
     for check in CHECKS:
-        print(f"{check:20}" + "".join(f"{table[name][check]:36}" for name in CLIENTS))
+        print(f"{check:20}" + "".join(f"{table[name][check]:20}" for name in CLIENTS))
         for name in CLIENTS:
             outcome = table[name][check]
             failed += outcome != "passed" and not outcome.startswith("NotImplementedError")

@@ -250,6 +250,22 @@ async def test_an_order_waits_for_the_data_before_it_and_overtakes_what_is_stuck
         await client.until(lambda peer: peer.has(Command.RESUME))
 
 
+async def test_our_own_client_is_served_as_on_a_local_port() -> None:
+    port, device = serial_port_pair()
+    async with port, device, serving(port) as server, open_serial_port(server.urls[0], baudrate=9600) as remote:
+        assert port.config.baudrate == remote.actual_baudrate == 9600
+        await remote.configure(remote.config.with_changes(byte_size=7, parity="even"))
+        assert (port.config.byte_size, port.config.parity) == (7, "even")
+        await remote.send(bytes(range(256)))
+        assert await received(device, 256) == bytes(range(256))
+        await remote.set_control_lines(rts=True, dtr=False)
+        assert (await device.modem_lines()).cts
+        await device.set_control_lines(rts=True)
+        with anyio.fail_after(PATIENCE):
+            while not (await remote.modem_lines()).cts:
+                await remote.wait_modem_change()
+
+
 # Lines
 
 

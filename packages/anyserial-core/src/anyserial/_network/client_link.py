@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from anyserial._network.com_port import Command, LineState, Purge
+from anyserial._network.com_port import Command, Control, LineState, Purge
 from anyserial._network.outbox import HIGH, LOW, Outbox
 from anyserial._network.port_orders import PortOrders
 from anyserial._network.server_session import Order, line_bits
@@ -46,6 +46,7 @@ MOST_ANSWERS: Final = 65536  # bytes
 MOST_ORDERS: Final = 1024
 LOOK: Final = 0.02  # seconds between two looks at modem lines, and at output that is being sent
 READ: Final = 65536
+MOVING: Final = frozenset((Control.DTR_ON, Control.DTR_OFF, Control.RTS_ON, Control.RTS_OFF))
 
 
 class ClientLink:
@@ -78,6 +79,7 @@ class ClientLink:
         self._news = anyio.Event()
         self._answers = bytearray()
         self._lock = anyio.Lock()
+        self._looking = anyio.Lock()
         self._sending = anyio.CancelScope()
         self._scope = anyio.CancelScope()
         self._purges = 0
@@ -207,7 +209,7 @@ class ClientLink:
             await self._wait_for_data(mark)
             match command:
                 case Command.NOTIFY_MODEM_STATE:
-                    self._say(self._session.modem_state(await self._orders.look_at_lines(), asked=True))
+                    await self._tell_lines(asked=True)
                 case Command.NOTIFY_LINE_STATE:
                     state = LineState(0) if self._outbox.size else self._orders.emptiness()
                     self._say(self._session.line_state(state, asked=True))
@@ -216,6 +218,9 @@ class ClientLink:
                     self._say(self._session.reply(command, value))
                 case _:
                     answer = await self._orders.carry_out(command, value)
+                    if value in MOVING and command is Command.CONTROL:
+                        # Lines may follow, as on a loopback; a client that has its answer reads them next.
+                        await self._tell_lines()
                     if command is not None and answer is not None:
                         self._say(self._session.reply(command, answer))
             self._tell_all()  # there is room in the queue again
@@ -231,11 +236,15 @@ class ClientLink:
     async def _watch_lines(self) -> None:
         while not self._session.is_rfc2217:
             await self._wait()
-        seen = await self._orders.look_at_lines()
-        while seen is not None:
-            self._say(self._session.modem_state(seen))
+        while await self._tell_lines():  # noqa: ASYNC110  # no driver tells of a change
             await anyio.sleep(LOOK)
-            seen = await self._orders.look_at_lines(counting=seen[1] is not None)
+
+    async def _tell_lines(self, *, asked: bool = False) -> bool:
+        """Look at the modem lines and say what has changed; return whether there are any."""
+        async with self._looking:  # an older look must not come after a newer one
+            seen = await self._orders.look_at_lines()
+            self._say(self._session.modem_state(seen, asked=asked))
+        return seen is not None
 
     async def _watch_time(self) -> None:
         timeout = self._idle_timeout or 0.0

@@ -81,6 +81,7 @@ class PortOrders:
         self._line_errors = port.config.line_errors
         self._assumed = {"dtr": True, "rts": True}  # as the kernel has them after opening
         self._break_is_on = False
+        self._counts = True
 
     async def carry_out(self, command: Command | None, value: int) -> int | None:
         """Do what is ordered, and return the value in force.
@@ -208,20 +209,22 @@ class PortOrders:
 
     # Lines and errors
 
-    async def look_at_lines(self, *, counting: bool = True) -> "LinesSeen | None":
-        """Return the modem lines and, with *counting*, the counts of their changes; None if the port has no lines.
+    async def look_at_lines(self) -> "LinesSeen | None":
+        """Return the modem lines and, if the driver counts, the counts of their changes; None if it has no lines.
 
         Raises:
             SerialDisconnectedError: The device is gone.
             SerialClosedError: The port was closed.
         """
-        steps = operations.look_at_lines(self._port._port, counting=counting)  # noqa: SLF001  # core's own
+        steps = operations.look_at_lines(self._port._port, counting=self._counts)  # noqa: SLF001  # core's own
         try:
-            return await self._port._perform(steps)  # noqa: SLF001  # likewise
+            seen = await self._port._perform(steps)  # noqa: SLF001  # likewise
         except (SerialDisconnectedError, SerialClosedError):
             raise
         except SerialError:
             return None
+        self._counts = seen[1] is not None
+        return seen
 
     @property
     def has_parity(self) -> bool:
