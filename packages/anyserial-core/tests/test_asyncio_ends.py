@@ -445,3 +445,22 @@ async def test_the_serial_object_of_a_backend_that_waits_by_itself(where: str) -
     with pytest.raises(SerialError):
         await connection_for_serial(None, Notes, transport.serial)
     assert isinstance(transport.serial, TransportSerial)
+
+
+@pytest.mark.parametrize("factory", [asyncio.SelectorEventLoop, uvloop.new_event_loop, NoReaderLoop])
+@pytest.mark.parametrize("kind", [OwnBackend, PtyBackend])
+def test_an_event_loop_that_anyio_has_not_started(factory: Any, kind: Any) -> None:
+    far, backend = Far(), kind()
+
+    async def main() -> None:
+        transport, protocol = await create_serial_connection(None, Notes, far.path, backend=backend)
+        transport.write(MUCH[:5000])  # before the protocol is connected
+        if kind is PtyBackend:
+            await asyncio.to_thread(lambda: os.write(far.master, far.read(5000)))
+        await protocol.until(lambda: protocol.data == MUCH[:5000])
+        transport.close()
+        assert await protocol.lost() is None
+
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(main())
+    far.hang_up()

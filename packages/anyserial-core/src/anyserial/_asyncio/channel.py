@@ -57,10 +57,6 @@ class Owner(Protocol):
 class Channel(Protocol):
     """Waiting for the device, in both directions. Every call may be made twice."""
 
-    def begin(self) -> None:
-        """Begin; the event loop runs now."""
-        ...
-
     def start_reading(self) -> None:
         """Have the transport told when there is something to read."""
         ...
@@ -152,9 +148,6 @@ class WatchedChannel:
         self._writes = False
         self._is_released = False
         self._link = Link(port, self)
-
-    def begin(self) -> None:
-        """See `Channel`: there is nothing to begin."""
 
     def start_reading(self) -> None:
         """See `Channel`."""

@@ -38,25 +38,6 @@ class TaskChannel:
         self._waiter: Waiter | None = None
         self._link = Link(port, self)
 
-    def begin(self) -> None:
-        """See `Channel`."""
-        if self._is_released:
-            return
-        transport = self._port.transport
-        if transport.has_descriptor:
-            from anyserial._readiness.portable import PortableWaiter  # noqa: PLC0415  # only such loops need it
-
-            fd = transport.fileno()
-            assert fd is not None  # noqa: S101  # `has_descriptor` says so
-            self._waiter = cast("Waiter", PortableWaiter(fd, self._link))
-        else:
-            from anyserial._readiness.own import OwnWaiter  # noqa: PLC0415  # only such backends need it
-
-            self._waiter = cast("Waiter", OwnWaiter(cast("SelfWaitingTransport", transport), self._link))
-        owner = self._owner()
-        if owner is not None and owner.unwritten:  # written before the waiter was there
-            self._start("send")
-
     def start_reading(self) -> None:
         """See `Channel`."""
         self._may_read.set()
@@ -76,14 +57,32 @@ class TaskChannel:
             task.cancel()
 
     def _start(self, name: str) -> None:
-        owner, waiter = self._owner(), self._waiter
-        if name in self._tasks or self._is_released or owner is None or waiter is None:
+        owner = self._owner()
+        if name in self._tasks or self._is_released or owner is None:
             return
-        coroutine = self._receive(owner, waiter) if name == "receive" else self._send(owner, waiter)
+        coroutine = self._receive(owner) if name == "receive" else self._send(owner)
         self._tasks[name] = self._loop.create_task(coroutine, name=f"anyserial {name}: {self._port.path}")
 
-    async def _receive(self, owner: "Owner", waiter: "Waiter") -> None:
-        port = self._port
+    def _here(self) -> "Waiter":
+        """Return the waiter. The first call makes it, in a task: AnyIO does not know the event loop outside of one."""
+        if self._waiter is not None:
+            return self._waiter
+        transport = self._port.transport
+        if transport.has_descriptor:
+            from anyserial._readiness.portable import PortableWaiter  # noqa: PLC0415  # only such loops need it
+
+            fd = transport.fileno()
+            assert fd is not None  # noqa: S101  # `has_descriptor` says so
+            waiter = cast("Waiter", PortableWaiter(fd, self._link))
+        else:
+            from anyserial._readiness.own import OwnWaiter  # noqa: PLC0415  # only such backends need it
+
+            waiter = cast("Waiter", OwnWaiter(cast("SelfWaitingTransport", transport), self._link))
+        self._waiter = waiter
+        return waiter
+
+    async def _receive(self, owner: "Owner") -> None:
+        port, waiter = self._port, self._here()
         try:
             while not self._is_released:
                 data = await waiter.read(port.read, port.chunk_size)
@@ -97,7 +96,8 @@ class TaskChannel:
         except Exception as exc:  # noqa: BLE001  # the protocol gets it
             self._fail(owner, exc)
 
-    async def _send(self, owner: "Owner", waiter: "Waiter") -> None:
+    async def _send(self, owner: "Owner") -> None:
+        waiter = self._here()
         try:
             while not self._is_released and (unwritten := owner.unwritten):
                 # A copy, because the output may grow or be discarded while the backend has it.

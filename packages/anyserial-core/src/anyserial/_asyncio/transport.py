@@ -137,7 +137,6 @@ class SerialTransport(Ending):
     # Reading
 
     def _begin(self) -> None:
-        self._channel.begin()
         self._has_begun = True
         try:
             self._protocol.connection_made(self)
