@@ -69,7 +69,7 @@ def run(program: str, arguments: "Sequence[str]" = (), *, module: bool = False, 
         0, or 1 if the program ended with an exception. It has been reported then, as the interpreter does.
 
     Raises:
-        SystemExit: The program has called `sys.exit`.
+        SystemExit: The program has called ``sys.exit``.
         ProgramError: There is no such program, or it belongs to another interpreter.
         RuntimeError: As `anyserial.pyserial.install`.
     """
@@ -210,7 +210,7 @@ def main(arguments: "Sequence[str] | None" = None) -> int:
         arguments: The command line after that; None for the process's own.
 
     Raises:
-        SystemExit: The arguments are wrong, there is no such program, or the program has called `sys.exit`.
+        SystemExit: The arguments are wrong, there is no such program, or the program has called ``sys.exit``.
     """
     parser = argparse.ArgumentParser(
         prog="python -m anyserial.pyserial",

@@ -82,7 +82,9 @@ class _Terminal:
         self.fd = fd
         self.modes = termios.tcgetattr(fd)
         self.is_changed = False
-        self.woken, self.waker = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self.woken, self.waker = os.pipe()
+        os.set_blocking(self.woken, False)
+        os.set_blocking(self.waker, False)
 
     def restore(self) -> None:
         self.is_changed = False
