@@ -83,7 +83,7 @@ def kernel(version: str) -> Path:
         depends = run("apt-cache", "depends", "--important", KERNELS[version]).split()
         images = [word for word in depends if word.startswith("linux-image-")][1:]
         if not images:
-            raise MachineError(f"Debian's {KERNELS[version]} is not to be had here; --kernel chooses another")
+            raise MachineError(f"Debian's {KERNELS[version]} is not available here; --kernel chooses another")
         unpacked = CACHE / f"kernel-{version}.new"
         _unpack(unpacked, images[:1])
         (unpacked / "lib").mkdir(exist_ok=True)

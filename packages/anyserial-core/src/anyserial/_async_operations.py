@@ -106,7 +106,7 @@ class AsyncOperations(EventLoopPort):
 
     @uninterrupted
     async def set_break(self, on: bool) -> None:
-        """Hold the line in the break condition until told otherwise, or until the port is closed.
+        """Hold the line in the break condition, or release it. Closing the port releases it too.
 
         Args:
             on: Whether it is held.

@@ -128,7 +128,7 @@ def inspect(device: str, *, opens: bool) -> "PortState":
     """Return how the port is now; with *opens* also what it has to be opened for.
 
     Raises:
-        SerialError: It cannot be told.
+        SerialError: It cannot be found out.
         UnsupportedPlatformError: The driver cannot inspect ports.
         ImportError: The distribution with the driver is not installed.
     """

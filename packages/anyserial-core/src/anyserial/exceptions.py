@@ -1,6 +1,6 @@
 """The exception hierarchy.
 
-Only classes live here; which errno becomes which class stands in ``_errno``.
+Only classes live here; ``_errno`` decides which errno becomes which class.
 Every exception is a `SerialError` and an `OSError`: it carries ``errno``,
 ``strerror`` and ``filename`` (the port's path), and keeps them when pickled.
 """
@@ -34,7 +34,7 @@ class SerialError(OSError):
     """Base of everything anyserial raises about a port.
 
     Attributes:
-        errno: The operating system's error number, or None where none is behind it.
+        errno: The operating system's error number, or None if no system call failed.
         strerror: What went wrong, in words.
         filename: The port's path, or None.
     """
@@ -65,7 +65,7 @@ class UnsupportedPlatformError(SerialError, NotImplementedError):
 
 
 class PortNotFoundError(SerialError, FileNotFoundError):
-    """There is no port at this path."""
+    """There is no port at this path, or no device behind it."""
 
 
 class PortPermissionError(SerialError, PermissionError):
@@ -73,7 +73,7 @@ class PortPermissionError(SerialError, PermissionError):
 
 
 class PortBusyError(SerialError):
-    """Somebody else holds the port exclusively."""
+    """Another program holds the port exclusively, or the kernel uses it; the message names the holder if it can."""
 
 
 class SerialClosedError(SerialError, anyio.ClosedResourceError):
@@ -92,7 +92,7 @@ class SerialCancelledError(SerialError):
 
 
 class UnsupportedAsyncBackendError(SerialError, RuntimeError):
-    """The running event loop is none that anyserial can wait on."""
+    """No event loop is running that AnyIO supports."""
 
 
 class LineError(SerialError):

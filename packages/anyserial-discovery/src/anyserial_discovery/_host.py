@@ -18,7 +18,7 @@ _PAGE = 4096
 # The system could not look, so that nothing is known about what was asked.
 _SYSTEM_ERRORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
-# Whoever may not list a class would be told that there are no ports.
+# Without this, a user who may not list a class would get an empty list of ports.
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
 
 # Below /dev; pseudo terminals and files in memory are many, and none is a port.
@@ -57,7 +57,7 @@ class Host:
     Every method raises OSError when the system is out of descriptors or memory.
 
     Args:
-        root: What stands for ``/``; no trailing slash.
+        root: The directory that takes the place of ``/``; no trailing slash.
     """
 
     __slots__ = ("_root",)
@@ -158,7 +158,7 @@ class Host:
             found.setdefault(number, path)
 
     def identity(self, path: str) -> int | None:
-        """Return a number that differs when what stands at `path` is made anew."""
+        """Return a number that changes when the file at `path` is replaced by another one."""
         try:
             return os.stat(self._root + path).st_ino  # noqa: PTH116
         except OSError as error:

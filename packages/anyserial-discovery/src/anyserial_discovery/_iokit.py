@@ -64,7 +64,7 @@ _IO_NAME_SIZE = 128  # io_name_t
 _MAIN_PORT = 0  # kIOMainPortDefault is MACH_PORT_NULL
 _SERIAL = b"IOSerialBSDClient"
 _PLANE = b"IOService"
-# A registry is some twenty levels deep; a damaged one shall not keep the walk for ever.
+# A registry is some twenty levels deep; a damaged one must not keep the walk for ever.
 _MAX_DEPTH = 64
 
 _SERVICE_KEYS = ("IOCalloutDevice", "IODialinDevice", "IOTTYDevice")

@@ -45,7 +45,7 @@ _USB_INTERFACE = re.compile(r"\d+-\d+(?:\.\d+)*:\d+\.\d+")
 
 _USB_ATTRIBUTES = ("idVendor", "idProduct", "serial", "manufacturer", "product", "bNumInterfaces")
 
-# Virtual terminals and what stands for the terminal at hand: never ports.
+# Virtual terminals, and the names of the current terminal: never ports.
 _TERMINAL = re.compile(r"tty\d*|console|ptmx")
 
 Known = dict[str, Any]
@@ -153,7 +153,7 @@ class Sysfs:
     def mark(self, name: str) -> tuple[int, str, int] | None:
         """Return what differs when another device has a name: None when it has no device or no node.
 
-        The kernel makes the directory of a device and its node anew for each device.
+        The kernel makes a new directory and a new node for each device.
         """
         for cls in _CLASSES:
             directory = self._host.identity(f"/sys/class/{cls}/{name}")
@@ -350,7 +350,7 @@ class Sysfs:
         return None
 
     def _uart(self, path: str, device: str, bus: str) -> Known | None:
-        # serial_core's own attribute: PORT_UNKNOWN is a name that no hardware stands behind.
+        # serial_core's own attribute: PORT_UNKNOWN is a name without hardware.
         if self._host.text(f"{path}/type") == "0":
             return None
         location = device.rpartition("/")[2]

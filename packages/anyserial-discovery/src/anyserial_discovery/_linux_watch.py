@@ -5,7 +5,7 @@ is worth a look. What there is to report follows from comparing what is there no
 what was reported, so that it does not matter which source speaks first, how often, or
 in what order. The mark by which a device is known again is made of its node's path and
 of the inode numbers of its directory in sysfs and of that node: both are new whenever
-the kernel registers a device anew. After an overrun, and after a look that the system
+the kernel registers a device again. After an overrun, and after a look that the system
 refused, every name is looked at.
 
 The uevent comes once the node exists; inotify tells when the node gets its owner and

@@ -14,7 +14,7 @@ __all__ = ("Strings", "parse_strings")
 _DEVICE = re.compile(r"(ugen\d+\.\d+): <.*")
 # A field is as "  iProduct = 0x0002  <Dual RS232-HS>"; a string may itself have the sign that ends it.
 _FIELD = re.compile(r"( *)(\w+) = 0x([0-9a-f]+) *(?:<(.*)>)? *")
-# What stands in place of a string that is not there.
+# What usbconfig prints for a string that the device does not have.
 _NONE = frozenset({"", "no string", "retrieving string failed"})
 _OF_THE_DEVICE = "  "
 

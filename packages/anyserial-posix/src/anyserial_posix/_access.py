@@ -26,7 +26,7 @@ __all__ = ("explain", "group_name", "user_name")
 PORT_GROUPS: Final = frozenset({"dialout", "uucp", "dialer", "serial", "plugdev"})
 # What a user namespace shows for an id of outside; see user_namespaces(7).
 _OVERFLOW: Final = 65534
-# Where the bits of each class stand in a mode.
+# The place of each class's bits in a mode.
 _OWNER, _GROUP, _OTHERS = 6, 3, 0
 _NOT_THE_MODE: Final = "it is not the mode that refuses, but the device rules of a container or a security module, say"
 

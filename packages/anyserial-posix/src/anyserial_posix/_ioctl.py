@@ -1,6 +1,6 @@
 """Request numbers, the bits that go with them, and how their arguments are packed.
 
-Only shapes and encodings stand here; the numbers of a platform stand in its own module.
+Only shapes and encodings belong here; the numbers of a platform are in its own module.
 """
 
 import errno

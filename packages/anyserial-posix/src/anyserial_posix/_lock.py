@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ("acquire", "alone", "held_by_other", "holders", "release")
 
 MAX_NAMED = 3
-_LOCK_NODE = 5  # the field of /proc/locks that names the file; before it stands the process
+_LOCK_NODE = 5  # the field of /proc/locks that names the file; the process is the field before it
 
 
 def held_by_other(system: "Syscalls", fd: int, ioctls: "Ioctls") -> bool:

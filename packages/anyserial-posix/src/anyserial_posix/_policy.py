@@ -1,4 +1,4 @@
-"""What happens to a setting that is not to be had: `SerialConfig.unsupported_policy`.
+"""What happens to an unsupported setting: `SerialConfig.unsupported_policy`.
 
 Which settings those are is for the callers to find out.
 """

@@ -30,7 +30,7 @@ class Layout:
 
     Args:
         format: The structure in `struct`'s terms, unaligned.
-        line: Where c_line stands relative to c_cc, or None where there is none.
+        line: The offset of c_line from c_cc, or None if the platform has no c_line.
     """
 
     __slots__ = ("line", "struct")

@@ -155,9 +155,9 @@ def lacking(config: "SerialConfig", flags: Flags, platform: str, rates: "Contain
     if config.byte_size is not ByteSize.FIVE and config.stop_bits is StopBits.ONE_POINT_FIVE:
         found.append("stop_bits='1.5' (a UART makes 1.5 stop bits with byte_size='5' only; 2 are used instead)")
     if config.flow_control.rts_cts and not flags.crtscts:
-        found.append(f"flow_control.rts_cts=True (not to be had on {platform})")
+        found.append(f"flow_control.rts_cts=True ({platform} does not have it)")
     if config.flow_control.dtr_dsr and not flags.dtr_dsr:
-        found.append(f"flow_control.dtr_dsr=True (not to be had on {platform})")
+        found.append(f"flow_control.dtr_dsr=True ({platform} does not have it)")
     return found
 
 

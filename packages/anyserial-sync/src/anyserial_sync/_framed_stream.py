@@ -74,7 +74,7 @@ class FramedStream(anyio.TypedAttributeProvider):
     Args:
         stream: An `anyserial.sync.SerialPort`, or another object with these methods. Do not receive from it in any
             other way.
-        framing: How frames are told apart. It must be this stream's alone.
+        framing: How frames are found. No other stream may use the same object.
         unsolicited: Called with each frame that came before or during an exchange and was not its answer, for
             example the ``put`` of a queue. None gives them up. It must not block.
         quiet: Seconds, 0 or more: how long the line must be quiet before the next exchange, after one that
@@ -116,7 +116,7 @@ class FramedStream(anyio.TypedAttributeProvider):
 
     @property
     def framing(self) -> Framing:
-        """How frames are told apart."""
+        """How frames are found."""
         return self._decoder.framing
 
     def receive(self, *, timeout: float | None = None) -> bytes:

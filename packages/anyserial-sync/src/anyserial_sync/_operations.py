@@ -119,7 +119,7 @@ class BlockingOperations(BlockingPort):
         self._perform_as_sender(operations.send_break(self._port, duration), timeout)
 
     def set_break(self, on: bool, *, timeout: float | None = None) -> None:
-        """Hold the line in the break condition until told otherwise, or until the port is closed.
+        """Hold the line in the break condition, or release it. Closing the port releases it too.
 
         Args:
             on: Whether it is held.

@@ -250,11 +250,11 @@ class PortLink(anyio.TypedAttributeProvider):
         Raises:
             TimeoutError: Nothing came in time.
             InputLostError: This link was read too slowly, and bytes are missing here; it stays usable.
-            LineError: A character was damaged (with `LineErrors.RAISE`); every link is told.
+            LineError: A character was damaged (with `LineErrors.RAISE`); every link raises this.
             SerialDisconnectedError: The device is gone, and this link has received all its bytes.
             SerialClosedError: The link is closed; or the port is, and this link has received all that
                 was read from it.
-            SerialError: Reading failed. Only the link that was reading at the time is told.
+            SerialError: Reading failed. Only the link that was reading at the time raises this.
             anyio.BusyResourceError: Another thread is receiving on this link, or on the port itself.
         """
         check_positive("max_bytes", max_bytes)

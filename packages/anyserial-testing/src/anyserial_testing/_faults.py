@@ -63,7 +63,7 @@ class FaultPlan(_Live):
         disconnected: The device is gone. Every call gives SerialDisconnectedError,
             a parked one wakes, opening gives PortNotFoundError, and the far end is hung
             up as if this side had closed. To plug it in again, set it to False and
-            open both sides anew: a port that was open does not come back.
+            open both sides again: a port that was open does not come back.
         raise_eio_on_read: Every read fails with EIO and without a hang-up, as a failed
             USB transfer does: a SerialError, after which the port is still usable. A
             receive that waits already meets it when bytes come.

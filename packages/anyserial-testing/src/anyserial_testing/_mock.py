@@ -50,12 +50,12 @@ class MockBackend:
       different rates understand each other.
     - Written means arrived: `output_waiting` is always 0, `drain` returns at once,
       and `reset_output_buffer` has nothing left to discard.
-    - Flow control stops nobody: not RTS/CTS, not DTR/DSR, and XON/XOFF are bytes.
+    - Flow control has no effect: neither RTS/CTS nor DTR/DSR, and XON/XOFF are ordinary bytes.
     - The lines start de-asserted, where a kernel raises DTR and RTS while it opens a
       tty; `dtr_on_open` and `rts_on_open` set them. RI is never asserted.
     - A break is seen in `break_asserted` and in the far end's `line_counters`; it puts
       no byte and no LineError in the data. Damage and breaks in the data come from the `FaultPlan`.
-    - There is no lock: `exclusive` keeps nobody out, as nobody else can get in.
+    - `exclusive` has no effect: no other program can open the port anyway.
     - There is no device node: discovery does not list it, and another process cannot open it.
     - Back pressure begins at the socket's buffer (some 200 kB on Linux, less for many
       small writes), not at a tty's 4095 bytes.
@@ -126,7 +126,7 @@ class MockBackend:
 
     @property
     def faults(self) -> FaultPlan:
-        """What shall go wrong on this side; change it at any time."""
+        """What goes wrong on this side; change it at any time."""
         return self._faults
 
     @property

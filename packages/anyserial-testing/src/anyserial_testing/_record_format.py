@@ -1,7 +1,7 @@
 r"""The text of a record: one event a line, written and parsed here.
 
 A record begins with a line for the version, the path and the settings. Then each line has the seconds since
-the recording began, the name of an event, and what belongs to it. Bytes stand in double quotes: printable
+the recording began, the name of an event, and what belongs to it. Bytes are in double quotes: printable
 ASCII as it is, ``\n``, ``\r``, ``\t``, ``\"`` and ``\\`` as in Python, every other byte as ``\xNN``. Settings
 are written as ``name=value``, only those that changed. Lines that are empty or begin with ``#`` are ignored.
 
@@ -60,7 +60,7 @@ class Event:
         data: The bytes of a send or a receive.
         words: What else the line says, by name.
         error: The error of ``fail`` and ``damaged``.
-        line: Where it stands in the file, from 1; 0 for an event that was not read from one.
+        line: Its line in the file, from 1; 0 for an event that was not read from a file.
     """
 
     kind: str
@@ -110,7 +110,7 @@ class Record:
 
 
 def quoted(data: bytes) -> str:
-    """Return *data* as it stands in a record."""
+    """Return *data* as a record has it."""
     shown = (_ESCAPES.get(byte) or (chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}") for byte in data)  # noqa: PLR2004
     return f'"{"".join(shown)}"'
 
@@ -133,7 +133,7 @@ def changes(new: Any, old: Any, prefix: str = "") -> tuple[tuple[str, str], ...]
 
 
 def spelled(value: object) -> str:
-    """Return a setting or a level as it stands in a record."""
+    """Return a setting or a level as a record has it."""
     if isinstance(value, bool):
         return "on" if value else "off"
     return "unset" if value is None else str(value)

@@ -157,7 +157,7 @@ class VirtualPort:
         return self
 
     def __exit__(self, exc_type: type[BaseException] | None, *exc_info: object) -> None:
-        """Hang up whoever has the path open, and remove the path.
+        """Hang up every program that has the path open, and remove the path.
 
         Raises:
             AssertionError: The device is strict, and was sent what no rule matches.
@@ -393,7 +393,7 @@ def _as_config(attributes: list[object]) -> SerialConfig:
     if flags & termios.PARENB:
         parity = Parity.ODD if flags & termios.PARODD else Parity.EVEN
     return SerialConfig(
-        # A rate of one's own is not told: characters then take no noticeable time.
+        # A custom rate is not reported: then characters take no noticeable time.
         baudrate=_STANDARD_RATES.get(speed, 4_000_000) if isinstance(speed, int) else 4_000_000,
         byte_size=ByteSize(_SIZES[flags & termios.CSIZE]),
         parity=parity,

@@ -1,6 +1,6 @@
 """``anyserial list``: the serial ports of this host.
 
-Which ports there are is for `anyserial` to find out; what `watch` has too stands in `_ports`.
+Which ports there are is for `anyserial` to find out; what `watch` needs too is in `_ports`.
 """
 
 import json

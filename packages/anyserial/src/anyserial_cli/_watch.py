@@ -1,6 +1,6 @@
 """``anyserial watch``: ports as they come and go.
 
-What comes and goes is for `anyserial` to find out; what `list` has too stands in `_ports`.
+What comes and goes is for `anyserial` to find out; what `list` needs too is in `_ports`.
 """
 
 import argparse

@@ -48,7 +48,7 @@ class _Pausing(Framing):
 
 
 class FixedSize(_Pausing):
-    """Every frame has the same size, and nothing stands between them.
+    """Every frame has the same size, and nothing is between them.
 
     Resynchronisation: such a stream does not show where a frame begins. With *silence*, a pause in the middle
     of a frame gives that frame up as `FrameDamaged`, and the next byte begins a frame; without it, one lost byte

@@ -13,9 +13,9 @@ __all__ = ("Framing",)
 
 
 class Framing(ABC):
-    """How frames are told apart in a stream of bytes. Subclass it for a framing of your own.
+    """How frames are found in a stream of bytes. Subclass it for a framing of your own.
 
-    A framing does no I/O: it is told what was received, and returns frames. It has the state of one stream, so
+    A framing does no I/O: it gets the bytes that were received, and returns frames. It has the state of one stream, so
     every `FramedStream` needs a framing object of its own. A subclass has to write `encode`, `feed` and `reset`.
     """
 

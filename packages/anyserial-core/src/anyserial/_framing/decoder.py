@@ -1,7 +1,7 @@
 """One framing, and the frames and errors that wait to be taken: the state of a `FramedStream`, for both faces.
 
-It does no I/O. It is told what was received and when, that nothing came in time, and that the stream failed. It
-says what comes next and until when silence has to be waited for.
+It does no I/O. Its caller reports what was received and when, that nothing arrived in time, and that the stream failed.
+It says what comes next, and until when to wait for silence.
 """
 
 from collections import deque
@@ -32,7 +32,7 @@ class Decoder:
         framing: The framing.
         ready: What can be taken: frames, and errors to be raised.
         wanted: Settings that the framing wants the port to have; None if there are none.
-        read_at: When the last bytes were read, by the clock of whoever feeds.
+        read_at: When the last bytes were read, by the caller's clock.
     """
 
     __slots__ = ("_unfed", "framing", "path", "read_at", "ready", "wanted")

@@ -6,7 +6,7 @@ answer that comes too late: nothing in a byte stream says which request it belon
 1. What was received before a request is sent is not its answer, and is handed to *unsolicited*.
 2. After an exchange that ended without its answer (timeout, error, cancellation), the next one first waits until
    the line was quiet for a while. So an answer that is under way then is received and given up.
-3. An answer that comes even later can only be told by its content: *accept* is asked about each frame.
+3. An answer that comes even later can only be recognized by its content: *accept* is asked about each frame.
 
 Waiting does not belong here, nor which task's turn it is.
 """

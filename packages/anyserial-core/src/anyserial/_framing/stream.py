@@ -49,7 +49,7 @@ class FramedStream(ObjectStream[bytes]):
 
     Args:
         stream: Any AnyIO byte stream, as a `SerialPort`. Do not receive from it in any other way.
-        framing: How frames are told apart. It must be this stream's alone.
+        framing: How frames are found. No other stream may use the same object.
         unsolicited: Called with each frame that came before or during an exchange and was not its answer, for
             example the ``send_nowait`` of a memory object stream. None gives them up. It must not block.
         quiet: Seconds, 0 or more: how long the line must be quiet before the next exchange, after one that
@@ -94,7 +94,7 @@ class FramedStream(ObjectStream[bytes]):
 
     @property
     def framing(self) -> Framing:
-        """How frames are told apart."""
+        """How frames are found."""
         return self._framing
 
     @override

@@ -195,11 +195,11 @@ class PortLink(ByteStream):
 
         Raises:
             InputLostError: This link was read too slowly, and bytes are missing here; it stays usable.
-            LineError: A character was damaged (with `LineErrors.RAISE`); every link is told.
+            LineError: A character was damaged (with `LineErrors.RAISE`); every link raises this.
             SerialDisconnectedError: The device is gone, and this link has received all its bytes.
             SerialClosedError: The link is closed; or the port is, and this link has received all that
                 was read from it.
-            SerialError: Reading failed. Only the link that was reading at the time is told.
+            SerialError: Reading failed. Only the link that was reading at the time raises this.
             anyio.BusyResourceError: Another task is receiving on this link, or on the port itself.
 
         Cancellation: no byte is lost, neither for this link nor for the others.

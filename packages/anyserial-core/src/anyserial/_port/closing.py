@@ -51,7 +51,7 @@ class Closing:
     Attributes:
         finished: Whether the backend is closed.
         error: What its close raised.
-        given_up: Bytes of output that did not leave in time; told once, by whoever closes.
+        given_up: Bytes of output that did not leave in time; reported once, by the call that closes.
         until: When callers stop waiting, by `time.monotonic`; later with every byte that leaves.
     """
 
@@ -186,7 +186,7 @@ class Closing:
         logger.warning("%s: %s", self._lifecycle.path, given_up_message(count, self.linger))
 
     def warn(self, stacklevel: int) -> None:
-        """Warn whoever closes of output that was given up; once."""
+        """Warn the caller that closes of output that was given up; once."""
         count, self.given_up = self.given_up, 0
         if count:
             from warnings import warn  # noqa: PLC0415  # with the port's path

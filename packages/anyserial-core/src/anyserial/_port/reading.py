@@ -1,4 +1,4 @@
-"""Reading and writing on a descriptor: what stands between a transport and the system calls.
+"""Reading and writing on a descriptor: the layer between a transport and the system calls.
 
 `Readers` and `DirectCalls` serve the blocking face, which must not lose what is read when a signal comes;
 `MarkedReader` separates marks of line errors from data. Choosing between them is the transport's.
