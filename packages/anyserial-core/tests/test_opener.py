@@ -460,7 +460,7 @@ async def test_an_error_of_the_open_shows_one_frame_and_no_cause_that_adds_nothi
         async with OPENERS[name]("/dev/x"):
             pass
     assert caught.value.errno == number
-    assert ours(caught.value) == ["_open"]
+    assert ours(caught.value) == ["opened"]
     assert is_unchained(caught.value)
 
 
