@@ -165,6 +165,11 @@ def _rfc2217() -> Iterator[Command]:
     yield _python("tools/rfc2217_server.py")
 
 
+def _network() -> Iterator[Command]:
+    # On loopback. ser2net is a package of the system; without it the tool says so and goes on.
+    yield (UV, "run", "--locked", "--quiet", "--group", "network", "--isolated", "python", "tools/network_peers.py")
+
+
 def _hardware() -> Iterator[Command]:
     # The machine is made of Debian's packages, which it fetches.
     if shutil.which("apt-get"):
@@ -226,6 +231,7 @@ STEPS = (
     ),
     Step("stress", "the reliability tests at their full figures", _stress),
     Step("rfc2217", "pySerial's own tests pass over our RFC 2217 server as over its own, and serialx works", _rfc2217),
+    Step("network", "network ports work with ser2net's, pySerial's and esptool's servers; 256 in one loop", _network),
     Step("hardware", "the tests on the kernel's serial drivers, of two kernels, in virtual machines", _hardware),
     Step("demo", "the README's demo command, as written", _demo),
     Step("tests", "the README's test command, as written, under -X dev -W error", _tests),

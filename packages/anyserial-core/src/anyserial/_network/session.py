@@ -180,7 +180,10 @@ class Session:
                 self.inbox.put_error(LineError(errno.EIO, text, self._path, kind=kind, byte=byte))
 
     def ask_for_lines(self) -> None:
-        """Ask what the lines are now, without waiting: not every server answers these."""
-        self.say(Command.NOTIFY_MODEM_STATE, 0)
+        """Ask what the lines are now, without waiting: not every server answers these.
+
+        Not for the modem lines: a server reports them by itself, and pySerial's ends the connection over that
+        request if its port has no such lines.
+        """
         for control in (Control.ASK_DTR, Control.ASK_RTS, Control.ASK_BREAK):
             self.say(Command.CONTROL, control)
