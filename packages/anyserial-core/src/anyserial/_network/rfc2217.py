@@ -47,7 +47,7 @@ class Rfc2217Backend:
     kind: Literal["self-waiting"] = "self-waiting"
 
     def __init__(self) -> None:
-        self.path = ""
+        self.path: str = ""
         self._config = SerialConfig()
         self._settings = Settings()
         self._session: Session | None = None
@@ -117,7 +117,8 @@ class Rfc2217Backend:
         self._polls_modem = bool(options.get("poll_modem"))
         session = Session(path)
         channel = Channel(Connection(await connect(address), address), session, path)
-        self.path, self._address = path, address
+        self.path = path
+        self._address = address
         self._config, self._settings = config, Settings()
         self._session, self._channel = session, channel
         ignores_control = bool(options.get("ign_set_control"))

@@ -18,7 +18,7 @@ from anyserial.config import SerialConfig
 from anyserial.exceptions import UnsupportedFeatureError
 
 if TYPE_CHECKING:
-    from anyserial.capabilities import ControlLines, LineCounters, ModemLines
+    from anyserial.capabilities import ControlLines, LineCounters, ModemLines, SerialCapabilities
     from anyserial.discovery import PortInfo
 
 __all__ = ("TcpBackend", "create_backend")
@@ -32,8 +32,8 @@ class TcpBackend:
     kind: Literal["self-waiting"] = "self-waiting"
 
     def __init__(self) -> None:
-        self.path = ""
-        self.capabilities = stream_features("tcp")
+        self.path: str = ""
+        self.capabilities: SerialCapabilities = stream_features("tcp")
         self.actual_baudrate: int | None = None
         self._config = SerialConfig()
         self._channel: Channel | None = None
