@@ -17,6 +17,7 @@ from benchmarks.counts import (
     CANCELLATION,
     FRAMED,
     OPENING,
+    PROTOCOL,
     ROUND_TRIP,
     Task,
     has,
@@ -62,6 +63,9 @@ def _measure() -> dict[str, int]:
     for name, task in TASKS.items():
         for contender, count in instructions(task, contenders).items():
             counts[f"{name}, {contender.runtime}"] = count
+    transports = [Contender("anyserial.asyncio", runtime) for runtime in ("asyncio", "uvloop")]
+    for contender, count in instructions(PROTOCOL, transports).items():
+        counts[f"round trip, protocol, {contender.runtime}"] = count
     imports = import_instructions(STATEMENTS.values())
     return {**counts, **{name: imports[key] for name, key in STATEMENTS.items()}}
 
