@@ -237,6 +237,7 @@ def test_children_have_it_if_asked_for(folder: Path, monkeypatch: pytest.MonkeyP
 INSTALL = """
 import os, sys
 from anyserial.pyserial import install, uninstall
+os.environ["PYTHONPATH"] = os.pathsep.join(["one", "two"])
 before = dict(os.environ), [*sys.meta_path]
 install(children=True)
 install(children=True)

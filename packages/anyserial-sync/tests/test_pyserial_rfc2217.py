@@ -138,6 +138,22 @@ def test_lines_are_told_when_they_change(server: Server) -> None:
     assert server.asked(7, b"\0") == bytes((107, com_port.ModemState.DSR))
 
 
+def test_a_ring_is_told_when_it_ends(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    rings = [False, True, False]
+
+    def ri(_: object) -> bool:
+        return rings.pop(0)
+
+    monkeypatch.setattr(type(server.port), "ri", property(ri))
+    server.takes(CLIENT)
+    states: list[int] = []
+    for _ in range(2):
+        server.sent = b""
+        server.manager.check_modem_lines()
+        states.append(server.sent[4])
+    assert states == [LINES | com_port.ModemState.RI, LINES | com_port.ModemState.RI_ENDED]
+
+
 def test_a_client_without_the_option_is_told_nothing(server: Server) -> None:
     server.sent = b""
     server.manager.check_modem_lines(force_notification=True)
