@@ -11,7 +11,7 @@ import pytest
 import uvloop
 from anyio import wait_all_tasks_blocked
 from anyserial.asyncio import TransportSerial, connection_for_serial, create_serial_connection
-from anyserial.exceptions import SerialDisconnectedError, SerialError
+from anyserial.exceptions import LineError, SerialDisconnectedError, SerialError
 from backends import Far, OwnBackend, PtyBackend, until
 from children import run_in_child
 from event_loops import NoReaderLoop
@@ -256,6 +256,26 @@ async def test_a_failed_transfer_is_no_unplug(far: Far, backend: PtyBackend) -> 
     assert isinstance(error, SerialError)
     assert not isinstance(error, SerialDisconnectedError)
     assert not backend.is_open
+
+
+async def test_what_a_decoder_of_line_errors_leaves_is_delivered(far: Far, backend: PtyBackend) -> None:
+    backend.decoder = lambda data: [data[:2], data[2:]]
+    _, protocol = await connect(far.path, backend, line_errors="discard")
+    far.write(b"abcd")
+    await protocol.until(lambda: protocol.data == b"abcd")
+    far.hang_up()
+    await protocol.lost()
+
+
+async def test_a_line_error_ends_the_connection(far: Far, backend: PtyBackend) -> None:
+    found = reports()
+    error = LineError("a break", kind="break", byte=0)
+    backend.decoder = lambda data: [data, error]
+    _, protocol = await connect(far.path, backend, line_errors="discard")
+    far.write(b"abcd")
+    assert await protocol.lost() is error
+    assert protocol.data == b"abcd"
+    assert [report["exception"] for report in found] == [error]
 
 
 # Closed by something else
