@@ -143,6 +143,17 @@ class Bare(Anyserial):
         os.close(port)
 
 
+class Tcp(Anyserial):
+    """A bare AnyIO TCP stream."""
+
+    def __init__(self) -> None:
+        self.library = import_module("anyio")
+
+    async def open(self, path: str) -> Any:
+        host, _, port = path.removeprefix("tcp://").rpartition(":")
+        return await self.library.connect_tcp(host, int(port))
+
+
 class BlockingAnyserial:
     """anyserial.sync."""
 
@@ -275,6 +286,7 @@ ASYNC: dict[str, Callable[[], Anyserial]] = {
     "pyserial-asyncio-fast": lambda: Streams("serial_asyncio_fast"),
     "aioserial": Aioserial,
     "bare": Bare,
+    "anyio, TCP": Tcp,
 }
 BLOCKING: dict[str, Callable[[], BlockingAnyserial]] = {
     "anyserial": BlockingAnyserial,

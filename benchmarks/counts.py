@@ -31,6 +31,8 @@ __all__ = (
     "OPENING",
     "PROTOCOL",
     "ROUND_TRIP",
+    "ROUND_TRIP_RFC2217",
+    "ROUND_TRIP_TCP",
     "has",
     "import_instructions",
     "instructions",
@@ -50,6 +52,8 @@ class Task(NamedTuple):
 
 ROUND_TRIP = Task("round_trips", "echo", 0.005, 200, 500)
 PROTOCOL = Task("protocol_round_trips", "echo", 0.005, 200, 500)
+ROUND_TRIP_RFC2217 = Task("round_trips", "rfc2217", 0.005, 100, 200)
+ROUND_TRIP_TCP = Task("round_trips", "tcp", 0.005, 100, 200)
 FRAMED = Task("framed_lines", "echo", 0.005, 100, 200)
 BUFFERED = Task("buffered_lines", "echo", 0.005, 100, 200)
 FRAMED_BURST = Task("framed_bursts", "echo", 0.005, 20, 50)

@@ -19,6 +19,8 @@ from benchmarks.counts import (
     OPENING,
     PROTOCOL,
     ROUND_TRIP,
+    ROUND_TRIP_RFC2217,
+    ROUND_TRIP_TCP,
     Task,
     has,
     import_instructions,
@@ -54,6 +56,7 @@ PYSERIAL_API = tuple(
     for library in ("pyserial", "anyserial.pyserial")
 )
 MOST_FOR_PYSERIAL_API = 20_000  # instructions of a round trip
+MOST_OF_TCP = 1.5  # what a round trip over RFC 2217 may be of one over a bare AnyIO TCP stream
 STATEMENTS = {"import, asynchronous": "anyserial", "import, blocking": "anyserial.sync"}
 
 
@@ -78,6 +81,20 @@ def _pyserial_api() -> bool:
         print(f"round trip, {contender.library}: {ours:,}, on pySerial {theirs:,}")
         if ours > min(theirs, MOST_FOR_PYSERIAL_API):
             print(f"it may cost what pySerial takes, and at most {MOST_FOR_PYSERIAL_API:,}", file=sys.stderr)
+            cheap = False
+    return cheap
+
+
+def _network() -> bool:
+    """Count a round trip over RFC 2217 beside that over a bare AnyIO TCP stream; return whether it is cheap."""
+    runtimes = ("asyncio", "uvloop", "trio")
+    ours = instructions(ROUND_TRIP_RFC2217, [Contender("anyserial", runtime) for runtime in runtimes])
+    bare = instructions(ROUND_TRIP_TCP, [Contender("anyio, TCP", runtime) for runtime in runtimes])
+    cheap = True
+    for (contender, count), floor in zip(ours.items(), bare.values(), strict=True):
+        print(f"round trip, rfc2217, {contender.runtime}: {count:,}, a bare AnyIO TCP stream {floor:,}")
+        if count > MOST_OF_TCP * floor:
+            print(f"it may cost at most {MOST_OF_TCP} times what the TCP stream takes", file=sys.stderr)
             cheap = False
     return cheap
 
@@ -107,7 +124,7 @@ def run(*, update: bool) -> int:
     costly = [
         runtime for runtime in RUNTIMES if counts[f"line, framed, {runtime}"] > counts[f"line, buffered, {runtime}"]
     ]
-    if not _pyserial_api():
+    if not _pyserial_api() or not _network():
         return 1
     if costly:
         print(
