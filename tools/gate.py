@@ -162,6 +162,7 @@ def _stress() -> Iterator[Command]:
 
 
 def _rfc2217() -> Iterator[Command]:
+    yield ("env", "ANYSERIAL_STRESS=full", *_python("-m", "pytest", "-q", "tests-integration/network/test_serving.py"))
     yield _python("tools/rfc2217_server.py")
 
 

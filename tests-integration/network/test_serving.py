@@ -6,14 +6,14 @@ import os
 import socket
 import tty
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 import anyio
 import pytest
-from anyio.abc import SocketAttribute, TaskStatus
+from anyio.abc import SocketAttribute, SocketStream, TaskStatus
 from anyserial import (
     FlowControl,
     ModemLines,
@@ -33,7 +33,9 @@ from network_peer import PATIENCE, Peer, connected, port_of
 
 pytestmark = pytest.mark.anyio
 
-CLIENTS = 64 if os.environ.get("ANYSERIAL_STRESS") == "full" else 8
+IS_FULL = os.environ.get("ANYSERIAL_STRESS") == "full"
+CLIENTS = 64 if IS_FULL else 8
+DELAY = 0.05 if IS_FULL else 0.01  # seconds in each direction
 
 RATE, SIZE, PARITY, STOP, CONTROL = (
     Command.BAUDRATE,
@@ -542,6 +544,48 @@ async def test_garbage_harms_nobody() -> None:
             tasks.cancel_scope.cancel()
         async with connected(server) as client:
             assert await client.ask(RATE)
+
+
+@asynccontextmanager
+async def slow_link(server: PortServer) -> AsyncGenerator[Peer]:
+    """Connect to *server* over a link that takes `DELAY` in each direction."""
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+
+    async def carry(source: SocketStream, target: SocketStream) -> None:
+        with suppress(anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
+            while True:
+                data = await source.receive(1000)
+                await anyio.sleep(DELAY)
+                await target.send(data)
+        await target.aclose()
+
+    async def relay(near: SocketStream) -> None:
+        async with (
+            near,
+            await anyio.connect_tcp("127.0.0.1", port_of(server)) as far,
+            anyio.create_task_group() as tasks,
+        ):
+            tasks.start_soon(carry, near, far)
+            tasks.start_soon(carry, far, near)
+
+    async with listener, anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.serve, relay)
+        address: Any = listener.extra(SocketAttribute.local_address)
+        async with await anyio.connect_tcp(*address[:2]) as stream:
+            peer = Peer(stream)
+            await peer.agree()
+            yield peer
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_slow_link_changes_nothing() -> None:
+    async with bench() as (server, device), slow_link(server) as client:
+        assert await client.ask(RATE, 9600) == 9600
+        whole = bytes(range(256)) * 20
+        await client.send(whole)
+        assert await received(device, len(whole)) == whole
+        await device.send(whole)
+        assert await client.read(len(whole)) == whole
 
 
 # The port
