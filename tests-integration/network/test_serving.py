@@ -257,7 +257,7 @@ async def test_our_own_client_is_served_as_on_a_local_port() -> None:
     async with port, device, serving(port) as server, open_serial_port(server.urls[0], baudrate=9600) as remote:
         assert port.config.baudrate == remote.actual_baudrate == 9600
         await remote.configure(remote.config.with_changes(byte_size=7, parity="even"))
-        assert (port.config.byte_size, port.config.parity) == (7, "even")
+        assert (port.config.byte_size.value, port.config.parity.value) == ("7", "even")
         await remote.send(bytes(range(256)))
         assert await received(device, 256) == bytes(range(256))
         await remote.set_control_lines(rts=True, dtr=False)

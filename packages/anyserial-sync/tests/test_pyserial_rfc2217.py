@@ -9,6 +9,7 @@ from anyserial import pyserial as serial
 from anyserial._spi import com_port
 from anyserial.pyserial import rfc2217
 from anyserial_sync._pyserial.urlhandler import protocol_socket
+from anyserial_sync._pyserial.urlhandler.protocol_loop import Serial as Loop
 
 IAC, SB, SE = b"\xff", b"\xfa", b"\xf0"
 CLIENT = bytes.fromhex("fffd00 fffb00 fffb2c fffd2c")  # it agrees to binary data and to COM-PORT-OPTION
@@ -144,7 +145,7 @@ def test_a_ring_is_told_when_it_ends(server: Server, monkeypatch: pytest.MonkeyP
     def ri(_: object) -> bool:
         return rings.pop(0)
 
-    monkeypatch.setattr(type(server.port), "ri", property(ri))
+    monkeypatch.setattr(Loop, "ri", property(ri))
     server.takes(CLIENT)
     states: list[int] = []
     for _ in range(2):
