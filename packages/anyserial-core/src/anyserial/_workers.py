@@ -167,7 +167,7 @@ class _Pool:
         self.jobs: SimpleQueue[Callable[[], object] | ref[object] | None] = SimpleQueue()
         self.empty = Empty
         self.thread = Thread
-        self.holders: set[ref[object]] = set()
+        self.holders: set[object] = set()  # references
         # Collections instead of counters, because adding and removing are atomic and += is not.
         self.alive: set[int] = set()
         self.idle: list[int] = []
@@ -202,7 +202,7 @@ class _Pool:
                 continue
             if job is None:  # the pool is not held any more
                 continue
-            if isinstance(job, ref):  # a holder died
+            if job in self.holders:  # it died
                 self.strike_off(job)
                 continue
             if not self.idle and not self.coming and not self.follow() and isinstance(job, Job) and not job.essential:
@@ -212,7 +212,7 @@ class _Pool:
                     job()
             del job  # a waiting thread would keep it alive, and a forgotten port would never be collected
 
-    def strike_off(self, holder: "ref[object]") -> None:
+    def strike_off(self, holder: object) -> None:
         """Forget a holder. With the last one, each thread that waits is woken."""
         self.holders.discard(holder)
         if not self.holders:
