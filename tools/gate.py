@@ -159,6 +159,9 @@ def _stress() -> Iterator[Command]:
         # A plain run of the tests has the same ones in their short form.
         yield ("env", "ANYSERIAL_STRESS=full", *_python("-m", "pytest", "-q", "tests-integration/stress"))
         yield ("env", "ANYSERIAL_STRESS=full", *_python("-m", "pytest", "-q", "tests-integration/sync/test_stress.py"))
+        # A million random streams for the codec of RFC 2217.
+        codec = [f"packages/anyserial-core/tests/test_{name}.py" for name in ("telnet", "com_port")]
+        yield ("env", "ANYSERIAL_STRESS=full", *_python("-m", "pytest", "-q", *codec, "-k", "random"))
 
 
 def _rfc2217() -> Iterator[Command]:

@@ -3,6 +3,7 @@
 import socket
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -611,6 +612,42 @@ async def test_reconnect_comes_back_to_a_server() -> None:
                     with pytest.raises(SerialDisconnectedError):
                         await port.receive()
     assert got == [b"x", b"x"]
+
+
+async def test_a_slow_link_only_takes_longer() -> None:
+    server = Server()
+
+    async def pump(source: Any, sink: Any) -> None:
+        with suppress(anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
+            while True:
+                data = await source.receive()
+                await anyio.sleep(0.02)
+                await sink.send(data)
+
+    async with serving(server) as url, await anyio.create_tcp_listener(local_host="127.0.0.1") as listener:
+
+        async def relay(near: Any) -> None:
+            async with (
+                near,
+                await anyio.connect_tcp("127.0.0.1", int(url.rpartition(":")[2])) as far,
+                anyio.create_task_group() as pumps,
+            ):
+                pumps.start_soon(pump, near, far)
+                await pump(far, near)
+                pumps.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(listener.serve, relay)
+            slow = f"rfc2217://127.0.0.1:{listener.extra(SocketAttribute.local_port)}"
+            with anyio.fail_after(PATIENCE):
+                async with open_serial_port(slow, baudrate=9600) as port:
+                    assert port.actual_baudrate == 9600
+                    await port.send(b"slow")
+                    assert await port.receive() == b"slow"
+                    await port.set_control_lines(dtr=True)
+                    await port.reset_input_buffer()
+                    await port.drain()
+            tasks.cancel_scope.cancel()
 
 
 async def test_many_ports_in_one_loop() -> None:
