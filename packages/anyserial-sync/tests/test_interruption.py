@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from types import CodeType, FunctionType
 from typing import Any, Self
+from weakref import ref
 
 import pytest
 from anyserial import _workers
@@ -384,7 +385,7 @@ def test_a_close_is_finished_by_the_next(exact_rig: Rig, way: dict[str, Any]) ->
     finally:
         os.close(master)
         os.close(slave)
-    until(lambda: _workers._the_pool().holders == {exact_rig.port._lifecycle.hold._holder}, "held")
+    until(lambda: _workers._the_pool().holders == {ref(exact_rig.port._lifecycle.hold)}, "held")
 
 
 def test_an_open_leaves_nothing_open(exact_rig: Rig, way: dict[str, Any]) -> None:
@@ -407,7 +408,7 @@ def test_an_open_leaves_nothing_open(exact_rig: Rig, way: dict[str, Any]) -> Non
         assert backend.calls.count(("close",)) == backend.calls.count(("open",)), where
         pool = _workers._the_pool()
         # What was only half made is the collector's.
-        held = {exact_rig.port._lifecycle.hold._holder}
+        held = {ref(exact_rig.port._lifecycle.hold)}
         until(lambda: pool.holders == held or gc.collect() < 0, where)
 
     try:
