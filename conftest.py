@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import uvloop
+from anyserial import _workers
 
 RUNTIMES = (
     pytest.param(("asyncio", {"use_uvloop": False}), id="asyncio"),
@@ -50,16 +51,19 @@ def warm_uvloop() -> None:
     uvloop.new_event_loop().close()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def do_not_linger() -> None:
+    """Let the threads of a port end with it: a test waits for them, and ten thousand tests would wait for minutes."""
+    _workers.LINGER_SECONDS = 0.0
+
+
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> Iterator[None]:
     """Fail a test after which a descriptor is open or a thread running that was not before it."""
     descriptors, threads = _descriptors(), set(threading.enumerate())
     yield
-    left = _new(descriptors)
-    if left:
+    if _new(descriptors):
         gc.collect()  # what only a reference cycle holds is no leak; its ResourceWarning is an error as it is
-        left = _new(descriptors)
-    assert not left, f"descriptors left open: {left}"
     deadline = time.monotonic() + THREAD_GRACE
     for thread in set(threading.enumerate()) - threads:
         if not thread.name.startswith(KEPT_THREADS):
@@ -67,6 +71,8 @@ def nothing_left_behind() -> Iterator[None]:
                 time.sleep(0)  # it is only just being started, and cannot be joined before
             thread.join(max(0.0, deadline - time.monotonic()))
             assert not thread.is_alive(), f"thread left running: {thread}"
+    left = _new(descriptors)  # at last: what a thread opened, it closes at its end
+    assert not left, f"descriptors left open: {left}"
 
 
 def _descriptors() -> dict[int, tuple[int, int]]:
