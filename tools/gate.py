@@ -1,8 +1,9 @@
 """The gate behind ``tools/check`` and ``.ci/run``: its steps, in order, each one timed.
 
 A new check becomes a row of STEPS, and nothing else needs to know. What a check does belongs
-in a command or a tool of its own; here it is only called. The README's own commands come last,
-read from the README, so that they are tried as written and the run ends with pytest's summary.
+in a command or a tool of its own; here it is only called. Steps that measure no time run first, in two lanes
+side by side. The others have the machine to themselves. The README's own commands come last, read from the
+README, so that they are tried as written and the run ends with pytest's summary.
 """
 
 import argparse
@@ -12,11 +13,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 UV = os.environ.get("UV", "uv")
@@ -242,6 +245,14 @@ STEPS = (
 )
 
 README_STEPS = ("demo", "tests")
+# The two lanes take about the same time. A step in none of them runs alone, after both.
+LANES = (
+    (
+        *("lock", "versions", "format", "lint", "docs", "site", "workflows", "mypy", "pyright", "abi"),
+        *("release", "wheels", "frameworks", "clients"),
+    ),
+    ("isolation", "pythons", "shortcuts", "benchmarks"),
+)
 
 
 def _readme_command(ending: str) -> str:
@@ -256,16 +267,83 @@ def _readme_command(ending: str) -> str:
     return found[0]
 
 
-def _run(step: Step, environment: dict[str, str]) -> None:
-    ran = False
-    for command in step.commands():
-        ran = True
-        print(f"    $ {shlex.join(command)}", flush=True)
-        done = subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, check=False)
-        if done.returncode:
-            raise GateError(f"exit status {done.returncode} from: {shlex.join(command)}")
-    if not ran:
-        print("    nothing here for it yet", flush=True)
+class _Gate:
+    """One run: the steps asked for, what they took, and whether one has failed."""
+
+    def __init__(self, steps: Sequence[Step], strict: str) -> None:
+        self._steps = steps
+        self._strict = strict
+        self._durations: list[str] = []
+        self._printing = threading.Lock()
+        self._failed = threading.Event()
+
+    def run(self) -> None:
+        """Run the steps.
+
+        Raises:
+            GateError: A step failed; the steps after it were not begun.
+        """
+        lanes = [[step for step in self._steps if step.name in names] for names in LANES]
+        in_lanes = {step.name for lane in lanes for step in lane}
+        alone = [step for step in self._steps if step.name not in in_lanes]
+        if all(lanes):
+            with ThreadPoolExecutor(len(lanes)) as threads:
+                for lane in [threads.submit(self._run_lane, lane) for lane in lanes]:
+                    lane.result()
+        else:
+            alone = [*self._steps]
+        for step in alone:
+            if step is alone[-1] and self._durations:
+                # Before the last step, so that what ends the run is that step's own summary.
+                print("==> so far: " + ", ".join(self._durations), flush=True)
+            self._announce(step)
+            taken = self._run_step(step, None)
+            if step is not alone[-1]:
+                print(f"<== {taken}", flush=True)
+
+    def _run_lane(self, steps: Sequence[Step]) -> None:
+        for step in steps:
+            if self._failed.is_set():
+                return
+            with tempfile.TemporaryFile("w+") as output:
+                taken = f"{step.name} FAILED"
+                try:
+                    taken = self._run_step(step, output)
+                except BaseException:
+                    self._failed.set()
+                    raise
+                finally:
+                    with self._printing:
+                        self._announce(step)
+                        output.seek(0)
+                        shutil.copyfileobj(output, sys.stdout)
+                        print(f"<== {taken}", flush=True)
+
+    def _announce(self, step: Step) -> None:
+        print(f"==> {self._steps.index(step) + 1}/{len(self._steps)} {step.name}: {step.proves}", flush=True)
+
+    def _run_step(self, step: Step, output: "IO[str] | None") -> str:
+        """Run one step and return what it took. What it prints goes to *output*; None is the terminal."""
+        start = time.monotonic()
+        ran = False
+        for command in step.commands():
+            ran = True
+            print(f"    $ {shlex.join(command)}", file=output, flush=True)
+            done = subprocess.run(
+                command,
+                cwd=ROOT,
+                env=_environment_of(step, self._strict),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=None if output is None else subprocess.STDOUT,
+                check=False,
+            )
+            if done.returncode:
+                raise GateError(f"exit status {done.returncode} from: {shlex.join(command)}")
+        if not ran:
+            print("    nothing here for it yet", file=output, flush=True)
+        self._durations.append(f"{step.name} {time.monotonic() - start:.1f} s")
+        return self._durations[-1]
 
 
 def _environment_of(step: Step, strict: str) -> dict[str, str]:
@@ -297,21 +375,11 @@ def main() -> int:
         for step in STEPS:
             print(f"{step.name:12}{step.proves}")
         return 0
-    durations: list[str] = []
     with tempfile.NamedTemporaryFile("w", prefix="anyserial-gate-", suffix=".env") as strict:
         strict.write(STRICT)
         strict.flush()
         try:
-            for number, step in enumerate(selected := _select(arguments.steps), 1):
-                if step is selected[-1] and durations:
-                    # Before the last step, so that what ends the run is that step's own summary.
-                    print("==> so far: " + ", ".join(durations), flush=True)
-                print(f"==> {number}/{len(selected)} {step.name}: {step.proves}", flush=True)
-                start = time.monotonic()
-                _run(step, _environment_of(step, strict.name))
-                durations.append(f"{step.name} {time.monotonic() - start:.1f} s")
-                if step is not selected[-1]:
-                    print(f"<== {durations[-1]}", flush=True)
+            _Gate(_select(arguments.steps), strict.name).run()
         except GateError as exc:
             print(f"tools/check: FAILED: {exc}", file=sys.stderr, flush=True)
             return 1
