@@ -92,7 +92,7 @@ def test_low_latency_of_a_process_that_was_killed_is_put_back(simulated: Any, lo
     assert "tiocsserial" not in kernel.names()
 
 
-@pytest.mark.parametrize("holder", ["/proc/4711/fd/3", f"/proc/{os.getpid()}/fd/9"])
+@pytest.mark.parametrize("holder", ["/proc/4711/fd/3", f"/proc/{os.getpid()}/fd/9"], ids=["another", "this"])
 def test_low_latency_that_somebody_uses_is_left_alone(simulated: Any, holder: str) -> None:
     kernel = simulated()
     _like_ftdi(kernel)
