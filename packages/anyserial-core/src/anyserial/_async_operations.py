@@ -37,8 +37,8 @@ class AsyncOperations(EventLoopPort):
             UnsupportedFeatureError: The platform does not have a mechanism that was asked for.
             SerialDisconnectedError: The device is gone.
 
-        Cancellation: the settings may still be applied, all of them or none; `config`
-        tells which, once the driver is done.
+        Cancellation: the settings are applied, all of them or none, and `config` tells which. It waits for a
+        driver that is at it, but not longer than 40 ms; a driver that takes longer finishes alone.
         """
         check_config(config)
         await self._perform(operations.configure(self._port, config))
@@ -47,7 +47,7 @@ class AsyncOperations(EventLoopPort):
     async def reset_input_buffer(self) -> None:
         """Discard all received bytes that were not read yet, in the kernel and in the port.
 
-        Cancellation: the kernel's queue may have been emptied.
+        Cancellation: the kernel's queue may have been emptied. It waits for a driver that is at it, at most 40 ms.
         """
         await self._perform(operations.reset_input(self._port))
 
@@ -57,7 +57,7 @@ class AsyncOperations(EventLoopPort):
 
         Most USB adapters cannot. On a pty this destroys what the far end has not read.
 
-        Cancellation: the output may have been discarded.
+        Cancellation: the output may have been discarded. It waits for a driver that is at it, at most 40 ms.
         """
         await self._perform(operations.reset_output(self._port))
 
@@ -114,7 +114,7 @@ class AsyncOperations(EventLoopPort):
         Raises:
             UnsupportedFeatureError: The driver has no break.
 
-        Cancellation: the break may have been set or released.
+        Cancellation: the break may have been set or released. It waits for a driver that is at it, at most 40 ms.
         """
         await self._perform(operations.set_break(self._port, on))
 
@@ -147,7 +147,7 @@ class AsyncOperations(EventLoopPort):
         Raises:
             UnsupportedFeatureError: The driver has no modem lines.
 
-        Cancellation: the lines may have been set.
+        Cancellation: the lines may have been set. It waits for a driver that is at it, at most 40 ms.
         """
         await self._perform(operations.set_control_lines(self._port, rts, dtr))
 
