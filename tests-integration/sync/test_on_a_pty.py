@@ -56,6 +56,19 @@ def test_opening_what_is_not_there(timeout: float | None) -> None:
         SerialPort.open("/dev/nothing-here", baudrate=0)
 
 
+def test_an_open_whose_time_was_up_does_not_refuse_the_next(far: Far) -> None:
+    path = os.ttyname(far[1])
+    config = SerialConfig(exclusive=True)
+    given_up = 0
+    for number in range(60):
+        try:
+            open_serial_port(path, config, timeout=0.00002 * (number % 6)).close()
+        except TimeoutError:
+            given_up += 1
+            open_serial_port(path, config).close()
+    assert given_up
+
+
 def test_what_a_pty_cannot_do(far: Far) -> None:
     with SerialPort.open(os.ttyname(far[1])) as port:
         for call in (port.modem_lines, port.control_lines, port.wait_modem_change, port.line_counters):
