@@ -43,9 +43,9 @@ class Environment:
         return done.stdout
 
     def distributions(self) -> dict[str, str]:
-        """What is installed, by name."""
+        """What is installed, by its name as the package index spells it."""
         installed: dict[str, str] = json.loads(self.probe("installed"))
-        return installed
+        return {name.lower().replace("_", "-"): version for name, version in installed.items()}
 
 
 type MakeEnvironment = Callable[..., Environment]

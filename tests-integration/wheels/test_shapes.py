@@ -26,7 +26,11 @@ NEEDS = (
         "anyserial-posix",
     ),
 )
-NEEDS_BY_MODULE = {"anyserial.sync": "anyserial-sync", "anyserial.testing": "anyserial-testing"}
+NEEDS_BY_MODULE = {
+    "anyserial.pyserial": "anyserial-sync",
+    "anyserial.sync": "anyserial-sync",
+    "anyserial.testing": "anyserial-testing",
+}
 
 type MakeEnvironment = Callable[..., Any]
 

@@ -258,6 +258,7 @@ def test_binary_garbage_leaves_the_terminal_usable(run: Any, device: Any) -> Non
     device.send(garbage)
     user.wait(lambda: "rx 50000" in user.text)
     user.type(MENU + "k")
+    user.wait(lambda: not "".join(user.lines[:-1]).strip())
     device.send(b"\x18\x1b\\\r\nstill here\r\n")
     user.wait("still here")
     assert b"\x1b]" not in user.output
