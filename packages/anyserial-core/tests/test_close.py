@@ -128,7 +128,7 @@ async def test_closing_wakes_an_operation_that_waits(far: Far, backend: PtyBacke
     with anyio.fail_after(5):
         async with anyio.create_task_group() as group:
             group.start_soon(operate)
-            await until(lambda: backend.calls[1:])
+            await until(lambda: backend.breaks if call == "send_break" else backend.calls[1:])
             await wait_all_tasks_blocked()
             await port.aclose()
     if call == "send_break":

@@ -362,9 +362,10 @@ async def test_a_break_is_held_and_released(far: Far, backend: PtyBackend) -> No
 
 async def test_a_cancelled_break_is_released(far: Far, backend: PtyBackend) -> None:
     async with await open_serial_port(far.path, backend=backend) as port:
-        with anyio.move_on_after(0.03) as scope:
-            await port.send_break(60)
-        assert scope.cancelled_caught
+        async with anyio.create_task_group() as group:
+            group.start_soon(port.send_break, 60)
+            await until(lambda: backend.break_on)
+            group.cancel_scope.cancel()
         assert backend.breaks == [True, False]
         await port.send(b"free")
 

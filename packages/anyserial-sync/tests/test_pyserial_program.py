@@ -225,7 +225,7 @@ def test_children_have_it_if_asked_for(folder: Path, monkeypatch: pytest.MonkeyP
     hidden = folder / "hidden"
     hidden.mkdir()
     (hidden / "sitecustomize.py").write_text("print('the hidden one')")
-    monkeypatch.setenv("PYTHONPATH", str(hidden))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(hidden), os.environ.get("PYTHONPATH")))))
     done = python("-m", "anyserial.pyserial", "--children", "script.py", cwd=folder)
     assert (done.status, done.stdout) == (
         0,

@@ -299,7 +299,7 @@ def test_ctrl_c_interrupts_and_loses_nothing(rig: Rig) -> None:
         for call, data in calls:
             if data:
                 rig.write(data)
-            signal.setitimer(signal.ITIMER_REAL, 0.02)
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
             with pytest.raises(KeyboardInterrupt):
                 call()
             if data:
