@@ -251,9 +251,9 @@ README_STEPS = ("demo", "tests")
 LANES = (
     (
         *("lock", "versions", "format", "lint", "docs", "site", "workflows", "mypy", "pyright", "abi"),
-        *("release", "wheels", "frameworks", "clients"),
+        *("release", "wheels", "frameworks", "clients", "pythons"),
     ),
-    ("isolation", "pythons", "shortcuts", "benchmarks"),
+    ("isolation", "shortcuts", "benchmarks"),
 )
 
 
