@@ -109,7 +109,8 @@ async def test_threads_go_after_the_last_holder() -> None:
     await until(no_workers)
 
 
-async def test_a_holder_that_is_forgotten_holds_no_longer() -> None:
+async def test_a_holder_that_is_forgotten_holds_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_workers, "IDLE_SECONDS", 0.01)
     holder = Holder()
     _workers.hold(holder)
     await run_on_worker(int)

@@ -13,8 +13,9 @@ A thread that takes a job first makes sure that another thread waits for the nex
 threads, which run no signal handlers, and while the pool is held there is always one in hand. If the
 system gives no more threads, the one in hand makes the calls that close a port and refuses all others.
 Once the pool is not held any more, the threads end after a few milliseconds, in case another port is
-opened meanwhile. The pool refers to its holders weakly. When one dies, the interpreter itself puts its
-reference on the queue, and a thread strikes it off, so that no finalizer has to run.
+opened meanwhile. The pool refers to its holders weakly. When one dies without having let go, the interpreter
+itself strikes it off, so that no finalizer has to run. That wakes no thread, since the interpreter may be
+about to end; the idle threads notice after IDLE_SECONDS at the latest.
 
 What is called, and how callers wait for it, is not known here.
 """
@@ -163,8 +164,7 @@ class _Pool:
         from queue import Empty, SimpleQueue  # noqa: PLC0415
         from threading import Thread  # noqa: PLC0415
 
-        # A reference whose object is dead can be called as well, and does nothing.
-        self.jobs: SimpleQueue[Callable[[], object] | ref[object] | None] = SimpleQueue()
+        self.jobs: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
         self.empty = Empty
         self.thread = Thread
         self.holders: set[object] = set()  # references
@@ -202,9 +202,6 @@ class _Pool:
                 continue
             if job is None:  # the pool is not held any more
                 continue
-            if job in self.holders:  # it died
-                self.strike_off(job)
-                continue
             if not self.idle and not self.coming and not self.follow() and isinstance(job, Job) and not job.essential:
                 job.refuse()
             else:
@@ -219,7 +216,7 @@ class _Pool:
             for _ in range(len(self.idle)):
                 self.jobs.put(None)
 
-    def _next_job(self, me: int) -> "Callable[[], object] | ref[object] | None":
+    def _next_job(self, me: int) -> "Callable[[], object] | None":
         self.idle.append(me)
         del self.coming[:1]
         try:
@@ -269,7 +266,7 @@ def hold(holder: object) -> None:
         SerialError: There is no thread, and the system gives none.
     """
     pool = _the_pool()
-    holding = ref(holder, pool.jobs.put)
+    holding = ref(holder, pool.holders.discard)
     pool.holders.add(holding)
     if not pool.alive:
         try:
