@@ -100,7 +100,7 @@ FOUND: list[tuple[str, PortInfo, list[PortInfo], int]] = [
     ("the second port, in another socket", DUAL[1], [at(DUAL[0], 21, "1-2"), at(DUAL[1], 22, "1-2")], 1),
     ("another interface", replace(FTDI, interface_number=1), [FTDI, at(FTDI, 1, interface_number=1)], 1),
     ("a port of a card", CARD, [CARD, at(CARD, 5)], 0),
-    ("the port of a card that was numbered anew", CARD, [at(CARD, 7)], 0),
+    ("the port of a card that was numbered again", CARD, [at(CARD, 7)], 0),
     ("a port without a location", GADGET, [GADGET, at(GADGET, 1)], 0),
     ("by hand, with a serial number", PortInfo(device="/dev/ttyUSB7", serial_number="A"), [OTHER, at(FTDI, 1)], 1),
     ("by hand, with ids, at that path", PortInfo(device="/dev/ttyUSB0", vid=0x0403, pid=0x6001), [OTHER], 0),
@@ -157,7 +157,7 @@ NOT_FOUND: list[tuple[str, PortInfo, list[PortInfo], str]] = [
     ("no node here", FTDI, [replace(FTDI, present=False)], "is plugged in, but this system has no node of it"),
     ("the other interface", replace(FTDI, interface_number=1), [FTDI], "is now"),
     ("the other port of the interface", DUAL[1], [at(DUAL[0], 21)], "is not plugged in: /dev/ttyUSB21 is now"),
-    ("several ports of a card, numbered anew", CARD, [at(CARD, 7), at(CARD, 8)], "2 ports may be PCI UART"),
+    ("several ports of a card, numbered again", CARD, [at(CARD, 7), at(CARD, 8)], "2 ports may be PCI UART"),
     ("a port without a location under another name", GADGET, [at(GADGET, 1)], "is not plugged in"),
     ("a name that would drive a terminal", replace(FTDI, serial_number="\x1b[2J\n"), [], r"serial number \x1b[2J\n)"),
 ]

@@ -91,7 +91,7 @@ class Scene:
 
     def plug(self, *, fresh: bool = True) -> None:
         if fresh:
-            # The kernel makes the directory anew, and so its inode.
+            # The kernel makes the directory again, with another inode.
             place = self.tree.root / "sys/class/tty" / self.target
             place.rename(place.with_name("old"))
             place.mkdir()

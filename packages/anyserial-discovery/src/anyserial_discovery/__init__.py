@@ -23,7 +23,7 @@ which they reach through core's `load_part`:
           watcher.close()
 
   `fileno()` is one descriptor to poll for reading (None: there is nothing to wait on,
-  sleep for `timeout()`). `timeout()` is in seconds, None for ever; ask anew each time.
+  sleep for `timeout()`). `timeout()` is in seconds, None for ever; ask again each time.
   `process()` never blocks for long (it reads system files, so an event loop runs it in
   a thread) and appends what it found to `events`, so that an abandoned call loses
   nothing; call it however often, a call without a cause finds nothing. If it raises, the

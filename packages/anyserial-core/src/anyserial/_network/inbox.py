@@ -1,6 +1,6 @@
 """What was received and not taken yet: data and line errors, in the order of the line, and never too much.
 
-Who waits for it is not known here.
+It does not know which calls wait for it.
 """
 
 from collections import deque

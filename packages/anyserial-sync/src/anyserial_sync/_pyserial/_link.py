@@ -96,8 +96,8 @@ class Link(SerialPort):
             size: The most to return; None has no limit.
             timeout: Seconds to wait; None has no limit.
             total: Whether *timeout* counts for all of it, and not again from every byte.
-            ahead: Whether bytes after the delimiter may be read. They lead the next read, but who waits for the
-                descriptor does not see them.
+            ahead: Whether bytes after the delimiter may be read. They lead the next read, but a program that
+                waits for the descriptor does not see them.
 
         Raises:
             SerialError: As `read_slowly`.
