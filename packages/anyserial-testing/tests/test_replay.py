@@ -109,6 +109,70 @@ async def test_record_ends_with_the_port(tmp_path: Path) -> None:
     assert events(text) == ["gone", "close", "end"]
 
 
+class FullDisk(io.StringIO):
+    """Takes the header and one event; then the disk is full."""
+
+    left = 2
+
+    def write(self, text: str) -> int:
+        if not self.left:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        self.left -= 1
+        return super().write(text)
+
+
+async def test_a_record_that_cannot_be_written_takes_nothing_from_the_port() -> None:
+    host, device = serial_port_pair()
+    async with host, device:
+        recording = record(host, FullDisk())
+        await host.send(b"A")
+        assert recording.error is None
+        await device.send(b"kept")
+        assert await host.receive() == b"kept"
+        assert isinstance(recording.error, OSError)
+        await device.send(b"also kept")
+        assert await host.receive() == b"also kept"
+        with pytest.raises(OSError, match="No space left"):
+            recording.close()
+        recording.close()  # it has been told
+
+
+async def test_the_end_of_a_block_tells_that_the_record_is_incomplete_unless_it_fails_itself() -> None:
+    host, device = serial_port_pair()
+
+    async def send_twice() -> None:
+        await host.send(b"A")
+        await host.send(b"B")
+
+    async def fail() -> None:
+        await send_twice()
+        raise KeyError
+
+    async with host, device:
+        for use, error in ((send_twice, OSError), (fail, KeyError)):
+            with pytest.raises(error), record(host, FullDisk()):
+                await use()
+
+
+async def test_a_record_that_ended_with_the_port_tells_that_it_is_incomplete() -> None:
+    host, device = serial_port_pair()
+    async with device:
+        recording = record(host, FullDisk())
+        await host.send(b"A")
+        await host.aclose()
+        with pytest.raises(OSError, match="No space left"):
+            recording.close()
+
+
+async def test_a_record_that_cannot_be_begun_leaves_no_file_open() -> None:
+    host, device = serial_port_pair()
+    async with host, device:
+        with pytest.raises(OSError, match="No space left"):
+            record(host, "/dev/full")
+        await device.send(b"kept")
+        assert await host.receive() == b"kept"
+
+
 async def test_damaged_bytes_are_recorded_and_replayed(tmp_path: Path) -> None:
     file = tmp_path / "x.rec"
 

@@ -4,6 +4,8 @@ The text is `_record_format`'s, and how the events are found is `_observing`'s.
 """
 
 import os
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TextIO
 
@@ -27,10 +29,27 @@ class Recording:
         except BaseException:
             self._sink.finish()
             raise
+        self._is_closed = False
+
+    @property
+    def error(self) -> Exception | None:
+        """What writing the file failed with, as when the disk is full; None as long as the record is complete.
+
+        Nothing is recorded after a failure. The port is not affected.
+        """
+        return self._sink.error
 
     def close(self) -> None:
-        """End the record; the port stays open. A second call does nothing."""
+        """End the record; the port stays open. A second call does nothing.
+
+        Raises:
+            OSError: The record is incomplete, because the file could not be written. It is the same error as
+                `error`, and the first call alone raises it.
+        """
         self._observation.close()
+        self._is_closed, was_closed = True, self._is_closed
+        if self.error is not None and not was_closed:
+            raise self.error
 
     def __enter__(self) -> Self:
         """Return the recording; leaving the block ends it."""
@@ -42,8 +61,11 @@ class Recording:
         exc_value: BaseException | None,
         traceback: "TracebackType | None",
     ) -> None:
-        """End the record."""
-        self.close()
+        """End the record, and raise as `close` does, unless the block already raises something else."""
+        if exc_value is None:
+            self.close()
+        else:
+            self._observation.close()
 
 
 def record(port: object, file: "str | os.PathLike[str] | TextIO") -> Recording:
@@ -51,7 +73,8 @@ def record(port: object, file: "str | os.PathLike[str] | TextIO") -> Recording:
 
     The port is used as before; nothing about it changes, except that a blocking port may lose bytes to a
     signal handler that raises (Ctrl-C). Start before another task or thread uses the port, because a call that
-    is under way is not recorded. Each event is written as it happens.
+    is under way is not recorded. Each event is written as it happens. If that fails, as when the disk is full,
+    the port goes on and the record ends: `Recording.error` has the reason at once, and `Recording.close` raises it.
 
     Args:
         port: An open `SerialPort`, async or blocking, on any backend.
@@ -78,17 +101,39 @@ class _FileSink:
         else:
             self._file = file
         self._last = 0.0
-        self._file.write(first)
+        self.error: Exception | None = None
+        try:
+            self._file.write(first)
+        except BaseException:
+            self._give_up()
+            raise
 
     def event(self, event: Event) -> None:
-        if self._file is not None:
-            self._last = event.time
-            for line in event.lines():
-                self._file.write(line)
+        self._last = event.time
+        self._write(event.lines())
 
     def finish(self) -> None:
+        self._write([f"{self._last:12.6f} end\n"])
         file, self._file = self._file, None
-        if file is not None:
-            file.write(f"{self._last:12.6f} end\n")
-            if self._owned:
+        if file is not None and self._owned:
+            try:
+                file.close()
+            except OSError as exc:  # some file systems tell here that the disk is full
+                self.error = exc
+
+    def _write(self, lines: Iterable[str]) -> None:
+        """Write *lines*. A failure ends the record, not the call on the port: that call has bytes to deliver."""
+        if self._file is None:
+            return
+        try:
+            for line in lines:
+                self._file.write(line)
+        except Exception as exc:  # noqa: BLE001  # a stream of the caller's may raise anything
+            self.error = exc
+            self._give_up()
+
+    def _give_up(self) -> None:
+        file, self._file = self._file, None
+        if file is not None and self._owned:
+            with suppress(OSError):  # it tries once more to write what it holds
                 file.close()

@@ -306,6 +306,29 @@ def test_a_log_of_the_text_has_no_colours_and_has_timestamps(run: Any, device: A
     assert re.fullmatch(r"\[ +\d+\.\d{3}\] red\n\[ +\d+\.\d{3}\] rest", log.read_text())
 
 
+def test_a_full_disk_is_told_and_the_session_goes_on(run: Any, device: Any, tmp_path: Path) -> None:
+    log, record = tmp_path / "log", tmp_path / "record"
+    command = [*PROGRAM, "term", device.path, "--log", str(log), "--record", str(record)]
+    user = run.command(["bash", "-c", 'ulimit -f 4; exec "$@"', "-", *command])  # files of 4 KiB at most
+    user.wait("connected to ")
+    user.wait("rec record")
+    data = b"".join(b"%07d\n" % number for number in range(1000))
+    device.send(data)
+    user.wait(lambda: "rx 8000" in user.lines[-1] and "rec" not in user.lines[-1])
+    device.send(b"end\r\n")
+    user.wait("end")
+    user.type("still here")
+    device.expect(b"still here")
+    user.type(MENU + "q")
+    assert user.wait_exit() == 1
+    assert user.is_restored()
+    shown = user.output.decode()
+    assert shown.count("is incomplete: [EFBIG] File too large") == 2
+    assert all(f"{number:07}\r\n" in shown for number in range(1000))
+    assert log.read_bytes() == data[:4096]
+    assert record.stat().st_size == 4096
+
+
 def fake(folder: Path, name: str, text: str) -> str:
     """Make a program that stands for one of lrzsz's, and return the PATH that finds it."""
     file = folder / name

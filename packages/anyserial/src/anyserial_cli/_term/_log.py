@@ -1,6 +1,7 @@
 """The log: everything that is received, in a file, at once."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,6 +62,11 @@ class Log:
             if self._view is not None:
                 self._write(self._text(self._view.flush(now)))
         finally:
+            os.close(self._fd)
+
+    def abandon(self) -> None:
+        """Close the file after `feed` failed; what the view holds back is lost with what did not fit."""
+        with suppress(OSError):
             os.close(self._fd)
 
     def _open(self, mode: int) -> int:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 from anyserial import LineError, SerialConfig, SerialDisconnectedError, SerialError, SerialPort
+from anyserial._spi import printable
 
 from anyserial_cli._main import DONE, FAILED
 from anyserial_cli._screen import describe
@@ -24,7 +25,9 @@ from anyserial_cli._term._settings import describe as describe_settings
 from anyserial_cli._term._view import View, ViewSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Generator
+
+    from anyserial.testing import Recording
 
     from anyserial_cli._term._display import Display
 
@@ -96,6 +99,7 @@ class Session:
         self._column = 0
         self._has_progress = False
         self._recordings = 0
+        self._recorder: Recording | None = None
 
     # ---- what is shown
 
@@ -157,16 +161,17 @@ class Session:
 
     def stop_log(self) -> None:
         """End the log, if there is one."""
-        log, self.log = self.log, None
-        if log is not None:
+        if self.log is not None:
             try:
-                log.close(time.monotonic())
+                self.log.close(time.monotonic())
             except OSError as exc:
                 self._log_failed(exc)
+            self.log = None
 
     def _log_failed(self, exc: OSError) -> None:
         self.status = FAILED
-        self.tell(f"the log is incomplete: {describe(exc)}")
+        path = "" if self.log is None else f" {printable(self.log.path)}"
+        self.tell(f"the log{path} is incomplete: {describe(exc)}")
 
     # ---- the port
 
@@ -189,8 +194,7 @@ class Session:
         try:
             if port.config != self.config:
                 await port.configure(self.config)  # changed while the session ran
-            with contextlib.ExitStack() as stack:
-                self._record(port, stack)
+            with self._recorded(port):
                 self.port = port
                 self._connected.set()
                 self.tell(f"connected to {port.path} at {describe_settings(port.config)}")
@@ -207,20 +211,39 @@ class Session:
             await self._connected.wait()
         return port
 
-    def _record(self, port: SerialPort, stack: contextlib.ExitStack) -> None:
-        """Record the port until *stack* ends. After each reconnect, record to another file."""
+    @contextlib.contextmanager
+    def _recorded(self, port: SerialPort) -> "Generator[None]":
+        """Record the port inside the block. After each reconnect, record to another file."""
         if self.options.record is None:
+            yield
             return
         from anyserial.testing import record  # noqa: PLC0415  # few need it
 
         self._recordings += 1
-        self.recording = self.options.record + (f".{self._recordings}" if self._recordings > 1 else "")
+        path = self.options.record + (f".{self._recordings}" if self._recordings > 1 else "")
         try:
-            stack.enter_context(record(port, Path(self.recording).expanduser()))
+            self._recorder = record(port, Path(path).expanduser())
         except OSError as exc:
-            self.recording = None
             self.status = FAILED
             self.tell(f"nothing is recorded: {describe(exc)}")
+            yield
+            return
+        self.recording = path
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                self._recorder.close()  # what it failed with is told below
+            self._look_at_recording()
+            self._recorder = self.recording = None
+
+    def _look_at_recording(self) -> None:
+        """Tell once that the recording could not be written to its end."""
+        error = None if self.recording is None or self._recorder is None else self._recorder.error
+        if error is not None:
+            self.status = FAILED
+            self.tell(f"the recording {printable(self.recording or '')} is incomplete: {describe(error)}")
+            self.recording = None
 
     async def _receive(self, port: SerialPort) -> None:
         while True:
@@ -229,6 +252,7 @@ class Session:
             except LineError as exc:
                 self._show_line_error(exc)
                 continue
+            self._look_at_recording()
             self.received += len(data)
             self._last = now = time.monotonic()
             if self.diverted is not None:
@@ -241,7 +265,8 @@ class Session:
                     self.log.feed(data, now)
                 except OSError as exc:
                     self._log_failed(exc)
-                    self.log = None
+                    log, self.log = self.log, None
+                    log.abandon()
             if self.options.bytes_to_stdout:
                 self.display.put(data)
             else:
@@ -295,6 +320,7 @@ class Session:
             except SerialError as exc:
                 self.tell(f"sending failed: {describe(exc)}")
                 rest = b""
+            self._look_at_recording()
             taken = port.statistics.bytes_sent - before
             self.sent += taken
             rest = rest[taken:]
