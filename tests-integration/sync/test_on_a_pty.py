@@ -96,6 +96,36 @@ def test_a_hang_up_wakes_a_blocked_receive(far: Far, timeout: float | None) -> N
         port.send(b"x")
 
 
+AT_EXIT = """
+import atexit, os
+
+def clean_up():
+    port.send(b"bye")
+    port.drain(timeout=5)
+    port.configure(port.config.with_changes(baudrate=9600))
+    port.close()
+    os.write(1, b"closed after " + os.read(master, 10))
+    with SerialPort.open(path, timeout=5) as again:
+        again.send(b" and opened again", timeout=5)
+        again.drain(timeout=5)
+    os.write(1, os.read(master, 100))
+
+atexit.register(clean_up)  # before the library's own, so it runs after that
+
+from anyserial.sync import SerialPort
+
+master, slave = os.openpty()
+path = os.ttyname(slave)
+port = SerialPort.open(path)
+"""
+
+
+def test_an_exit_handler_may_use_a_port() -> None:
+    """No thread is started that late, and none is missed."""
+    done = subprocess.run([sys.executable, "-c", AT_EXIT], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == ("closed after bye and opened again", "")
+
+
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace counts the system calls")
 def test_three_system_calls_a_round_trip() -> None:
     program = """

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from pathlib import Path
+from types import CodeType, FrameType
 from typing import Any
 
 import anyio
@@ -18,6 +19,7 @@ import pytest
 import uvloop
 from anyio import wait_all_tasks_blocked
 from anyserial import SerialConfig, SerialPort, _workers, open_serial_port
+from anyserial._port.closing import Closing
 from anyserial.exceptions import SerialClosedError, SerialError
 from backends import Far, OwnBackend, PtyBackend, until
 
@@ -197,6 +199,38 @@ async def test_closing_does_not_wait_for_a_driver_that_is_stuck(far: Far, backen
         assert backend.is_open
         go.set()
         await until(lambda: not backend.is_open)
+
+
+async def test_a_stuck_close_holds_one_thread_however_often_it_is_asked_for(far: Far, backend: PtyBackend) -> None:
+    entered, go, followed = threading.Event(), threading.Event(), threading.Event()
+
+    def stick() -> None:
+        entered.set()
+        go.wait(10)
+
+    backend.hooks["close"] = stick
+    port = await open_serial_port(far.path, SerialConfig(close_timeout=0.0), backend=backend)
+    advance = port._lifecycle.closing.advance
+    try:
+        await port.aclose()
+        assert entered.wait(5)
+        for _ in range(20):
+            _workers.post(advance)
+        _workers.post(followed.set)
+        assert followed.wait(5)
+        inside = [frame for frame in sys._current_frames().values() if _is_in(frame, Closing.advance.__code__)]
+        assert len(inside) == 1
+    finally:
+        go.set()
+    await until(lambda: not backend.is_open)
+
+
+def _is_in(frame: FrameType | None, code: CodeType) -> bool:
+    while frame is not None:
+        if frame.f_code is code:
+            return True
+        frame = frame.f_back
+    return False
 
 
 async def test_closing_in_a_cancelled_scope_closes_at_once(far: Far, backend: PtyBackend) -> None:

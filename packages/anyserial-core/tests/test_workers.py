@@ -1,11 +1,13 @@
 """Calls on threads: results, errors, cancellation, reuse, and a fork."""
 
+import _thread
 import gc
 import os
 import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NoReturn
 
 import anyio
@@ -304,6 +306,79 @@ def test_a_pool_that_gets_no_thread_at_all_says_so(monkeypatch: pytest.MonkeyPat
     with pytest.raises(SerialError, match="system gives none"):
         _workers.hold(Holder())
     assert not _workers._the_pool().holders
+
+
+def test_a_pool_whose_next_thread_finds_no_memory_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_thread: threading.Thread) -> NoReturn:
+        raise MemoryError
+
+    over, later = threading.Event(), threading.Event()
+    with _workers.held():
+        wait_for(lambda: _workers._the_pool().idle)
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", refuse)
+            _workers.post(Job(int, over.set, essential=True))
+            assert over.wait(5)
+        _workers.post(Job(int, later.set))
+        assert later.wait(5)
+        wait_for(lambda: len(workers()) == 2)  # one is started again with the next job
+
+
+def test_exit_waits_for_threads_that_are_being_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CPython frees the state of a thread that has not run yet, which then crashes the process."""
+    let_go, exiting = threading.Event(), threading.Event()
+    seen: list[int] = []
+
+    def late(function: Callable[..., object], arguments: tuple[object, ...]) -> int:
+        def run() -> None:
+            let_go.wait(5)
+            seen.append(len(_workers._the_pool().begun))
+            function(*arguments)
+
+        return _thread.start_new_thread(run, ())
+
+    def leave() -> None:
+        exiting.set()
+        _workers._let_starts_finish()
+        seen.append(len(_workers._the_pool().begun))
+
+    monkeypatch.setattr(_workers, "_exiting", [])
+    with monkeypatch.context() as patch:
+        patch.setattr(_workers, "start_new_thread", late)
+        holder = Holder()
+        _workers.hold(holder)
+    main = threading.Thread(target=leave)
+    main.start()
+    assert exiting.wait(5)
+    let_go.set()
+    main.join(5)
+    assert seen == [1, 0]
+    _workers.release(holder)
+
+
+def test_exit_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_workers, "_exiting", [])
+    monkeypatch.setattr(_workers, "EXIT_PATIENCE", 0.01)
+    pool = _workers._the_pool()
+    pool.begun.append(True)
+    _workers._let_starts_finish()
+    assert pool.begun.pop()
+
+
+def test_at_exit_the_threads_that_are_there_make_every_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+    made: list[int] = []
+    with _workers.held():
+        wait_for(lambda: _workers._the_pool().idle)
+        before = set(workers())
+        monkeypatch.setattr(_workers, "_exiting", [True])
+        for number in range(5):
+            _workers.post(Job(partial(made.append, number)))
+        _workers.post(over.set)
+        assert over.wait(5)
+        assert set(workers()) <= before
+        monkeypatch.undo()
+    assert made == [0, 1, 2, 3, 4]
 
 
 def test_a_job_runs_once_however_often_it_is_posted() -> None:

@@ -17,9 +17,14 @@ opened meanwhile. The pool refers to its holders weakly. When one dies without h
 itself strikes it off, so that no finalizer has to run. That wakes no thread, since the interpreter may be
 about to end; the idle threads notice after IDLE_SECONDS at the latest.
 
+A thread that has not run yet when the interpreter ends crashes the process: CPython frees the thread's state
+first (seen with 3.13.0). So from `atexit` on the threads that are there make all calls, and the interpreter's
+exit waits for those that are being started.
+
 What is called, and how callers wait for it, is not known here.
 """
 
+import atexit
 import errno
 import os
 from _thread import get_ident, start_new_thread
@@ -33,8 +38,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-__all__ = ("Job", "held", "hold", "post", "poster", "release")
+__all__ = ("Job", "held", "hold", "post", "poster", "release", "start")
 
+EXIT_PATIENCE = 1.0  # seconds that the interpreter's exit waits for threads that are being started
 IDLE_SECONDS = 5.0  # how long a thread waits for more work while another one is in hand
 LINGER_SECONDS = 0.005  # the same while the pool is not held: ports are often opened one after another
 
@@ -172,16 +178,39 @@ class _Pool:
         self.alive: set[int] = set()
         self.idle: list[int] = []
         self.coming: list[bool] = []  # threads that were started and do not wait yet
+        self.begun: list[bool] = []  # threads that were started by `start` and do not run yet
 
-    def begin(self) -> None:
-        """Start the first thread, in one step of C: the caller may be interrupted, and may be a signal handler.
+    def start(self, function: "Callable[[], object]") -> None:
+        """Call *function* on a new thread.
+
+        The thread starts in one step of C: the caller may be interrupted, and may be a signal handler.
 
         Raises:
             RuntimeError: The system gives no more threads, or the interpreter is shutting down.
         """
-        start_new_thread(self._bootstrap, ())
+        self.begun.append(True)
+        try:
+            start_new_thread(self._arrive, (function,))
+        except RuntimeError:
+            del self.begun[:1]
+            raise
+        if _exiting:
+            self.let_starts_finish()
 
-    def _bootstrap(self) -> None:
+    def _arrive(self, function: "Callable[[], object]") -> None:
+        del self.begun[:1]
+        function()
+
+    def let_starts_finish(self) -> None:
+        """Wait until every thread that was started runs, for at most EXIT_PATIENCE."""
+        from time import monotonic, sleep  # noqa: PLC0415  # only at the interpreter's exit
+
+        give_up = monotonic() + EXIT_PATIENCE
+        while (self.begun or self.coming) and monotonic() < give_up:
+            sleep(0.0005)
+
+    def bootstrap(self) -> None:
+        """Become the first thread, or start it under its name."""
         if not self.follow():
             self.work()
 
@@ -202,7 +231,8 @@ class _Pool:
                 continue
             if job is None:  # the pool is not held any more
                 continue
-            if not self.idle and not self.coming and not self.follow() and isinstance(job, Job) and not job.essential:
+            is_last = not self.idle and not self.coming and not self.follow()
+            if is_last and not _exiting and isinstance(job, Job) and not job.essential:
                 job.refuse()
             else:
                 with suppress(Exception):  # a job keeps its error itself
@@ -225,14 +255,20 @@ class _Pool:
             self.idle.pop()
 
     def follow(self) -> bool:
-        """Start another thread to wait for the next job; return False if the system gives none."""
-        self.coming.append(True)
+        """Start another thread to wait for the next job.
+
+        Returns:
+            False if the system gives none, or the interpreter is about to end.
+        """
+        self.coming.append(True)  # before `_exiting` is read, which is set before `coming` is waited for
         try:
-            self.thread(target=self.work, name="anyserial-worker", daemon=True).start()
-        except RuntimeError:
-            del self.coming[:1]
-            return False
-        return True
+            if not _exiting:
+                self.thread(target=self.work, name="anyserial-worker", daemon=True).start()
+                return True
+        except (RuntimeError, MemoryError):
+            pass
+        del self.coming[:1]
+        return False
 
 
 _pool: _Pool | None = None
@@ -249,6 +285,7 @@ def _the_pool() -> _Pool:
 
 
 _pools: dict[str, _Pool] = {}
+_exiting: list[bool] = []  # not empty once the interpreter is about to end
 
 
 def _forget_threads() -> None:
@@ -256,7 +293,14 @@ def _forget_threads() -> None:
     _pool, _pools = None, {}
 
 
+def _let_starts_finish() -> None:
+    _exiting.append(True)
+    if _pool is not None:
+        _pool.let_starts_finish()
+
+
 os.register_at_fork(after_in_child=_forget_threads)
+atexit.register(_let_starts_finish)
 
 
 def hold(holder: object) -> None:
@@ -270,7 +314,7 @@ def hold(holder: object) -> None:
     pool.holders.add(holding)
     if not pool.alive:
         try:
-            pool.begin()
+            pool.start(pool.bootstrap)
         except RuntimeError as exc:
             if not pool.alive:
                 pool.holders.discard(holding)
@@ -319,3 +363,12 @@ def post(job: "Callable[[], object]") -> None:
 def poster() -> "Callable[[Callable[[], object]], None]":
     """Return a function that does what `post` does, in one call of C, for this process."""
     return _the_pool().jobs.put
+
+
+def start(function: "Callable[[], object]") -> None:
+    """Call *function* on a new thread. For a call that may wait as long as a program's event loop likes.
+
+    Raises:
+        RuntimeError: The system gives no more threads, or the interpreter is shutting down.
+    """
+    _the_pool().start(function)

@@ -2,6 +2,8 @@
 
 It runs on a worker and may be posted any number of times; each time it goes as far as it can.
 It stops where a call still uses the descriptor, and the last of them to leave posts it again.
+Only one worker is in it at a time. A second one leaves word and returns, so that a driver's stuck close
+costs one thread, however often the port is closed, dropped or left.
 Output that does not move for `linger` seconds is discarded *before* the calls are waited for,
 since a driver call may itself be waiting for that output (TIOCSBRK, tcdrain).
 
@@ -12,7 +14,6 @@ is the backend's.
 import time
 from _thread import allocate_lock
 from contextlib import suppress
-from sys import is_finalizing
 from typing import TYPE_CHECKING, Final, Literal
 
 from anyserial._port import forking
@@ -57,6 +58,7 @@ class Closing:
 
     __slots__ = (
         "_advancing",
+        "_asked",
         "_callbacks",
         "_hurried",
         "_lifecycle",
@@ -72,7 +74,8 @@ class Closing:
     def __init__(self, lifecycle: "Lifecycle", transport: "Transport") -> None:
         self._lifecycle = lifecycle
         self._transport = transport
-        self._advancing = allocate_lock()  # workers alone take it: no signal handler runs there
+        self._advancing = allocate_lock()
+        self._asked = False
         self._callbacks: list[Callable[[], object]] = []
         self._hurried = False
         self._output_is_settled = False
@@ -113,17 +116,16 @@ class Closing:
             self._callbacks.remove(callback)
 
     def advance(self) -> None:
-        """Go on, on a worker."""
-        if self.finished:
-            return
-        # At the interpreter's exit a worker that holds it will never give it back.
-        if not self._advancing.acquire(blocking=not is_finalizing()):
-            return
-        try:
-            if not self.finished:
-                self._go_on()
-        finally:
-            self._advancing.release()
+        """Go on, on a worker; if another one is at it, have that one look again."""
+        self._asked = True
+        # A worker that fails to acquire has set `_asked` before, and the one that holds it looks after its release.
+        while self._asked and not self.finished and self._advancing.acquire(blocking=False):
+            self._asked = False
+            try:
+                if not self.finished:
+                    self._go_on()
+            finally:
+                self._advancing.release()
 
     def _go_on(self) -> None:
         if not self._output_is_settled:

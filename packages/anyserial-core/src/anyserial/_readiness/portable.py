@@ -6,13 +6,14 @@ registered. So only reading waits on it. Output that the kernel does not take is
 after a pause, which is short and rarely needed. What is read or written is not known here.
 """
 
-from _thread import start_new_thread
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.from_thread
 import anyio.lowlevel
+
+from anyserial import _workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -167,4 +168,4 @@ def call_in(token: "EventLoopToken", function: "Callable[[], None]", then: "Call
         then()
 
     # run_sync waits for the other loop, and this thread must not wait.
-    start_new_thread(call, ())
+    _workers.start(call)
