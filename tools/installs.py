@@ -11,20 +11,17 @@ import sys
 import tarfile
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from archives import ReleaseError, plain_environment, run, uv
+from shapes import Shape, pinned
 from source_tree import ROOT, distributions
-
-if TYPE_CHECKING:
-    from shapes import Shape
 
 __all__ = ("environment", "try_shape")
 
 PROBES = ROOT / "tests-integration" / "wheels" / "probes"
 
 
-def environment(shape: "Shape", dist: Path, folder: Path) -> Path:
+def environment(shape: Shape, dist: Path, folder: Path) -> Path:
     """Install a shape in a clean environment, and return its Python.
 
     Raises:
@@ -34,7 +31,7 @@ def environment(shape: "Shape", dist: Path, folder: Path) -> Path:
     python = folder / "bin" / "python"
     # `--find-links` alone would let an index that has this version answer as well.
     chosen = ("--find-links", dist, "--resolution", shape.resolution, "--reinstall")
-    uv("pip", "install", "--quiet", "--python", python, *chosen, *shape.requirements)
+    uv("pip", "install", "--quiet", "--python", python, *chosen, *map(pinned, shape.requirements))
     found = subprocess.run(
         [python, "-I", PROBES / "installed.py"], env=plain_environment(), capture_output=True, text=True, check=True
     )
@@ -66,7 +63,7 @@ def tests_of(dist: Path, folder: Path) -> Path:
     return folder
 
 
-def try_shape(shape: "Shape", dist: Path, scratch: Path) -> None:
+def try_shape(shape: Shape, dist: Path, scratch: Path) -> None:
     """Install a shape, and run the tests that must pass there.
 
     Raises:

@@ -1,7 +1,7 @@
 """The shapes of an install, as data: what is asked for, what it brings, and which tests must pass there.
 
-The tests of the wheels and the release's dry run read these tables. Requirements name no version of ours,
-because both install from a folder of archives that were just built.
+The tests of the wheels and the release's dry run read these tables. A requirement names no version of ours here;
+`pinned` adds it, because a package index may hold older ones, which the lowest resolution would choose.
 """
 
 import re
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from source_tree import CORE, METAPACKAGE, distributions
 
-__all__ = ("EXTRAS", "LOWEST", "PARTS", "SHAPES", "Shape", "floors")
+__all__ = ("EXTRAS", "LOWEST", "PARTS", "SHAPES", "Shape", "floors", "pinned")
 
 PARTS = tuple(name for name in distributions() if name not in {CORE, METAPACKAGE})
 # What every package's tests need to run at all; each package's `dev` group adds to it.
@@ -102,6 +102,14 @@ def floors() -> tuple[str, ...]:
         for requirement in group
     ]
     return tuple(sorted({entry for entry in stated if _name(entry) not in distributions()}))
+
+
+def pinned(requirement: str) -> str:
+    """Add the version of this workspace to a requirement of ours that names none."""
+    found = distributions().get(_name(requirement))
+    if found is None or "==" in requirement:
+        return requirement
+    return f"{requirement}=={found.project['version']}"
 
 
 def _name(requirement: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from shapes import pinned
 from source_tree import ROOT
 
 PROBES = Path(__file__).parent / "probes"
@@ -45,7 +46,7 @@ class Environment:
     def distributions(self) -> dict[str, str]:
         """What is installed, by its name as the package index spells it."""
         installed: dict[str, str] = json.loads(self.probe("installed"))
-        return {name.lower().replace("_", "-"): version for name, version in installed.items()}
+        return installed
 
 
 type MakeEnvironment = Callable[..., Environment]
@@ -103,7 +104,8 @@ def make_environment(dist: Path, bare_environment: Callable[..., Environment]) -
         if requirements not in made:
             environment = bare_environment()
             source = ("--find-links", str(dist), "--reinstall")
-            _uv("pip", "install", "--quiet", "--python", str(environment.python), *source, *requirements)
+            wanted = map(pinned, requirements)
+            _uv("pip", "install", "--quiet", "--python", str(environment.python), *source, *wanted)
             made[requirements] = environment
         return made[requirements]
 

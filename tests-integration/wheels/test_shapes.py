@@ -101,6 +101,7 @@ def test_the_oldest_dependencies_allowed_work(make_environment: MakeEnvironment)
     floors = (*distributions()["anyserial-core"].project["dependencies"], *extras["trio"], *extras["uvloop"])
     environment = make_environment("--resolution", "lowest-direct", *floors, "anyserial")
     installed = environment.distributions()
+    assert installed["anyserial"] == distributions()["anyserial"].project["version"]
     assert [f"{name}>={installed[name]}" for name in ("anyio", "trio", "uvloop")] == [
         _padded(floor) for floor in floors
     ]
