@@ -4,8 +4,8 @@ A block that runs an event loop runs once on each runtime that it can run on, an
 one that awaits at its top level, as the body of such a program; tests are given to
 pytest; everything else runs as a script. What a block writes about is served by
 `documented_ports`. A block that cannot be run fails: there is no way to mark one as not
-to be run. What a page shows as a block's output, in a ``text`` block right below it, is compared with what
-it prints; ``...`` there stands for anything.
+to be run. What a block prints must be on the page, in a ``text`` block right below it or in a comment after each
+print, and is compared; ``...`` in a ``text`` block stands for anything.
 """
 
 import asyncio
@@ -39,6 +39,7 @@ from source_tree import ROOT
 from virtual_command import virtual_instrument
 
 LONGEST_RUN = 20  # seconds, for a block
+COMMENTED = re.compile(r"^(?:.*print\(.*\)  # |# )(.*)$", re.MULTILINE)
 PORT = "/dev/ttyUSB0"  # what stands behind the name `port` in a fragment
 OPTIONS: dict[str, dict[str, Any]] = {
     "asyncio": {"backend": "asyncio", "backend_options": {"use_uvloop": False}},
@@ -193,6 +194,9 @@ def _compare(block: Block, printed: str) -> None:
     if block.output is not None:
         same = OutputChecker().check_output(block.output, printed, ELLIPSIS)
         assert same, f"{block.name} shows\n{block.output}but prints\n{printed}"
+    elif printed:
+        shown = "".join(f"{line}\n" for line in COMMENTED.findall(block.text))
+        assert shown == printed, f"{block.name} must show its output, in comments or a text block\n{printed}"
 
 
 def _run_alone(block: Block, folder: Path) -> str:
