@@ -45,6 +45,10 @@ async def in_thread(function: Any, *arguments: Any) -> Any:
     return await asyncio.to_thread(function, *arguments)
 
 
+async def watch(number: int) -> None:
+    await anyio.wait_readable(number)
+
+
 async def shut(transport: SerialTransport, protocol: Notes) -> None:
     transport.abort()
     assert await protocol.lost() is None
@@ -70,6 +74,27 @@ async def test_a_conversation(far: Far, backend: PtyBackend) -> None:
     assert transport.is_closing()
     assert await protocol.lost() is None
     assert not backend.is_open
+
+
+async def test_a_program_that_watches_the_descriptor_of_a_transport(far: Far, backend: PtyBackend) -> None:
+    """Neither takes the other's place, before and after a pause of reading."""
+    transport, protocol = await connect(far.path, backend)
+    number = await in_thread(transport.serial.fileno)
+    assert number == backend.fileno()
+    for count in (1, 2, 3):
+        if protocol_sees_nothing := count == 2:
+            transport.pause_reading()
+        with anyio.fail_after(5):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(watch, number)
+                await wait_all_tasks_blocked()
+                far.write(b"x")
+        if protocol_sees_nothing:
+            transport.resume_reading()
+        await protocol.until(lambda count=count: protocol.data == b"x" * count)
+    transport.write(MUCH)
+    assert await in_thread(far.read, len(MUCH)) == MUCH
+    await shut(transport, protocol)
 
 
 async def test_what_is_known_about_a_port(far: Far) -> None:

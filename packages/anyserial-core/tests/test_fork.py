@@ -15,6 +15,7 @@ from pathlib import Path
 import anyio
 import pytest
 from anyio import wait_all_tasks_blocked
+from anyio.streams.file import FileStreamAttribute
 from anyserial import SerialConfig, SerialPort, open_serial_port
 from anyserial._port import forking
 from anyserial.exceptions import SerialClosedError
@@ -226,6 +227,23 @@ async def test_a_fork_while_a_close_is_under_way(far: Far, backend: PtyBackend) 
     assert _is_locked(far.path)
     go.set()
     await until(lambda: not backend.is_open)
+
+
+async def test_a_child_holds_no_duplicate_of_the_descriptor(far: Far, backend: PtyBackend) -> None:
+    async with await open_serial_port(far.path, backend=backend) as port:
+        port.extra(FileStreamAttribute.fileno)
+        transport = port._port.transport
+        watched = transport.watched()
+        assert watched is not None
+        assert watched != transport.fileno()
+        far.write(b"x")
+        assert await port.receive() == b"x"
+
+        def check() -> None:
+            assert _what(watched) == _what(backend.fileno()) == os.devnull
+
+        run_in_child(check)
+        assert _is_locked(far.path)
 
 
 async def test_a_fork_while_an_opening_is_under_way(far: Far, backend: PtyBackend) -> None:

@@ -2,12 +2,15 @@
 
 import asyncio
 import copy
+import errno
 import gc
+import os
 import pickle
 import threading
 import weakref
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -15,7 +18,7 @@ import pytest
 import trio
 from anyio import wait_all_tasks_blocked
 from anyio.streams.file import FileStreamAttribute
-from anyserial import SerialPort, open_serial_port
+from anyserial import SerialClosedError, SerialError, SerialPort, open_serial_port
 from backends import Far, PtyBackend, until
 
 # The descriptor is the caller's too.
@@ -66,6 +69,131 @@ async def test_a_caller_that_watches_the_descriptor_between_two_receives(
                 tasks.start_soon(_answer_a_waiting_receive, far)
                 with anyio.fail_after(5):
                     assert await port.receive() == b"answer"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("asked", ["before the receive", "during the receive", "in another thread"])
+async def test_a_caller_that_watches_the_descriptor_under_a_parked_receive(
+    far: Far, backend: PtyBackend, asked: str, anyio_backend: Any
+) -> None:
+    """Neither takes the other's place, in either order, and both are woken by the same bytes."""
+    async with await open_serial_port(far.path, backend=backend) as port:
+        number = backend.fileno()
+        if asked == "before the receive":
+            assert port.extra(FileStreamAttribute.fileno) == number
+        else:
+            await _ask_under_a_parked_receive(port, far, anyio_backend, in_thread=asked == "in another thread")
+        for watch_first in (False, True, False):
+            with anyio.fail_after(5):
+                async with anyio.create_task_group() as tasks:
+                    if watch_first:
+                        tasks.start_soon(_watch, number)
+                        await wait_all_tasks_blocked()
+                    tasks.start_soon(_expect, port, b"both")
+                    await wait_all_tasks_blocked()
+                    if not watch_first:
+                        tasks.start_soon(_watch, number)
+                        await wait_all_tasks_blocked()
+                    far.write(b"both")
+
+
+async def _ask_under_a_parked_receive(port: SerialPort, far: Far, anyio_backend: Any, *, in_thread: bool) -> None:
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_expect, port, b"first")
+        await wait_all_tasks_blocked()
+        if in_thread:
+            number = await anyio.to_thread.run_sync(port.extra, FileStreamAttribute.fileno)
+        else:
+            number = port.extra(FileStreamAttribute.fileno)
+        if "loop_factory" in (anyio_backend[1] or {}):
+            with pytest.raises(anyio.BusyResourceError):
+                await anyio.wait_readable(number)
+            far.write(b"first")
+        else:
+            tasks.start_soon(_watch, number)
+            await wait_all_tasks_blocked()
+            far.write(b"first")
+
+
+async def _watch(number: int) -> None:
+    await anyio.wait_readable(number)
+
+
+async def _expect(port: SerialPort, data: bytes) -> None:
+    with anyio.fail_after(5):
+        assert await port.receive() == data
+
+
+@pytest.mark.anyio
+async def test_a_caller_that_keeps_a_reader_and_a_writer_of_the_descriptor(
+    far: Far, backend: PtyBackend, anyio_backend: Any
+) -> None:
+    if anyio_backend[0] == "trio" or "loop_factory" in (anyio_backend[1] or {}):
+        pytest.skip("this event loop has no such calls")
+    loop = asyncio.get_running_loop()
+    async with await open_serial_port(far.path, backend=backend) as port:
+        fd = port.extra(FileStreamAttribute.fileno)
+        readable = asyncio.Event()
+        loop.add_reader(fd, readable.set)
+        for _ in range(3):
+            readable.clear()
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(_answer_a_waiting_receive, far)
+                with anyio.fail_after(5):
+                    assert await port.receive() == b"answer"
+                    await readable.wait()
+        loop.remove_reader(fd)
+        loop.add_writer(fd, lambda: None)
+        with anyio.fail_after(5):
+            sending = asyncio.ensure_future(port.send(b"x" * 200_000))
+            count = 0
+            while count < 200_000:
+                await anyio.wait_readable(far.master)
+                count += len(os.read(far.master, 65536))
+            await sending
+        loop.remove_writer(fd)
+
+
+@pytest.mark.anyio
+async def test_the_duplicate_goes_with_the_port(far: Far, backend: PtyBackend) -> None:
+    others = _descriptors_of(far.slave)
+    port = await open_serial_port(far.path, backend=backend)
+    with anyio.move_on_after(0.005):
+        await port.receive()
+    assert _descriptors_of(far.slave) == others + 1
+    for _ in range(3):
+        port.extra(FileStreamAttribute.fileno)
+    assert _descriptors_of(far.slave) == others + 2
+    await port.aclose()
+    assert _descriptors_of(far.slave) == others
+    with pytest.raises(SerialClosedError):
+        port._share()
+
+
+def _descriptors_of(tty: int) -> int:
+    """Return how many descriptors of this process refer to the same device as *tty*."""
+    device, count = os.fstat(tty).st_rdev, 0
+    for entry in Path("/dev/fd").iterdir():
+        with suppress(OSError):  # that of the listing
+            count += os.fstat(int(entry.name)).st_rdev == device
+    return count
+
+
+@pytest.mark.anyio
+async def test_a_port_that_finds_no_descriptor_for_the_duplicate_says_so(
+    far: Far, backend: PtyBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_left(_number: int) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    async with await open_serial_port(far.path, backend=backend) as port:
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "dup", none_left)
+            with pytest.raises(SerialError, match="Too many open files") as raised:
+                port.extra(FileStreamAttribute.fileno)
+            assert raised.value.errno == errno.EMFILE
+        far.write(b"x")
+        assert await port.receive() == b"x"
 
 
 async def _answer_a_waiting_receive(far: Far) -> None:

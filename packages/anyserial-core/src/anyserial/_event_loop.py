@@ -74,6 +74,11 @@ class _Link:
         if self._waiter is not None and (waiter := self._waiter()) is not None:
             waiter.disown()
 
+    def move(self, fd: int) -> None:
+        """See `Waker`."""
+        if self._waiter is not None and (waiter := self._waiter()) is not None:
+            waiter.move(fd)
+
 
 class EventLoopPort(Face):
     """One open port in an event loop, without its public methods."""
@@ -92,7 +97,6 @@ class EventLoopPort(Face):
         self._waiter: Waiter = NOWHERE
         self._is_receiving = False
         self._is_sending = False
-        self._is_shared = False
         self._in_a_row = 0
         self._read_early: tuple[bytes, float] | None = None
 
@@ -125,21 +129,17 @@ class EventLoopPort(Face):
             old.wake()
         link = _Link(self, lifecycle)
         if isinstance(port.transport, DescriptorTransport):
-            waiter = _readiness.waiter(port.transport.fileno(), link)
+            waiter = _readiness.waiter(port.transport.watched(), link)
         else:
             waiter = self._self_waiter(link)
         link.enter(waiter)
-        if self._is_shared:
-            waiter.share()
         self._waiter = waiter
         return waiter
 
     def _share(self) -> int:
-        """Return the descriptor; from now on the caller may use it too."""
-        number = self._port.transport.fileno()
+        """Return the descriptor, which the caller may register from now on."""
+        number = self._port.share()
         assert number is not None  # noqa: S101  # a port without a descriptor does not have the attribute
-        self._is_shared = True
-        self._waiter.share()
         return number
 
     def _self_waiter(self, link: _Link) -> "Waiter":

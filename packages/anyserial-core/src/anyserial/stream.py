@@ -414,7 +414,11 @@ class SerialPort(TimedReceiving, ByteStream):
     @property
     @override
     def extra_attributes(self) -> "Mapping[Any, Callable[[], Any]]":
-        """The typed attributes that are known: `SerialStreamAttribute`, FileStreamAttribute.path and .fileno."""
+        """The typed attributes that are known: `SerialStreamAttribute`, FileStreamAttribute.path and .fileno.
+
+        You may wait for the descriptor, or register it in an event loop: the port then waits on a duplicate.
+        Getting it raises SerialError if no descriptor is free for that.
+        """
         from anyserial._attributes import attributes_of  # noqa: PLC0415
 
         return attributes_of(self._port, self._share)

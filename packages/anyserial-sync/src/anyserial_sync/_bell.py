@@ -34,6 +34,9 @@ class Bell:
 
     disown = wake  # in a forked child, the call that waits is refused when it continues
 
+    def move(self, fd: int) -> None:
+        """See `Waker`: a bell watches no descriptor."""
+
     def wait(self, seconds: float | None) -> bool:
         """Wait until the bell rings; return whether it rang within *seconds*, or since the last wait."""
         if seconds is not None and seconds <= 0:

@@ -130,6 +130,9 @@ class Turnstile:
         self.interrupted = True
         self.wait = self._wakeup = None
 
+    def move(self, fd: int) -> None:
+        """See `Waker`: poll(2) and an event loop do not disturb each other."""
+
     def check(self, me: object) -> None:
         """Raise if the owning call *me* was interrupted; otherwise clear `interrupted`.
 

@@ -85,6 +85,10 @@ class Channel(Protocol):
         """Forget the descriptor without touching it or the event loop, because this is a forked child."""
         ...
 
+    def move(self, fd: int) -> None:
+        """Watch *fd* from now on, a duplicate of the descriptor, which the program may register. From any thread."""
+        ...
+
 
 class Link:
     """A channel's entry in the lifecycle. It keeps neither the channel nor the transport alive.
@@ -122,6 +126,11 @@ class Link:
         """See `Waker`."""
         if (channel := self._channel()) is not None:
             channel.disown()
+
+    def move(self, fd: int) -> None:
+        """See `Waker`."""
+        if (channel := self._channel()) is not None:
+            channel.move(fd)
 
     # A `Watch` as well, for the waiters that `tasks` uses.
 
@@ -213,3 +222,21 @@ class WatchedChannel:
         """See `Channel`."""
         self._is_released = True
         self._reads = self._writes = False
+
+    def move(self, fd: int) -> None:
+        """See `Channel`."""
+        loop = self._loop
+        if self._is_released or fd == self._fd:
+            return
+        if asyncio._get_running_loop() is not loop and loop.is_running():  # noqa: SLF001  # as in `wake`
+            with suppress(RuntimeError):  # closed since
+                loop.call_soon_threadsafe(self.move, fd)
+            return
+        reads, writes = self._reads, self._writes
+        self.stop_reading()
+        self.stop_writing()
+        self._fd = fd
+        if reads:
+            self.start_reading()
+        if writes:
+            self.start_writing()

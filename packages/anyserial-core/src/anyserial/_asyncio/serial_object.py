@@ -94,8 +94,7 @@ class TransportSerial:
         Raises:
             UnsupportedFeatureError: The port has none, because it is on the network.
         """
-        self._port.check_open()
-        number = self._port.transport.fileno()
+        number = self._port.share()
         if number is None:
             raise UnsupportedFeatureError(errno.ENOSYS, "a network port has no descriptor", self._port.path)
         return number

@@ -71,7 +71,7 @@ class TaskChannel:
         if transport.has_descriptor:
             from anyserial._readiness.portable import PortableWaiter  # noqa: PLC0415  # only such loops need it
 
-            fd = transport.fileno()
+            fd = transport.watched()
             assert fd is not None  # noqa: S101  # `has_descriptor` says so
             waiter = cast("Waiter", PortableWaiter(fd, self._link))
         else:
@@ -145,6 +145,11 @@ class TaskChannel:
             self.release()
             if (owner := self._owner()) is not None:
                 self._loop.call_soon(owner.port_ended)
+
+    def move(self, fd: int) -> None:
+        """See `Channel`."""
+        if self._waiter is not None:
+            self._waiter.move(fd)
 
     def disown(self) -> None:
         """See `Channel`."""

@@ -73,7 +73,7 @@ class SerialTransport(Ending):
     def _make_channel(self) -> "Channel":
         transport = self._port.transport
         if transport.has_descriptor:
-            fd = transport.fileno()
+            fd = transport.watched()
             assert fd is not None  # noqa: S101  # `has_descriptor` says so
             if has_readers(fd, self._loop):
                 return WatchedChannel(self._loop, self._port, fd, self)

@@ -46,6 +46,10 @@ class Waker(Protocol):
         """
         ...
 
+    def move(self, fd: int) -> None:
+        """Watch *fd* from now on, a duplicate of the descriptor, if an event loop watches it. From any thread."""
+        ...
+
 
 class Forkable(Protocol):
     """An owner of a port's descriptor."""
@@ -128,6 +132,18 @@ class Transport(Protocol):
 
         Raises:
             SerialClosedError: The backend is closed.
+        """
+        ...
+
+    def watched(self) -> int | None:
+        """Return the number that event loops watch: the descriptor, or a duplicate of it after `share`."""
+        ...
+
+    def share(self) -> int | None:
+        """Return the descriptor for the caller, who may register it in an event loop; see `duplicate`.
+
+        Raises:
+            SerialError: No descriptor is free for the duplicate.
         """
         ...
 

@@ -141,6 +141,21 @@ class OpenPort:
         """Return how many bytes have not been sent."""
         return self._query(self.transport.output_waiting)
 
+    def share(self) -> int | None:
+        """Return the descriptor for the caller, who may register it; event loops watch a duplicate from now on.
+
+        None if there is no descriptor.
+        """
+        return self._query(self._share)
+
+    def _share(self) -> int | None:
+        number = self.transport.share()
+        if (watched := self.transport.watched()) is not None:
+            for waker in list(self.lifecycle.calls.values()):
+                if waker is not None:
+                    waker.move(watched)
+        return number
+
     def _query[T](self, query: "Callable[[], T]") -> T:
         lifecycle = self.lifecycle
         ticket = object()

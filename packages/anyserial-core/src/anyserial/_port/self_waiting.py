@@ -67,6 +67,8 @@ class SelfWaitingTransport:
     def fileno(self) -> None:
         """See `Transport`."""
 
+    watched = share = fileno
+
     def hung_up(self) -> bool:
         """See `Transport`."""
         return False

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import TypeIs
 
     from anyserial._port.contract import Items, LinesSeen, OnWorker, Transport
+    from anyserial._port.duplicate import Duplicate
     from anyserial._port.engine import Steps
     from anyserial._port.pushback import Pushback
     from anyserial._port.reading import DirectCalls
@@ -100,6 +101,7 @@ class DescriptorTransport:
         self._pushback = pushback
         # Only workers take it, and no signal handler runs there.
         self._settings = allocate_lock()
+        self._duplicates: list[Duplicate] = []
         self.outbox: list[bytes | memoryview] = []
         self.read: Callable[[int], bytes | None] = backend.read
         self.read_into: Callable[[memoryview], int | None] = backend.read_into
@@ -161,6 +163,28 @@ class DescriptorTransport:
     def fileno(self) -> int:
         """See `Transport`."""
         return self.backend.fileno()
+
+    def watched(self) -> int:
+        """See `Transport`."""
+        for duplicate in self._duplicates:
+            if (number := duplicate.fileno()) is not None:
+                return number
+        return self.backend.fileno()
+
+    def share(self) -> int:
+        """See `Transport`."""
+        number = self.backend.fileno()
+        if not self._duplicates:
+            from anyserial._port.duplicate import Duplicate  # noqa: PLC0415  # few programs ask for the descriptor
+
+            try:
+                # Two threads may make one each: both are closed, and the first is watched.
+                self._duplicates.append(Duplicate(number))
+            except OSError as exc:
+                from anyserial._errno import translate  # noqa: PLC0415  # for errors only
+
+                raise translate(exc, context="io", path=self.backend.path) from exc
+        return number
 
     def hung_up(self) -> bool:
         """See `Transport`."""
@@ -252,6 +276,8 @@ class DescriptorTransport:
 
     def close(self) -> None:
         """See `Transport`."""
+        for duplicate in self._duplicates:
+            duplicate.close()
         self.backend.close()
 
     def _read_then_append(self, items: "Items", max_bytes: int) -> bool:

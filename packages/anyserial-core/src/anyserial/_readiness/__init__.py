@@ -38,10 +38,6 @@ class _Nowhere:
     def running() -> None:
         """See `Waiter.running`."""
 
-    @staticmethod
-    def share() -> None:
-        """See `Waiter.share`."""
-
 
 NOWHERE: Any = _Nowhere()
 

@@ -43,7 +43,7 @@ class Watch(Protocol):
 
 
 class Waiter(Protocol):
-    """One port's waiting in one event loop; used only on that loop's thread, except `wake` and `share`."""
+    """One port's waiting in one event loop; used only on that loop's thread, except `wake` and `move`."""
 
     is_event_loop: bool
     """True: the descriptor is released only when the event loop next runs."""
@@ -103,8 +103,8 @@ class Waiter(Protocol):
         """
         ...
 
-    def share(self) -> None:
-        """Keep no registration from one wait to the next, because the caller may register the descriptor too."""
+    def move(self, fd: int) -> None:
+        """Watch *fd* from now on, a duplicate of the descriptor, because the caller may register the descriptor."""
         ...
 
     def disown(self) -> None:

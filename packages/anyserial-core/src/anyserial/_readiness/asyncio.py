@@ -158,7 +158,6 @@ class _Direction:
         "_detached",
         "_fd",
         "_future",
-        "_is_shared",
         "_loop",
         "_new_future",
         "_on_idle",
@@ -185,7 +184,6 @@ class _Direction:
         self._on_idle = on_idle
         self._registered = False
         self._detached = False
-        self._is_shared = False
         # What create_future of both loops does, without its frame.
         self._new_future: Callable[[], asyncio.Future[Any]] = partial(asyncio.Future, loop=loop)
         self._future: asyncio.Future[Any] | None = None
@@ -205,6 +203,13 @@ class _Direction:
             self._add(self._fd, self._fire, weakref.ref(self), self._remove, self._fd)
             self._registered = True
         return future
+
+    def move(self, fd: int) -> None:
+        """Watch *fd* from now on; in the event loop."""
+        before, self._fd = self._fd, fd
+        if self._registered:
+            self._remove(before)
+            self._add(fd, self._fire, weakref.ref(self), self._remove, fd)
 
     @staticmethod
     def _fire(reference: "weakref.ref[_Direction]", remove: "Callable[[int], bool]", fd: int) -> None:
@@ -233,30 +238,14 @@ class _Direction:
                 # The buffer too: while it is exported, its owner cannot resize it.
                 self._attempt = self._argument = None
                 future.set_result(result)
-        if self._is_shared:
-            self._drop()
 
     def reclaim(self) -> Any:
         """End a wait whose task was cancelled; return what the attempt returned or raised, or None."""
         future, self._future = self._future, None
         self._attempt = self._argument = None
-        if self._is_shared:
-            self._drop()
         if future is None or not future.done() or future.cancelled():
             return None
         return future.exception() or future.result()
-
-    def share(self) -> None:
-        """Keep no registration from one wait to the next, from now on; in the event loop."""
-        self._is_shared = True
-        if self._attempt is None:
-            self._drop()
-
-    def _drop(self) -> None:
-        if self._registered and self._attempt is None:
-            self._registered = False
-            self.attempt_first = True
-            self._remove(self._fd)
 
     def disown(self) -> None:
         """Forget the registration without touching the event loop: it is closed, or belongs to the parent process."""
@@ -334,7 +323,6 @@ class AsyncioWaiter(_Direction):
             loop = self._loop
             self._output = _Direction(loop, loop.add_writer, loop.remove_writer, self._fd, _ignore)
             self._output._detached = self._detached  # noqa: SLF001  # this class's base
-            self._output._is_shared = self._is_shared  # noqa: SLF001
         return self._output.wait(attempt, argument)
 
     def reclaim_write(self) -> Any:
@@ -347,16 +335,16 @@ class AsyncioWaiter(_Direction):
         return self._loop.is_closed()
 
     @override
-    def share(self) -> None:
-        if self._is_shared:
+    def move(self, fd: int) -> None:
+        if self._detached or fd == self._fd:
             return
         if running_loop() is self._loop:
-            super().share()
+            super().move(fd)
             if self._output is not None:
-                self._output.share()
+                self._output.move(fd)
         else:
             with suppress(RuntimeError):  # the loop is closed, and its registrations are gone
-                self._loop.call_soon_threadsafe(self.share)
+                self._loop.call_soon_threadsafe(self.move, fd)
 
     @override
     def disown(self) -> None:

@@ -107,8 +107,8 @@ class OwnWaiter:
         """See `Waiter.is_dead`."""
         return is_over(self._token.native_token)
 
-    def share(self) -> None:
-        """See `Waiter.share`: there is no descriptor."""
+    def move(self, fd: int) -> None:
+        """See `Waiter.move`: there is no descriptor."""
 
     def disown(self) -> None:
         """See `Waiter.disown`."""

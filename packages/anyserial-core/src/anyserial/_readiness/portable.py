@@ -40,6 +40,7 @@ class PortableWaiter:
         "_fd",
         "_release",
         "_token",
+        "_waits_for",
         "attempt_first",
         "deadline",
         "home",
@@ -48,7 +49,7 @@ class PortableWaiter:
     )
 
     def __init__(self, fd: int, watch: "Watch") -> None:
-        self._fd = fd
+        self._fd = self._waits_for = fd
         self._release = OnceReleased(watch)
         self.scopes: set[anyio.CancelScope] = set()
         self._detached = anyio.Event()
@@ -63,7 +64,8 @@ class PortableWaiter:
     async def read(self, attempt: "Callable[[Any], Any]", argument: Any) -> Any:
         """See `Waiter.read`."""
         while True:
-            await anyio.wait_readable(self._fd)
+            self._waits_for = self._fd
+            await anyio.wait_readable(self._waits_for)
             # Detached between the end of the wait and the task's run: the number may be another file's now.
             if self._detached.is_set():
                 raise anyio.ClosedResourceError
@@ -92,8 +94,13 @@ class PortableWaiter:
         """See `Waiter.is_dead`."""
         return is_over(self._token.native_token)
 
-    def share(self) -> None:
-        """See `Waiter.share`: nothing is registered between calls."""
+    def move(self, fd: int) -> None:
+        """See `Waiter.move`; from the next wait on.
+
+        A wait under way keeps its number, so AnyIO refuses the caller's wait meanwhile. Ending it with
+        notify_closing would take away what the caller registers next: AnyIO's wait cleans up after that.
+        """
+        self._fd = fd
 
     def disown(self) -> None:
         """See `Waiter.disown`."""
@@ -107,7 +114,7 @@ class PortableWaiter:
 
     def _let_go(self) -> None:
         self._detached.set()
-        anyio.notify_closing(self._fd)
+        anyio.notify_closing(self._waits_for)
         for scope in list(self.scopes):
             scope.cancel()
 

@@ -170,7 +170,12 @@ class TrioWaiter:
             self._until_attempt = _WAITS_BETWEEN_ATTEMPTS
         try:
             while True:
-                await self._wait_readable(self._fd)
+                fd = self._fd
+                try:
+                    await self._wait_readable(fd)
+                except trio.ClosedResourceError:
+                    if self._detached or fd == self._fd:
+                        raise
                 if self._detached:
                     # Closed between the end of the wait and the task's run: the number may be another file's now.
                     raise anyio.ClosedResourceError
@@ -186,7 +191,12 @@ class TrioWaiter:
         """See `Waiter.write`."""
         try:
             while True:
-                await trio.lowlevel.wait_writable(self._fd)
+                fd = self._fd
+                try:
+                    await trio.lowlevel.wait_writable(fd)
+                except trio.ClosedResourceError:
+                    if self._detached or fd == self._fd:
+                        raise
                 if self._detached:
                     raise anyio.ClosedResourceError
                 result = attempt(argument)
@@ -211,8 +221,18 @@ class TrioWaiter:
             return True
         return False
 
-    def share(self) -> None:
-        """See `Waiter.share`: nothing is registered between calls."""
+    def move(self, fd: int) -> None:
+        """See `Waiter.move`."""
+        if trio.lowlevel.in_trio_run() and self.running() is self.home:
+            self._move(fd)
+        else:
+            with suppress(trio.RunFinishedError):
+                self._token.run_sync_soon(self._move, fd)
+
+    def _move(self, fd: int) -> None:
+        if not self._detached and fd != self._fd:
+            before, self._fd = self._fd, fd
+            trio.lowlevel.notify_closing(before)  # what waits for it begins again with the new number
 
     def disown(self) -> None:
         """See `Waiter.disown`."""
