@@ -2,7 +2,7 @@
 
 `VirtualPort` talks to an `Instrument`, whose answers it checks: an answer that is not what it
 should be fails the step. `RealPort` expects nothing of the device. How it looks on the terminal is
-not decided here: that is `_screen`.
+decided by `_screen`: titles, code and results are short enough that all of it fits a terminal of 80 by 24.
 """
 
 import time
@@ -10,25 +10,39 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import fields
 from types import TracebackType
-from typing import Self, override
+from typing import NamedTuple, Self, override
 
 import anyio
 from anyio.abc import ByteStream
 from anyio.streams.buffered import BufferedByteStream
 from anyserial import Capability, SerialClosedError, SerialConfig, SerialPort, UnsupportedFeatureError, open_serial_port
+from anyserial._spi import printable
 
 from anyserial_cli._instrument import MODEL, Instrument
-from anyserial_cli._screen import Screen
 
 __all__ = ("Conversation", "DemoError", "RealPort", "VirtualPort", "warm_up")
 
-type Step = tuple[str, Callable[[], Awaitable[None]]]
+
+class Step(NamedTuple):
+    """One step.
+
+    Attributes:
+        title: What it is called, in at most 15 characters.
+        code: What a program would write for it, in lines of at most 55 characters.
+        take: Does it, and returns what came of it.
+    """
+
+    title: str
+    code: str
+    take: Callable[[], Awaitable[str]]
+
 
 PORTS_AT_ONCE = 8
 SILENCE = 0.25  # seconds that the timeout step waits
 LISTENING = 0.5  # seconds for which a real port is listened to
 GREETING = b"anyserial demo\r\n"
-LONGEST_SHOWN = 32  # bytes of what a real device sends
+LONGEST_SHOWN = 6  # bytes of what a real device sends
+LONGEST_RESULT = 49  # characters: one line
 OTHER_RATES = (9600, 19200)
 
 
@@ -39,9 +53,8 @@ class DemoError(Exception):
 class Conversation:
     """One port from its opening to its close, as a list of steps."""
 
-    def __init__(self, screen: Screen, config: SerialConfig) -> None:
-        """Say things on *screen*, and open with *config*."""
-        self._screen = screen
+    def __init__(self, config: SerialConfig) -> None:
+        """Open with *config*."""
         self._config = config
         self._stack = AsyncExitStack()
         self._opened: SerialPort | None = None
@@ -67,56 +80,46 @@ class Conversation:
             raise DemoError("no port is open")
         return self._opened
 
-    async def _open(self, path: str) -> None:
-        self._screen.code(
-            f"path = {path!r}\n"
-            f"config = SerialConfig(baudrate={self._config.baudrate})\n"
-            "port = await open_serial_port(path, config)"
-        )
-        self._opened = await self._stack.enter_async_context(await open_serial_port(path, self._config))
-        self._screen.row("path", self._port.path)
-        self._screen.row("settings", f"{self._port.config.baudrate} baud, {_frame(self._port.config)}")
-        info = self._port.port_info
-        if info is not None and info.description:
-            self._screen.row("device", info.description)
+    def _opening(self, path: str) -> Step:
+        code = f"port = await open_serial_port(path, baudrate={self._config.baudrate})"
+        return Step("Open a port", code, lambda: self._open(path))
 
-    async def _show_capabilities(self) -> None:
-        self._screen.code("port.capabilities")
+    async def _open(self, path: str) -> str:
+        self._opened = await self._stack.enter_async_context(await open_serial_port(path, self._config))
+        info = self._port.port_info
+        words = [f"{self._port.config.baudrate} baud, {_frame(self._port.config)}"]
+        words += [info.description] if info is not None and info.description else []
+        return _in_one_line(", ".join([path, *words]))
+
+    def _asking_capabilities(self) -> Step:
+        return Step("What it can do", "port.capabilities", self._show_capabilities)
+
+    async def _show_capabilities(self) -> str:
         found = self._port.capabilities
         states = {
             field.name: getattr(found, field.name)
             for field in fields(found)
             if field.name not in ("platform", "backend")
         }
-        self._screen.row("backend", f"{found.backend} on {found.platform}")
-        for label, state in (
-            ("has", Capability.SUPPORTED),
-            ("has not", Capability.UNSUPPORTED),
-            ("may have", Capability.UNKNOWN),
-        ):
-            names = [name for name, value in states.items() if value is state]
-            if names:
-                self._screen.row(label, ", ".join(names))
+        has = [name for name, value in states.items() if value is Capability.SUPPORTED]
+        return _in_one_line(f"{len(has)} of {len(states)} features: {', '.join(has)}")
 
-    async def _set_rate(self, rate: int) -> None:
-        self._screen.code(f"await port.configure(port.config.with_changes(baudrate={rate}))")
+    async def _set_rate(self, rate: int) -> str:
         await self._port.configure(self._port.config.with_changes(baudrate=rate))
         actual = self._port.actual_baudrate
-        self._screen.row("set to", f"{self._port.config.baudrate} baud")
-        self._screen.row("driver says", "nothing" if actual is None else f"{actual} baud")
+        return "nothing" if actual is None else f"{actual} baud"
 
-    async def _close(self) -> None:
-        self._screen.code("await port.aclose()")
+    def _closing(self) -> Step:
+        return Step("Close", "await port.aclose()", self._close)
+
+    async def _close(self) -> str:
         await self._port.aclose()
         counted = self._port.statistics
-        self._screen.row("sent", f"{counted.bytes_sent} bytes")
-        self._screen.row("received", f"{counted.bytes_received} bytes")
         try:
             await self._port.receive()
         except SerialClosedError as exc:
-            self._screen.row("afterwards", f"port.receive() raises {type(exc).__name__}")
-        else:
-            raise DemoError("the port is closed, yet it received something")
+            return f"{counted.bytes_sent} sent, {counted.bytes_received} received; now {type(exc).__name__}"
+        raise DemoError("the port is closed, yet it received something")
 
 
 async def warm_up() -> None:
@@ -145,65 +148,62 @@ class VirtualPort(Conversation):
 
     def steps(self) -> list[Step]:
         """Return the steps, in order."""
+        rate = _other_rate(self._config.baudrate)
         return [
-            ("Open a port by its path", lambda: self._open(self._instrument.path)),
-            ("Ask what the port can do", self._show_capabilities),
-            ("Send and receive", self._ask),
-            ("Receive a line, whatever its pieces", self._receive_line),
-            ("Give up after a while, and lose nothing", self._time_out),
-            ("Change the baud rate while the port is open", self._reconfigure),
-            (f"Talk to {PORTS_AT_ONCE} ports at once", self._fan_out),
-            ("Close", self._close),
+            self._opening(self._instrument.path),
+            self._asking_capabilities(),
+            Step("Send, receive", "await port.send(b'*IDN?\\n'); await port.receive()", self._ask),
+            Step(
+                "Receive a line",
+                "stream = BufferedByteStream(port)\nawait stream.receive_until(b'\\n', 256)",
+                self._receive_line,
+            ),
+            _giving_up(self._time_out),
+            _changing_rate(rate, lambda: self._reconfigure(rate)),
+            Step(
+                f"{PORTS_AT_ONCE} ports at once",
+                "async with anyio.create_task_group() as group:\n    for path in paths: group.start_soon(ask, path)",
+                self._fan_out,
+            ),
+            self._closing(),
         ]
 
-    async def _ask(self) -> None:
-        self._screen.code("await port.send(b'*IDN?\\n')\nawait port.receive()")
+    async def _ask(self) -> str:
         answer = await _exchange(self._port, b"*IDN?\n")
-        self._screen.row("sent", repr(b"*IDN?\n"))
-        self._screen.row("received", repr(answer))
-        _expect(answer, f"{MODEL},{self._instrument.serial_number}\n".encode())
+        _expect(answer, self._identity)
+        return repr(answer)
 
-    async def _receive_line(self) -> None:
-        self._screen.code(
-            "stream = BufferedByteStream(port)\nawait stream.send(b'MEAS?\\n')\nawait stream.receive_until(b'\\n', 256)"
-        )
+    @property
+    def _identity(self) -> bytes:
+        return f"{MODEL},{self._instrument.serial_number}\n".encode()
+
+    async def _receive_line(self) -> str:
         pieces = _Pieces(self._port)
         stream = BufferedByteStream(pieces)
         await stream.send(b"MEAS?\n")
         line = await stream.receive_until(b"\n", 256)
-        self._screen.row("came as", " + ".join(repr(piece) for piece in pieces.seen))
-        self._screen.row("the line", repr(line))
         _expect(line, b"+1.20345E+00 V")
         _expect(stream.buffer, b"")
+        return f"{' + '.join(repr(piece) for piece in pieces.seen)} = {line!r}"
 
-    async def _time_out(self) -> None:
-        self._screen.code(
-            f"await port.send(b'SLEEP\\n')\nwith anyio.move_on_after({SILENCE}) as scope:\n    await port.receive()"
-        )
+    async def _time_out(self) -> str:
         await self._port.send(b"SLEEP\n")
         start = time.monotonic()
         with anyio.move_on_after(SILENCE) as scope:
             raise DemoError(f"an answer came that nobody sent: {await self._port.receive()!r}")
         if not scope.cancelled_caught:
             raise DemoError("the timeout did not fire")
-        self._screen.row("timed out", f"after {(time.monotonic() - start) * 1e3:.0f} ms; the instrument keeps silent")
-        answer = await _exchange(self._port, b"*IDN?\n")
-        self._screen.row("still usable", repr(answer))
-        _expect(answer, f"{MODEL},{self._instrument.serial_number}\n".encode())
+        elapsed = time.monotonic() - start
+        _expect(await _exchange(self._port, b"*IDN?\n"), self._identity)
+        return f"given up after {elapsed * 1e3:.0f} ms; the next answer is whole"
 
-    async def _reconfigure(self) -> None:
-        rate = next(rate for rate in OTHER_RATES if rate != self._config.baudrate)
-        await self._set_rate(rate)
+    async def _reconfigure(self, rate: int) -> str:
+        told = await self._set_rate(rate)
         answer = await _exchange(self._port, b"BAUD?\n")
-        self._screen.row("far end sees", f"{answer.decode().strip()} baud")
         _expect(answer, f"{rate}\n".encode())
+        return f"the driver says {told}, the far end {answer.decode().strip()}"
 
-    async def _fan_out(self) -> None:
-        self._screen.code(
-            "async with anyio.create_task_group() as group:\n"
-            "    for path in paths:\n"
-            "        group.start_soon(ask, path)"
-        )
+    async def _fan_out(self) -> str:
         answers: dict[str, bytes] = {}
 
         async def ask(path: str) -> None:
@@ -212,95 +212,81 @@ class VirtualPort(Conversation):
 
         async with AsyncExitStack() as stack:
             instruments = [await self._start(f"SN{number:04}", stack) for number in range(101, 101 + PORTS_AT_ONCE)]
-            start = time.monotonic()
             async with anyio.create_task_group() as group:
                 for instrument in instruments:
                     group.start_soon(ask, instrument.path)
-            elapsed = time.monotonic() - start
         for instrument in instruments:
-            self._screen.row(instrument.path, repr(answers[instrument.path]))
             _expect(answers[instrument.path], f"{MODEL},{instrument.serial_number}\n".encode())
-        self._screen.row("together", f"opened, asked, answered and closed in {elapsed * 1e3:.1f} ms")
+        return f"answers from {instruments[0].serial_number} to {instruments[-1].serial_number}"
 
 
 class RealPort(Conversation):
     """The parts that suit any serial port; no answer is expected."""
 
-    def __init__(self, screen: Screen, config: SerialConfig, path: str) -> None:
+    def __init__(self, config: SerialConfig, path: str) -> None:
         """As `Conversation`, over the port at *path*."""
-        super().__init__(screen, config)
+        super().__init__(config)
         self._path = path
 
     def plan(self) -> list[tuple[str, str]]:
         """Return everything that is done to the port, as labels and texts."""
         rate = self._config.baudrate
+        frame = _frame(self._config)
         return [
-            ("opens it", "which raises DTR and RTS: some boards are reset by that"),
-            ("sets it", f"to {rate} baud, {_frame(self._config)}, no flow control, raw"),
-            ("sends", f"{GREETING!r} once, {len(GREETING)} bytes"),
-            ("listens", f"for {LISTENING:g} s, and for {SILENCE:g} s more; what comes is shown and then lost"),
-            ("changes", f"the rate to {self._other_rate(rate)} baud and back to {rate}"),
+            ("opens it", f"at {rate} baud, {frame}, no flow control; raises DTR and RTS (may reset)"),
+            ("sends", f"{GREETING!r} once, {len(GREETING)} bytes; no answer is expected"),
+            ("listens", f"for {LISTENING:g} s, and for {SILENCE:g} s more; what comes is shown, then lost"),
+            ("changes", f"the rate to {_other_rate(rate)} baud and back to {rate}"),
             ("closes it", "which lowers DTR and RTS with most drivers; the settings stay"),
         ]
-
-    @staticmethod
-    def _other_rate(rate: int) -> int:
-        return next(other for other in OTHER_RATES if other != rate)
 
     def steps(self) -> list[Step]:
         """Return the steps, in order."""
         return [
-            ("Open a port by its path", lambda: self._open(self._path)),
-            ("Ask what the port can do", self._show_capabilities),
-            ("Read the modem lines", self._show_lines),
-            ("Send, and see whether anything comes back", self._greet),
-            ("Give up after a while", self._time_out),
-            ("Change the baud rate while the port is open", self._reconfigure),
-            ("Close", self._close),
+            self._opening(self._path),
+            self._asking_capabilities(),
+            Step("Modem lines", "await port.modem_lines()", self._show_lines),
+            Step(
+                "Send, listen",
+                f"await port.send({GREETING!r})\nawait port.drain_exact(); await port.receive()",
+                self._greet,
+            ),
+            _giving_up(self._time_out),
+            _changing_rate(_other_rate(self._config.baudrate), self._reconfigure),
+            self._closing(),
         ]
 
-    async def _show_lines(self) -> None:
-        self._screen.code("await port.modem_lines()")
+    async def _show_lines(self) -> str:
         try:
             lines = await self._port.modem_lines()
-        except UnsupportedFeatureError:
-            self._screen.row("lines", "this driver has none; port.modem_lines() raises UnsupportedFeatureError")
-            return
+        except UnsupportedFeatureError as exc:
+            return f"this driver has none: {type(exc).__name__}"
         levels = {"CTS": lines.cts, "DSR": lines.dsr, "RI": lines.ri, "CD": lines.cd}
-        self._screen.row("lines", ", ".join(f"{name} {'on' if level else 'off'}" for name, level in levels.items()))
+        return ", ".join(f"{name} {'on' if level else 'off'}" for name, level in levels.items())
 
-    async def _greet(self) -> None:
-        self._screen.code(f"await port.send({GREETING!r})\nawait port.drain_exact()\nawait port.receive()")
+    async def _greet(self) -> str:
         await self._port.send(GREETING)
         await self._port.drain_exact()
-        self._screen.row("sent", repr(GREETING))
         came = b""
         with anyio.move_on_after(LISTENING):
             while len(came) < len(GREETING):
                 came += await self._port.receive()
-        self._screen.row("came back", _shown(came) if came else f"nothing within {LISTENING:g} s")
         if GREETING in came:
-            self._screen.row("so", "every byte came back: a loop-back plug, or the far end echoes")
-        elif came:
-            self._screen.row("so", "the device is talking; at another baud rate this may be another text")
-        else:
-            self._screen.row("so", "the bytes have left; a device that knows this text would be a surprise")
+            return "every byte came back: a loop-back, or an echo"
+        return f"the device talks: {_shown(came)}" if came else f"sent; nothing came within {LISTENING:g} s"
 
-    async def _time_out(self) -> None:
-        self._screen.code(f"with anyio.move_on_after({SILENCE}) as scope:\n    await port.receive()")
+    async def _time_out(self) -> str:
         came = b""
         with anyio.move_on_after(SILENCE) as scope:
             came = await self._port.receive()
         if scope.cancelled_caught:
-            self._screen.row("timed out", f"after {SILENCE * 1e3:.0f} ms; the port is still open")
-        else:
-            self._screen.row("received", _shown(came))
-            self._screen.row("so", "the device is talking, and the timeout did not fire")
+            return f"given up after {SILENCE * 1e3:.0f} ms; the port is still open"
+        return f"the device talks: {_shown(came)}"
 
-    async def _reconfigure(self) -> None:
+    async def _reconfigure(self) -> str:
         before = self._port.config.baudrate
-        await self._set_rate(self._other_rate(before))
-        await self._set_rate(before)
+        there = await self._set_rate(_other_rate(before))
+        return f"the driver says {there}; and back: {await self._set_rate(before)}"
 
 
 class _Pieces(ByteStream):
@@ -328,10 +314,28 @@ class _Pieces(ByteStream):
         await self._port.aclose()
 
 
+def _giving_up(take: Callable[[], Awaitable[str]]) -> Step:
+    return Step("Give up in time", f"with anyio.move_on_after({SILENCE}): await port.receive()", take)
+
+
+def _changing_rate(rate: int, take: Callable[[], Awaitable[str]]) -> Step:
+    code = f"config = port.config.with_changes(baudrate={rate})\nawait port.configure(config)"
+    return Step("Change the rate", code, take)
+
+
+def _other_rate(rate: int) -> int:
+    return next(other for other in OTHER_RATES if other != rate)
+
+
+def _in_one_line(text: str) -> str:
+    text = printable(text)
+    return text if len(text) <= LONGEST_RESULT else f"{text[: LONGEST_RESULT - 4].rstrip(' ,')} ..."
+
+
 def _shown(data: bytes) -> str:
     if len(data) <= LONGEST_SHOWN:
         return repr(data)
-    return f"{data[:LONGEST_SHOWN]!r} and {len(data) - LONGEST_SHOWN} bytes more"
+    return f"{data[:LONGEST_SHOWN]!r} and {len(data) - LONGEST_SHOWN} more"
 
 
 def _frame(config: SerialConfig) -> str:

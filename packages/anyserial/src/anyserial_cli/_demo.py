@@ -99,13 +99,13 @@ async def _converse(arguments: argparse.Namespace, config: "SerialConfig") -> in
     title = f"anyserial {__version__} on {arguments.runtime}"
     conversation: Conversation
     if arguments.port is None:
-        screen.heading(title, "A virtual instrument answers behind a pseudo-terminal; no hardware is needed.")
-        conversation = VirtualPort(screen, config)
+        screen.heading(f"{title}: a conversation with a virtual instrument")
+        conversation = VirtualPort(config)
     else:
-        screen.heading(title, f"A conversation over {arguments.port}; no answer is expected.")
-        conversation = RealPort(screen, config, arguments.port)
+        screen.heading(f"{title}: a conversation over {arguments.port}")
+        conversation = RealPort(config, arguments.port)
         for label, text in conversation.plan():
-            screen.row(label, text)
+            screen.item(label, text)
     await warm_up()
     async with conversation:
         return await _take_steps(screen, conversation)
@@ -114,29 +114,34 @@ async def _converse(arguments: argparse.Namespace, config: "SerialConfig") -> in
 async def _take_steps(screen: Screen, conversation: "Conversation") -> int:
     steps = conversation.steps()
     began = time.monotonic()
-    for number, (title, step) in enumerate(steps, 1):
-        screen.step(number, title)
+    for number, (title, code, step) in enumerate(steps, 1):
+        screen.step(number, title, code)
         start = time.monotonic()
-        if (message := await _failure(step)) is not None:
+        try:
+            result = await _result(step)
+        except _StepError as exc:
             screen.failed()
-            print(f"anyserial demo: step {number} of {len(steps)} failed ({title}): {message}", file=sys.stderr)
+            print(f"anyserial demo: step {number} of {len(steps)} failed ({title}): {exc}", file=sys.stderr)
             return FAILED
-        screen.done(time.monotonic() - start)
+        screen.done(result, time.monotonic() - start)
     screen.closing(f"All {len(steps)} steps done in {time.monotonic() - began:.2f} s.")
     return DONE
 
 
-async def _failure(step: "Callable[[], Awaitable[None]]") -> str | None:
-    """Take a step; return why it failed, None if it did not."""
+class _StepError(Exception):
+    """A step failed; the message says why."""
+
+
+async def _result(step: "Callable[[], Awaitable[str]]") -> str:
+    """Take a step, and return what came of it."""
     import anyio  # noqa: PLC0415  # not for --help
 
     with anyio.move_on_after(STEP_TIMEOUT):
         try:
-            await step()
-        except Exception as exc:  # noqa: BLE001  # whatever it is, it is this step that failed
-            return describe(exc)
-        return None
-    return f"not done within {STEP_TIMEOUT:g} s"
+            return await step()
+        except Exception as exc:  # whatever it is, it is this step that failed
+            raise _StepError(describe(exc)) from exc
+    raise _StepError(f"not done within {STEP_TIMEOUT:g} s")
 
 
 COMMAND = Command(

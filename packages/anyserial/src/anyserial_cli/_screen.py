@@ -1,4 +1,4 @@
-"""What a command prints: numbered steps, code, aligned rows, errors in one line.
+"""What a command prints: numbered steps with their code and results, errors in one line.
 
 Colour only on a terminal, and never with NO_COLOR (https://no-color.org). What is said stands with the
 commands.
@@ -6,73 +6,64 @@ commands.
 
 import errno
 import os
-import shutil
 import textwrap
 from typing import TextIO, cast
 
 __all__ = ("Screen", "describe")
 
-INDENT = "    "
-LABEL_WIDTH = 12
-WIDEST = 100  # columns; longer lines are hard to read
-WIDTH_WITHOUT_TERMINAL = 80
+WIDTH = 79  # columns: the whole output of a command fits a terminal of 80 by 24
+COLUMN = 20  # where code and results begin
+TIME_WIDTH = 10
+RESULT_WIDTH = WIDTH - COLUMN - TIME_WIDTH
+LABEL_WIDTH = 11
 
 BOLD, DIM, RED, GREEN = "1", "2", "1;31", "32"
 
 
 class Screen:
-    """Prints the steps of a command to one stream, each line as soon as it is known."""
+    """Prints the steps of a command to one stream, each line as soon as it is known.
+
+    A step has a title at the left, and beside it what a program would write, and what came of it.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         """Take *stream*, a terminal or not."""
         self._stream = stream
-        self._is_terminal = stream.isatty()
-        self._coloured = self._is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-        columns = shutil.get_terminal_size().columns if self._is_terminal else WIDTH_WITHOUT_TERMINAL
-        self._width = max(min(columns, WIDEST), 40)
+        is_terminal = stream.isatty()
+        self._coloured = is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
-    def heading(self, title: str, text: str) -> None:
-        """Print a title and a paragraph below it."""
-        self._print(self._paint(BOLD, title))
-        self._print(textwrap.fill(_shown(text), self._width))
+    def heading(self, text: str) -> None:
+        """Print the first line."""
+        for line in textwrap.wrap(_shown(text), WIDTH):
+            self._print(self._paint(BOLD, line))
 
-    def step(self, number: int, title: str) -> None:
-        """Begin a step."""
-        self._print("")
-        self._print(self._paint(BOLD, f"{number:>2}  {title}"))
+    def item(self, label: str, text: str) -> None:
+        """Print one line of a list."""
+        self._print(f"{label:<{LABEL_WIDTH}}{_shown(text)}")
 
-    def code(self, text: str) -> None:
-        """Print what a program would write, as it stands: it is there to be copied."""
-        for line in text.splitlines():
+    def step(self, number: int, title: str, code: str) -> None:
+        """Begin a step: its title, and the lines of its code, which are there to be copied."""
+        label = f"{number:>2}  {title:<{COLUMN - 4}}"
+        for line in code.splitlines():
             prompt = "..." if line.startswith(" ") else ">>>"
-            self._print(self._paint(DIM, f"{INDENT}{prompt} {_shown(line)}"))
+            self._print(self._paint(BOLD, label) + self._paint(DIM, f"{prompt} {_shown(line)}"))
+            label = " " * COLUMN
 
-    def row(self, label: str, value: str) -> None:
-        """Print a value beside its label, wrapped below itself."""
-        first = f"{INDENT}{label:<{LABEL_WIDTH}}  "
-        self._print(
-            textwrap.fill(
-                _shown(value),
-                self._width,
-                initial_indent=first,
-                subsequent_indent=" " * len(first),
-                break_on_hyphens=False,
-                break_long_words=False,
-            )
-        )
-
-    def done(self, seconds: float) -> None:
-        """End a step that went well."""
-        self._print(f"{INDENT}{self._paint(GREEN, 'ok')}  {seconds * 1e3:.1f} ms")
+    def done(self, result: str, seconds: float) -> None:
+        """End a step that went well: what came of it, and how long it took."""
+        lines = textwrap.wrap(_shown(result), RESULT_WIDTH, break_on_hyphens=False)
+        for line in lines[:-1]:
+            self._print(" " * COLUMN + line)
+        time = f"{seconds * 1e3:.1f} ms"
+        self._print(" " * COLUMN + lines[-1].ljust(RESULT_WIDTH) + self._paint(GREEN, f"{time:>{TIME_WIDTH}}"))
 
     def failed(self) -> None:
         """End a step that did not; the reason goes to standard error."""
-        self._print(f"{INDENT}{self._paint(RED, 'FAILED')}")
+        self._print(" " * COLUMN + self._paint(RED, "FAILED"))
 
     def closing(self, text: str) -> None:
         """Print the last line."""
-        self._print("")
-        self._print(textwrap.fill(text, self._width))
+        self._print(text)
 
     def _paint(self, style: str, text: str) -> str:
         return f"\033[{style}m{text}\033[0m" if self._coloured else text
