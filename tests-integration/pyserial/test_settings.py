@@ -167,7 +167,7 @@ def test_exclusive_locks_the_port_at_any_time(rig: Rig) -> None:
     first, second = rig.open(exclusive=True), Serial()
     second.port = rig.path
     second.exclusive = True
-    with pytest.raises(SerialException, match="could not open port") as caught:
+    with pytest.raises(SerialException, match="Could not exclusively lock port") as caught:
         second.open()
     assert isinstance(caught.value, PortBusyError)
     first.exclusive = False

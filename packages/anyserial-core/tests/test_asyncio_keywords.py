@@ -314,8 +314,14 @@ async def test_errors_are_those_that_the_program_expects(far: Far, backend: PtyB
     class ExpectedError(SerialDisconnectedError):
         pass
 
+    asked: list[bool] = []
+
+    def translate(exc: OSError, *, exclusive: bool = False) -> OSError:
+        asked.append(exclusive)
+        return ExpectedError(*exc.args)
+
     before = list(_translators)
-    translate_errors_with(lambda error: ExpectedError(*error.args))
+    translate_errors_with(translate)
     try:
         assert isinstance(as_expected(SerialError(5, "x")), ExpectedError)
         assert type(as_expected(ConfigurationError("x"))) is ConfigurationError
@@ -327,6 +333,8 @@ async def test_errors_are_those_that_the_program_expects(far: Far, backend: PtyB
         with pytest.raises(ExpectedError):
             _ = transport.serial.cts
         with pytest.raises(ExpectedError):
-            await create_serial_connection(None, Notes, far.path, backend=PtyBackend())
+            await create_serial_connection(None, Notes, far.path, exclusive=True, backend=PtyBackend())
+        assert asked[-1]
+        assert not any(asked[:-1])
     finally:
         _translators[:] = before

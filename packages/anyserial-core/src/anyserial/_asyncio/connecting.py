@@ -150,7 +150,7 @@ async def _opened(opening: Opening) -> TransportSerial:
     try:
         return await opened(TransportSerial, opening)
     except SerialError as exc:
-        failure = as_expected(exc)
+        failure = as_expected(exc, exclusive=opening.config.exclusive)
     # Raised here, because in the handler its context would become another.
     try:
         raise failure

@@ -6,28 +6,39 @@ makes one of each `SerialError`; it stays an instance of anyserial's own class. 
 
 import errno
 import os
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from anyserial.exceptions import PortBusyError, SerialError
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 __all__ = ("as_expected", "translate_errors_with")
 
-_translators: "list[Callable[[OSError], OSError]]" = []
+
+class Translate(Protocol):
+    """What makes an exception of pySerial's of one of anyserial's."""
+
+    def __call__(self, exc: OSError, /, *, exclusive: bool = False) -> OSError:
+        """Return the exception; *exclusive* says whether the port was to be opened exclusively."""
+        ...
 
 
-def translate_errors_with(translate: "Callable[[OSError], OSError]") -> None:
+_translators: list[Translate] = []
+
+
+def translate_errors_with(translate: Translate) -> None:
     """Hand every SerialError of a transport to *translate* from now on, and raise what it returns."""
     _translators[:] = [translate]
 
 
-def as_expected[E: BaseException](error: E) -> E | OSError:
-    """Return *error*, or what the program expects in its place. A ValueError stays as it is, in pySerial too."""
+def as_expected[E: BaseException](error: E, *, exclusive: bool = False) -> E | OSError:
+    """Return *error*, or what the program expects in its place. A ValueError stays as it is, in pySerial too.
+
+    Args:
+        error: What was raised.
+        exclusive: Whether the port was to be opened exclusively.
+    """
     if not _translators or not isinstance(error, SerialError) or isinstance(error, ValueError):
         return error
-    expected = _translators[0](error)
+    expected = _translators[0](error, exclusive=exclusive)
     if expected is not error:
         # As pySerial's own errors have it, and some programs look there: what the system said.
         expected.__cause__ = error.__cause__

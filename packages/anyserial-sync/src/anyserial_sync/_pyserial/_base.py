@@ -29,7 +29,6 @@ from anyserial_sync._pyserial._reading import ReadingByRead
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import TracebackType
 
     from anyserial_sync._pyserial._rs485_settings import RS485Settings
 
@@ -403,10 +402,8 @@ class SerialBase(ReadingByRead):
         return self
 
     @override
-    def __exit__(
-        self, exc_type: "type[BaseException] | None", exc: BaseException | None, tb: "TracebackType | None"
-    ) -> None:
-        """Close the port."""
+    def __exit__(self, *args: object, **kwargs: object) -> None:
+        """Close the port. Programs call this without arguments, too."""
         self.close()
 
     @override

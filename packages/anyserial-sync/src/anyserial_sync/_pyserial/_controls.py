@@ -80,8 +80,19 @@ class Controls(SerialBase):
         link = self._open_link
         return None if link is None or link.config.rs485 is None else RS485Config(enabled=False)
 
+    def __getstate__(self) -> object:
+        """Return the settings of a closed port for a copy.
+
+        Raises:
+            TypeError: The port is open. Two objects with one port would close it for each other.
+        """
+        if self._open_link is not None:
+            raise TypeError(f"an open port cannot be copied or pickled: close it before (got {self!r})")
+        return super().__getstate__()
+
     @override
-    def _reconfigure_port(self) -> None:
+    def _reconfigure_port(self, force_update: bool = False) -> None:
+        # Everything is applied, whether it has changed or not, so *force_update* changes nothing.
         link = self._opened_link()
         try:
             link.configure(self._wanted_config())
@@ -90,7 +101,7 @@ class Controls(SerialBase):
         except SerialError as exc:
             if isinstance(exc, ValueError):
                 raise as_value_error(exc, "could not configure port") from exc
-            raise as_serial_exception(exc, "could not configure port") from exc
+            raise as_serial_exception(exc, "could not configure port", exclusive=bool(self._exclusive)) from exc
         self._check_rs485(link)
 
     def _check_rs485(self, link: "Link") -> None:

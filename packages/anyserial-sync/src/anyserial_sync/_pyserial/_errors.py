@@ -3,9 +3,11 @@
 Everything that anyserial raises about a port reaches a pySerial program as an exception that is both: a
 `SerialException`, as the program expects, and the class of anyserial's that says what happened. So
 ``except serial.SerialException`` and ``except anyserial.SerialDisconnectedError`` both catch an unplug.
-Errno, message and path are kept.
+Errno, message and path are kept, in the form that pySerial gives them: programs compare both.
 """
 
+import errno
+import os
 from typing import TYPE_CHECKING, override
 
 from anyserial._spi import translate_errors_with
@@ -89,6 +91,8 @@ class UnsupportedPlatformException(SerialException, UnsupportedPlatformError):  
     """See its bases."""
 
 
+_READING = "read failed"
+_OPENING_FAILS = (PortBusyError, PortNotFoundError, PortPermissionError)
 _TWINS: "Sequence[tuple[type[SerialError], type[SerialException]]]" = (
     (PortBusyError, PortBusyException),
     (PortNotFoundError, PortNotFoundException),
@@ -103,25 +107,49 @@ _TWINS: "Sequence[tuple[type[SerialError], type[SerialException]]]" = (
 )
 
 
-def as_serial_exception(exc: OSError, doing: str = "") -> SerialException:
+def as_serial_exception(exc: OSError, doing: str = "", *, exclusive: bool = False) -> SerialException:
     """Return what *exc* is to a pySerial program; raise it ``from`` *exc*.
 
     Args:
         exc: What anyserial or the system raised.
-        doing: Words before the message, such as ``could not open port``.
+        doing: Words before the message, such as ``read failed``.
+        exclusive: Whether the port was to be opened exclusively.
 
     Returns:
-        A `SerialException` with the errno of *exc*, which is also of the class of anyserial's that *exc* has.
+        A `SerialException` of the class of anyserial's that *exc* has, with pySerial's errno and words.
     """
     if isinstance(exc, SerialException):
         return exc
     twin = next((twin for own, twin in _TWINS if isinstance(exc, own)), SerialException)
-    message = exc.strerror or str(exc)
-    if doing:
-        message = f"{doing}: {message}"
-    if exc.errno is None and exc.filename is None:
+    number = exc.errno
+    if isinstance(exc, SerialDisconnectedError):
+        number = errno.EIO  # what the kernel answers; anyserial's ENODEV is its own
+    elif isinstance(exc, PortBusyError) and exclusive:
+        number = errno.EAGAIN  # flock's, which is pySerial's only lock
+    message = _message(exc, doing, number)
+    if number is None and exc.filename is None:
         return twin(message)
-    return twin(exc.errno, message, *((exc.filename,) if exc.filename is not None else ()))
+    return twin(number, message, *((exc.filename,) if exc.filename is not None else ()))
+
+
+def _message(exc: OSError, doing: str, number: int | None) -> str:
+    """Return pySerial's words, with anyserial's behind them.
+
+    Programs look for the system's own text in a message, and for some of pySerial's.
+    """
+    own = exc.strerror or str(exc)
+    system = None if number is None else f"[Errno {number}] {os.strerror(number)}"
+    if isinstance(exc, _OPENING_FAILS):
+        doing = f"could not open port {exc.filename}"
+        if number == errno.EAGAIN:
+            doing = f"Could not exclusively lock port {exc.filename}"
+        elif system is not None:
+            system = f"{system}: {exc.filename!r}"
+    elif isinstance(exc, SerialDisconnectedError) and doing in {_READING, ""}:
+        own = f"device reports readiness to read but returned no data; {own}"
+    if system is not None:
+        own = system if own in system else f"{system}; {own}"
+    return f"{doing}: {own}" if doing else own
 
 
 def as_value_error(exc: OSError, doing: str) -> ValueError:
@@ -129,7 +157,10 @@ def as_value_error(exc: OSError, doing: str) -> ValueError:
 
     It is a `SerialException` as well.
     """
-    return UnsupportedConfigurationException(exc.errno, f"{doing}: {exc.strerror or exc}", exc.filename)
+    message = f"{doing}: {exc.strerror or exc}"
+    if exc.errno is None:
+        return UnsupportedConfigurationException(message)
+    return UnsupportedConfigurationException(exc.errno, message, exc.filename)
 
 
 translate_errors_with(as_serial_exception)  # in `anyserial.asyncio`, whose programs catch SerialException as well

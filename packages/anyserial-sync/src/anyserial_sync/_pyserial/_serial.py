@@ -54,7 +54,7 @@ class LinkedSerial(Controls):
         except SerialError as exc:
             if isinstance(exc, ValueError):
                 raise as_value_error(exc, doing) from exc
-            raise as_serial_exception(exc, doing) from exc
+            raise as_serial_exception(exc, doing, exclusive=bool(self._exclusive)) from exc
         self._open_link = link
         self.is_open: bool = True
         try:

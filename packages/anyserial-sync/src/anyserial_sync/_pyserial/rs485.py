@@ -22,7 +22,7 @@ class RS485(Serial):
     _alternate_rs485_settings: RS485Settings | None = None
 
     @override
-    def write(self, b: "Buffer", /) -> int | None:
+    def write(self, b: "Buffer") -> int | None:
         """Write as `Serial.write`, with RTS at the level for sending meanwhile."""
         settings = self._alternate_rs485_settings
         if settings is None:

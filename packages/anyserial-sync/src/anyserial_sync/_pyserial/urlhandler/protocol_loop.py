@@ -124,7 +124,7 @@ class Serial(SerialBase):
         return self.in_waiting
 
     @override
-    def read(self, size: int = 1, /) -> bytes:
+    def read(self, size: int = 1) -> bytes:
         """Read up to *size* bytes: fewer if the timeout is over, or at `cancel_read` or `close`.
 
         Raises:
@@ -146,7 +146,7 @@ class Serial(SerialBase):
         return bytes(data)
 
     @override
-    def write(self, data: "Buffer", /) -> int:
+    def write(self, data: "Buffer") -> int:
         """Write all of *data* and return its length; 0 if `cancel_write` ended it.
 
         Raises:

@@ -36,7 +36,7 @@ class Serial(NetworkSerial):
         self._opened_link()
 
     @override
-    def _reconfigure_port(self) -> None:
+    def _reconfigure_port(self, force_update: bool = False) -> None:
         self._check_open()
 
     @override
