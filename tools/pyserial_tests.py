@@ -62,7 +62,7 @@ NOT_AS_DECLARED = {
     r"serial\.tools\.hexlify_codec\..*": "the parameters have the names of the base class",
     r"serial\.tools\.miniterm\.Console\.old": "the state from before is kept where nobody changes it",
     r"serial\.tools\.miniterm\.ConsoleBase\.__exit__": "its parameters have names",
-    r"serial\.(rs485\.RS485|urlhandler\.protocol_loop\.Serial)\.write": "its argument can be given by name, as pySerial's",
+    r"serial\.(rs485\.RS485|urlhandler\.protocol_loop\.Serial)\.write": "its argument has a name, as pySerial's",
     r"serial\.urlhandler\.protocol_spy\.sixteen": "a helper of pySerial's own",
 }
 """Regular expressions for names that differ from types-pyserial, and why."""
