@@ -381,7 +381,28 @@ def test_input_is_discarded_once_the_device_has_delivered_it(simulated: Any) -> 
     kernel.open_backend().close()
     assert not {"pause", "flush"} & set(kernel.names())
     kernel.open_backend(discard_input_on_open=True)
-    assert kernel.log[-2:] == [("pause", 0.01), ("flush", 0)]
+    assert kernel.names()[-3:] == ["pause", "fionread", "flush"]
+    assert (kernel.log[-3], kernel.log[-1]) == (("pause", 0.01), ("flush", 0))
+
+
+@pytest.mark.parametrize(("pieces", "rounds"), [([5, 0], 2), ([5, 900, 0], 3), ([1] * 10, 5)])
+def test_input_is_discarded_until_no_more_comes(simulated: Any, pieces: list[int], rounds: int) -> None:
+    """A slow adapter delivers in pieces; a device that never stops holds up the open for 50 ms."""
+    kernel = simulated()
+    kernel.make_raw()
+    left = iter(pieces)
+    kernel.input_waiting = lambda: next(left)
+    kernel.open_backend(discard_input_on_open=True)
+    assert kernel.names()[-3 * rounds :] == ["pause", "fionread", "flush"] * rounds
+    assert "pause" not in kernel.names()[: -3 * rounds]
+
+
+def test_input_is_discarded_once_where_it_is_not_counted(simulated: Any) -> None:
+    kernel = simulated()
+    kernel.make_raw()
+    kernel.refused["fionread"] = errno.ENOTTY
+    kernel.open_backend(discard_input_on_open=True)
+    assert kernel.names()[-3:] == ["pause", "fionread", "flush"]
 
 
 def test_an_open_asks_for_no_more_than_it_needs(simulated: Any) -> None:

@@ -44,8 +44,9 @@ if TYPE_CHECKING:
 
 __all__ = ("Settings",)
 
-# Seconds. What a device holds comes in only once the port is open; `discard_input_on_open` is for that too.
-DELIVERY_TIME: Final = 0.01
+# What a device holds comes in only once the port is open; `discard_input_on_open` is for that too.
+DELIVERY_TIME: Final = 0.01  # seconds in which more of it comes, if there is more
+DELIVERIES: Final = 5  # a device that sends all the time holds up the open for so many
 
 type _Undo = list[Callable[[], object]]
 
@@ -107,11 +108,19 @@ class Settings:
                 # Setting the rate may have moved the lines: leaving B0 raises both.
                 self._set_lines(config)
             if config.discard_input_on_open:
-                self._system.pause(DELIVERY_TIME)
-                self.discard_input()
+                self._discard_early_input()
         except BaseException:
             _run(undo)
             raise
+
+    def _discard_early_input(self) -> None:
+        """Discard what the device delivers, until nothing more comes for DELIVERY_TIME."""
+        for _ in range(DELIVERIES):
+            self._system.pause(DELIVERY_TIME)
+            more = self._queued()
+            self.discard_input()
+            if not more:
+                return
 
     def change(self, config: "SerialConfig") -> None:
         """Put another config in force.
