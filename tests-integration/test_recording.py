@@ -1,5 +1,6 @@
 """Recording on the real driver and through the blocking face, and replaying there."""
 
+import io
 import os
 import threading
 import tty
@@ -76,6 +77,33 @@ def test_answer_in_another_thread_is_recorded_after_its_question(tmp_path: Path)
         received += " receive " in line
         assert received <= sent
     assert (sent, received) == (200, 200)
+
+
+class Interrupting(io.StringIO):
+    """A file at whose writing a signal arrives, once."""
+
+    is_armed = False
+
+    def write(self, text: str) -> int:
+        if self.is_armed:
+            self.is_armed = False
+            raise KeyboardInterrupt
+        return super().write(text)
+
+
+def test_interruption_while_recording_loses_no_byte(far: tuple[int, str]) -> None:
+    device, path = far
+    file = Interrupting()
+    with anyserial.sync.SerialPort.open(path) as port, record(port, file):
+        os.write(device, b"kept")
+        file.is_armed = True
+        with pytest.raises(KeyboardInterrupt):
+            port.receive(timeout=5)
+        assert port.receive(timeout=5) == b"kept"
+        file.is_armed = True
+        with pytest.raises(KeyboardInterrupt):
+            port.send(b"counted", timeout=5)
+        assert port.statistics.bytes_sent == 7
 
 
 def test_taps_and_recordings_of_one_port_end_in_any_order(far: tuple[int, str], tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import anyio
@@ -16,6 +18,8 @@ from anyserial import (
     SerialError,
     SerialPort,
     SerialStreamAttribute,
+    UnsupportedFeatureError,
+    _clock,
     open_serial_port,
 )
 from anyserial._looking.observing import ObservedBackend
@@ -94,6 +98,23 @@ async def test_calls_that_wait_are_seen_too(far: Far, backend: PtyBackend) -> No
     assert got == b"late"
     assert sum(len(event.data) for event in events if event.kind == "sent") == len(full) - before > 0
     assert ("received", b"late") in told(events)
+
+
+async def test_events_have_the_time_of_a_virtual_clock_also_from_a_worker(
+    far: Far, backend: PtyBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[TapEvent] = []
+    ours = threading.get_ident()
+    monkeypatch.setattr(
+        _clock, "virtual", [lambda: None, lambda: (lambda: 7.0) if threading.get_ident() == ours else None]
+    )
+    async with await open_serial_port(far.path, backend=backend) as port:
+        with Tap(port, events.append):
+            await port.send(b"here")
+            await port.set_break(False)
+            far.write(b"timed")
+            assert await port.receive_with_time() == (b"timed", 7.0)
+    assert [(event.kind, event.time) for event in events] == [("sent", 7.0), ("break", 7.0), ("received", 7.0)]
 
 
 async def test_the_port_keeps_its_whole_face(far: Far, backend: PtyBackend) -> None:
@@ -290,6 +311,50 @@ async def test_a_failure_of_a_backend_that_waits_by_itself_is_told(name: str) ->
     assert [event.kind for event in events] == ["failed", "closed"]
 
 
+class AttemptingBackend(OwnBackend):
+    """One that can also send without waiting."""
+
+    def send_now(self, data: bytes | memoryview) -> int | None:
+        if self.gone:
+            raise SerialDisconnectedError(5, "gone", self.path)
+        return None if bytes(data) == b"later" else len(data)
+
+
+async def test_what_a_backend_takes_without_waiting_is_told() -> None:
+    events: list[TapEvent] = []
+    own = AttemptingBackend()
+    async with await open_serial_port("/dev/own", backend=own) as port:
+        with Tap(port, events.append):
+            await port.send(b"now")
+            await port.send(b"later")
+            own.gone = True
+            with pytest.raises(SerialDisconnectedError):
+                await port.send(b"now")
+    assert told(events)[:2] == [("sent", b"now"), ("sent", b"later")]
+    assert [event.kind for event in events[2:]] == ["failed"]
+
+
+async def test_a_wait_for_output_that_fails_is_told_and_a_missing_queue_length_is_not(
+    far: Far, backend: PtyBackend
+) -> None:
+    events: list[TapEvent] = []
+    failures: list[SerialError] = [UnsupportedFeatureError(25, "no queue"), SerialError(5, "failed", far.path)]
+
+    def fail() -> None:
+        raise failures[0]
+
+    async with await open_serial_port(far.path, backend=backend) as port:
+        Tap(port, events.append)
+        backend.hooks["output_waiting"] = fail
+        with pytest.raises(UnsupportedFeatureError):
+            port.output_waiting()
+        failures.pop(0)
+        with pytest.raises(SerialError, match="failed"):
+            await port.drain()
+        del backend.hooks["output_waiting"]
+        assert told(events) == [("failed", failures[0])]
+
+
 async def test_a_tap_may_come_while_the_settings_change(far: Far, backend: PtyBackend) -> None:
     events: list[TapEvent] = []
     async with await open_serial_port(far.path, backend=backend) as port:
@@ -359,8 +424,16 @@ def test_the_attempts_of_the_blocking_port_are_told(kind: type[Attempts], failur
     heard: list[tuple[str, Any]] = []
 
     class Heard:
-        def tell(self, kind: str, data: bytes = b"", value: object = None) -> None:
+        lock = nullcontext()
+
+        def begun(self, kind: str, value: object) -> None:
+            raise NotImplementedError
+
+        def done(self, kind: str, data: bytes = b"", value: object = None) -> None:
             heard.append((kind, data or value))
+
+        def failed(self, kind: str, error: Exception) -> None:
+            heard.append((f"not {kind}", error))
 
     audience = Heard()
     items: list[Any] = []
@@ -379,6 +452,6 @@ def test_the_attempts_of_the_blocking_port_are_told(kind: type[Attempts], failur
         else:
             with pytest.raises(SerialError, match="failed"):
                 attempt()
-            expected.append(("failed", failure))
+            expected.append(("not received" if len(expected) == 2 else "not sent", failure))
     assert heard == expected
     assert (items, counts) == ([b"abc"], [2])

@@ -219,6 +219,26 @@ async def test_two_may_look_on_and_leave_in_any_order() -> None:
     assert events(second.getvalue()) == ['send "1"', 'send "2"', "end"]
 
 
+async def test_calls_that_wait_are_recorded() -> None:
+    host, device = serial_port_pair()
+    text = io.StringIO()
+    got: list[bytes] = []
+    received = anyio.Event()
+
+    async def receive() -> None:
+        got.append(await host.receive())
+        received.set()
+
+    async with host, device, anyio.create_task_group() as tasks:
+        tasks.start_soon(receive)
+        await anyio.wait_all_tasks_blocked()
+        with record(host, text):
+            await device.send(b"late")
+            await received.wait()
+    assert got == [b"late"]
+    assert events(text.getvalue()) == ['receive "late"', "end"]
+
+
 async def test_what_cannot_be_recorded_is_refused(tmp_path: Path) -> None:
     host, device = serial_port_pair()
     with pytest.raises(TypeError, match="port must be an open SerialPort"):

@@ -1,13 +1,15 @@
 """The clock that jumps: what it moves, and when it must not."""
 
 import asyncio
+import io
 import math
 import time
 from typing import Any, Literal
 
 import anyio
 import pytest
-from anyserial_testing import SimulatedDevice, VirtualClock, serial_port_pair, simulated_port
+from anyserial.framing import FramedStream, Silence
+from anyserial_testing import SimulatedDevice, VirtualClock, record, serial_port_pair, simulated_port
 
 BACKENDS: tuple[Literal["asyncio", "trio"], ...] = ("asyncio", "trio")
 
@@ -59,6 +61,33 @@ def test_run_is_the_same_every_time(backend: Literal["asyncio", "trio"]) -> None
     runs = [VirtualClock().run(main, backend=backend) for _ in range(5)]
     assert len(runs[0]) > 50
     assert all(run == runs[0] for run in runs)
+
+
+def test_frames_that_end_with_a_silence_and_records_run_on_it(backend: Literal["asyncio", "trio"]) -> None:
+    text = io.StringIO()
+
+    async def main() -> list[float]:
+        times: list[float] = []
+        device = SimulatedDevice(paced=False, until=b"\n").on(None, b"abc", delay=1.0)
+        port = simulated_port(device)
+        async with FramedStream(port, Silence(seconds=5.0), quiet=0.5) as frames:
+            with record(port, text):
+                for _ in range(2):
+                    assert await frames.exchange(b"x\n", timeout=6.5) == b"abc"
+                    times.append(anyio.current_time())
+                with pytest.raises(TimeoutError):
+                    await frames.exchange(b"x\n", timeout=5.5)
+                times.append(anyio.current_time())
+                await port.send(b"y\n")
+                _, read_at = await port.receive_with_time()
+                times.append(read_at)
+        return [round(time - times[0], 9) for time in times]
+
+    assert VirtualClock().run(main, backend=backend) == [0, 6, 11.5, 12.5]
+    assert [line.split(maxsplit=2)[:2] for line in text.getvalue().splitlines()[3:5]] == [
+        ["0.000000", "send"],
+        ["1.000000", "receive"],
+    ]
 
 
 def test_timeouts_and_sleeps_run_on_it(backend: Literal["asyncio", "trio"]) -> None:

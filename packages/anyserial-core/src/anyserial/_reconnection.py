@@ -7,7 +7,6 @@ here.
 import logging
 import sys
 from functools import partial
-from time import monotonic
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import anyio
@@ -15,6 +14,7 @@ import anyio.lowlevel
 
 from anyserial._async_opening import open_port
 from anyserial._checks import check_seconds
+from anyserial._clock import now
 from anyserial._opening import settled
 from anyserial._reconnecting import FIRST_PAUSE, RECONNECT_HINT, Plan, Presence, port_matcher
 from anyserial._runner import run_on_worker
@@ -185,7 +185,7 @@ class Reconnection:
         if port is None:
             await anyio.lowlevel.checkpoint()
             return
-        self._plan.over(monotonic(), gone=port._is_gone)  # noqa: SLF001  # core's own
+        self._plan.over(now(), gone=port._is_gone)  # noqa: SLF001  # core's own
         try:
             await port.aclose()
         except SerialError as error:
@@ -207,11 +207,11 @@ class Reconnection:
     async def _next_port(self, watch: PortWatch) -> SerialPort:
         plan = self._plan
         while True:
-            while (seconds := plan.patience(monotonic())) != 0:
+            while (seconds := plan.patience(now())) != 0:
                 try:
                     events = await watch._changes(seconds)  # noqa: SLF001  # core's own
                 except SerialError as error:
-                    plan.lost_sight(error, monotonic())
+                    plan.lost_sight(error, now())
                     await anyio.sleep(FIRST_PAUSE)
                 else:
                     if events is not None:
@@ -219,9 +219,9 @@ class Reconnection:
             try:
                 port = await self._open()
             except Exception as error:  # noqa: BLE001  # raised again, unless it is a reason to wait
-                plan.failed(error, monotonic())
+                plan.failed(error, now())
             else:
-                plan.opened(monotonic())
+                plan.opened(now())
                 self._port = port
                 return port
 

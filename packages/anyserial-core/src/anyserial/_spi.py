@@ -21,6 +21,7 @@ from anyserial._checks import (
     limited,
     refusal,
 )
+from anyserial._clock import now, virtual
 from anyserial._errno import ErrorContext, closed_error, disconnected_error, translate
 from anyserial._opening import Opening, brief, settled
 from anyserial._port import operations
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from anyserial._framing.limits import MOST_READS, QUIET, path_of
     from anyserial._looking.contract import Pty
     from anyserial._looking.log import Log
+    from anyserial._looking.watching import Seat
     from anyserial._network import com_port, telnet
     from anyserial._port.contract import LinesSeen, OnWorker, Waker
     from anyserial._readiness._contract import Signal
@@ -79,6 +81,7 @@ __all__ = (
     "Presence",
     "Pty",
     "Receive",
+    "Seat",
     "SelfWaitingTransport",
     "Send",
     "Settle",
@@ -107,6 +110,7 @@ __all__ = (
     "inspect",
     "limited",
     "native_token",
+    "now",
     "operations",
     "path_of",
     "path_to",
@@ -119,6 +123,7 @@ __all__ = (
     "telnet",
     "translate",
     "translate_errors_with",
+    "virtual",
 )
 
 _LATE = {
@@ -135,6 +140,7 @@ _LATE = {
     "_framing.limits": {name: name for name in ("MOST_READS", "QUIET", "path_of")},
     "_looking.contract": {"Pty": "Pty"},
     "_looking.log": {"Log": "Log"},
+    "_looking.watching": {"Seat": "Seat"},
 }
 _LATE_MODULES = {"com_port": "_network.com_port", "telnet": "_network.telnet"}
 

@@ -3,11 +3,11 @@
 `SerialPort.receive` knows nothing of this, so it costs an ordinary receive nothing.
 """
 
-from time import monotonic
 from typing import Any, cast
 
 from anyserial._async_operations import AsyncOperations
 from anyserial._checks import check_positive
+from anyserial._clock import now
 from anyserial._readiness import uninterrupted
 from anyserial.exceptions import SerialDisconnectedError
 
@@ -74,7 +74,7 @@ class TimedReceiving(AsyncOperations):
                     self._wait_ended(exc, waiter)
                     raise
                 if isinstance(timed, bytes):  # a backend that waits by itself makes no attempts
-                    timed = timed, monotonic()
+                    timed = timed, now()
         except SerialDisconnectedError as exc:
             self._port.unplug(exc)
             raise
@@ -87,4 +87,4 @@ class TimedReceiving(AsyncOperations):
     def _pushed_back(self, size: int) -> tuple[bytes, float]:
         data = self._pushback.take(size)
         early, self._read_early = self._read_early, None
-        return data, early[1] if early is not None and early[0] is data else monotonic()
+        return data, early[1] if early is not None and early[0] is data else now()

@@ -71,10 +71,9 @@ class Recording:
 def record(port: object, file: "str | os.PathLike[str] | TextIO") -> Recording:
     """Record everything that goes through an open port, until the recording or the port is closed.
 
-    The port is used as before; nothing about it changes, except that a blocking port may lose bytes to a
-    signal handler that raises (Ctrl-C). Start before another task or thread uses the port, because a call that
-    is under way is not recorded. Each event is written as it happens. If that fails, as when the disk is full,
-    the port goes on and the record ends: `Recording.error` has the reason at once, and `Recording.close` raises it.
+    The port is used as before; nothing about it changes. It may be in use: calls that are waiting are recorded as
+    well. Each event is written as it happens. If that fails, as when the disk is full, the port goes on and the
+    record ends: `Recording.error` has the reason at once, and `Recording.close` raises it.
 
     Args:
         port: An open `SerialPort`, async or blocking, on any backend.

@@ -8,11 +8,14 @@ thread of anyserial, because its result is something that can still happen.
 Simulated devices are not known here.
 """
 
+import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
+from weakref import WeakSet
 
-from anyserial._spi import awaited, check_seconds
+from anyserial._spi import awaited, check_seconds, virtual
 from anyserial.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ("VirtualClock",)
 
 _BACKENDS: Final = ("asyncio", "trio")
+_ours: Final = WeakSet[object]()  # event loops and trio's clocks that belong to a VirtualClock
 _GRACE: Final = 0.0005  # seconds of real time to let a worker thread run before looking again
 
 
@@ -37,6 +41,9 @@ class VirtualClock:
 
     With AnyIO's pytest plugin, an ``anyio_backend`` fixture returns ``("asyncio", VirtualClock().backend_options())``
     or ``("trio", VirtualClock().backend_options("trio"))``. uvloop's clock cannot be replaced.
+
+    So do the timestamps and deadlines of anyserial itself in that loop: `SerialPort.receive_with_time`, frames
+    that end with a silence, exchanges, taps and records.
 
     What does not run on it: `time.sleep`, `time.monotonic`, other processes, and therefore
     `virtual_serial_port`; and the blocking ports of `anyserial.sync`, whose callers wait in their own threads.
@@ -55,6 +62,8 @@ class VirtualClock:
             self._patience = check_seconds("patience", patience)
         except (TypeError, ValueError) as exc:
             raise ConfigurationError(str(exc)) from None
+        if _clock_here not in virtual:
+            virtual.append(_clock_here)
         self._now = 0.0
         self._jumps = 0
         self._calls = 0
@@ -112,7 +121,9 @@ class VirtualClock:
         """Return an asyncio event loop on this clock, for `asyncio.run` and others that take a ``loop_factory``."""
         from anyserial_testing._virtual_loop import VirtualEventLoop  # noqa: PLC0415  # asyncio is slow to import
 
-        return VirtualEventLoop(self)
+        loop = VirtualEventLoop(self)
+        _ours.add(loop)
+        return loop
 
     # For the event loops
 
@@ -154,4 +165,18 @@ class VirtualClock:
         # trio calls this method when every task waits and nothing came within the threshold. There is no public
         # way to say "not yet", and the class cannot be subclassed.
         clock._autojump = autojump  # noqa: SLF001
+        _ours.add(clock)
         return clock
+
+
+def _clock_here() -> Callable[[], float] | None:
+    """Return the virtual clock that drives this thread's event loop, or None if none does."""
+    # Neither module is imported here: the one whose event loop runs is there.
+    asyncio, trio = sys.modules.get("asyncio"), sys.modules.get("trio")
+    with suppress(RuntimeError):
+        if asyncio is not None and (loop := asyncio.get_running_loop()) in _ours:
+            return cast("Callable[[], float]", loop.time)
+    with suppress(RuntimeError):
+        if trio is not None and (clock := trio.lowlevel.current_clock()) in _ours:
+            return cast("Callable[[], float]", clock.current_time)
+    return None

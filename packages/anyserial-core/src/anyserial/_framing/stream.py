@@ -13,13 +13,13 @@ What a framing is and what an exchange does is not known here; see `contract` an
 
 import math
 from collections.abc import Callable
-from time import monotonic
 from typing import TYPE_CHECKING, Any, cast, override
 
 import anyio
 from anyio.abc import ObjectStream
 
 from anyserial._checks import check_positive, check_seconds
+from anyserial._clock import now
 from anyserial._framing.contract import Framing
 from anyserial._framing.decoder import Decoder
 from anyserial._framing.errors import FramingError
@@ -207,7 +207,7 @@ class FramedStream(ObjectStream[bytes]):
                 unsolicited=self._unsolicited,
                 quiet=self._quiet,
                 is_settled=self._is_settled,
-                clock=monotonic,
+                clock=now,
             )
             self._is_exchanging = True
             self._is_settled = False
@@ -258,18 +258,18 @@ class FramedStream(ObjectStream[bytes]):
             decoder.feed(*await self._receive_timed())
             return
         # The clock of the event loop may be another one.
-        with anyio.CancelScope(deadline=anyio.current_time() + quiet_at - monotonic()):
+        with anyio.CancelScope(deadline=anyio.current_time() + quiet_at - now()):
             decoder.feed(*await self._receive_timed())
             return
         if self._has_input():
             decoder.feed(*await self._receive_timed())
-        elif monotonic() >= quiet_at:  # uvloop's clock counts whole milliseconds, and may be early
+        elif now() >= quiet_at:  # uvloop's clock counts whole milliseconds, and may be early
             decoder.quiet()
 
     async def _receive_then_look(self) -> tuple[bytes, float]:
         """Receive from a stream that does not tell the time."""
         data = await self._receive_bytes()
-        return data, monotonic()
+        return data, now()
 
     def _has_input(self) -> bool:
         """Return whether the stream knows of bytes that have arrived."""
@@ -321,13 +321,13 @@ class FramedStream(ObjectStream[bytes]):
 
     async def _step(self, step: "Step") -> bytes | list[bytes] | bool | None:
         if isinstance(step, Send):
-            with anyio.move_on_after(max(step.deadline - monotonic(), 0)):
+            with anyio.move_on_after(max(step.deadline - now(), 0)):
                 async with self._send_turn:
                     await self._stream.send(step.data)
                 return True
             return False
         if isinstance(step, Receive):
-            with anyio.move_on_after(max(step.deadline - monotonic(), 0)):
+            with anyio.move_on_after(max(step.deadline - now(), 0)):
                 return await self._next()
             return None
         if isinstance(step, Clear):
@@ -348,7 +348,7 @@ class FramedStream(ObjectStream[bytes]):
     async def _settle(self, step: "Settle") -> list[bytes] | None:
         """Take what arrives, until nothing comes for a while."""
         while await self._listen(step.quiet):
-            if monotonic() > step.deadline:
+            if now() > step.deadline:
                 return None
         return self._decoder.take_all()
 
@@ -356,7 +356,7 @@ class FramedStream(ObjectStream[bytes]):
         """Receive once, for at most *seconds*; return whether anything came."""
         with anyio.move_on_after(seconds):
             try:
-                self._decoder.feed(await self._receive_bytes(), monotonic())
+                self._decoder.feed(await self._receive_bytes(), now())
             except LineError:
                 self._framing.resync()
             except Exception as exc:

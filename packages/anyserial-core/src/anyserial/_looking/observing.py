@@ -1,54 +1,78 @@
 """Backends that report what passes through them, one for each backend contract.
 
-An observed backend stands in front of the port's own. It forwards everything, and tells an audience what
-was read, written, set or refused. What nobody asks for is not wrapped: a port without a tap uses its own
-backend directly, so a tap that is absent costs nothing.
+An observed backend is put in front of the port's own. It forwards everything, and tells an audience what was read,
+written, set or refused. A port that nobody looks at uses its own backend directly, so looking on costs nothing when
+nobody does.
 
-Who listens is in `tapping`.
+Who listens is in `watching`.
 """
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from anyserial.exceptions import LineError
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
-    type Describe = Callable[..., tuple[str, object]]
+    from anyserial.exceptions import LineError
 
-__all__ = ("Audience", "ObservedAsyncBackend", "ObservedBackend")
+    type Describe = Callable[..., object]
+
+__all__ = ("COUNTERS", "LEVELS", "WAITING", "Audience", "ObservedAsyncBackend", "ObservedBackend")
+
+WAITING = "waiting"
+"""The kind of calls that ask how much is queued, or wait for it. Only their failures are told."""
+
+LEVELS = "control_levels"
+"""The kind of a call that reads RTS and DTR back."""
+
+COUNTERS = "line_counters"
+"""The kind of a call that reads the driver's counters."""
 
 
-def _configured(config: object) -> tuple[str, object]:
-    return "configured", config
+def _same(value: object) -> object:
+    return value
 
 
-def _set_lines(**lines: bool | None) -> tuple[str, object]:
-    return "control_lines", {name: value for name, value in lines.items() if value is not None}
+def _set_lines(**lines: bool | None) -> object:
+    return {name: value for name, value in lines.items() if value is not None}
 
 
-def _set_break(on: bool) -> tuple[str, object]:
-    return "break", on
-
-
-# What each call means once it has succeeded: its kind, and its value made of the arguments.
-_CONTROLS: "dict[str, Describe]" = {
-    "configure": _configured,
-    "set_control_lines": _set_lines,
-    "set_break": _set_break,
-    "reset_input_buffer": lambda: ("discarded", "input"),
-    "reset_output_buffer": lambda: ("discarded", "output"),
-    "close": lambda: ("closed", None),
-    "aclose": lambda: ("closed", None),
+# Calls that change something: their kind, and how the value is made of their arguments.
+_CHANGES: "dict[str, tuple[str, Describe]]" = {
+    "configure": ("configured", _same),
+    "set_control_lines": ("control_lines", _set_lines),
+    "set_break": ("break", _same),
+    "reset_input_buffer": ("discarded", lambda: "input"),
+    "reset_output_buffer": ("discarded", lambda: "output"),
+    "close": ("closed", lambda: None),
+    "aclose": ("closed", lambda: None),
 }
-_LINES = "modem_lines"
+# Calls that ask the driver: their kind. The value is their result.
+_QUESTIONS = {"modem_lines": "modem_lines", "control_lines": LEVELS, "line_counters": COUNTERS}
+_WAITS = {"drain", "drain_exact", "transmitter_empty"}
 
 
 class Audience(Protocol):
-    """Who is told."""
+    """Who is told. No method may raise, and any thread may call them."""
 
-    def tell(self, kind: str, data: bytes = b"", value: object = None) -> None:
-        """Note what happened; see `TapEvent`. Must not raise. From any thread."""
+    @property
+    def lock(self) -> "AbstractContextManager[object]":
+        """Held while something is read or written and told, so an answer is told after its request.
+
+        The thread that holds it may take it again.
+        """
+        ...
+
+    def begun(self, kind: str, value: object) -> None:
+        """Note that a change is about to be made."""
+        ...
+
+    def done(self, kind: str, data: bytes = b"", value: object = None) -> None:
+        """Note what happened. The kinds are those of `TapEvent`, `LEVELS` and `COUNTERS`."""
+        ...
+
+    def failed(self, kind: str, error: Exception) -> None:
+        """Note that a call failed, which would have been of this kind, or of the kind `WAITING`."""
         ...
 
 
@@ -63,29 +87,32 @@ class _Observed:
     def __init__(self, backend: Any, audience: Audience) -> None:
         self.inner = backend
         self.audience = audience
-        self._lines: object = None
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self.inner, name)
-        if (describe := _CONTROLS.get(name)) is not None:
-            return self._observe(value, describe)
-        if name == _LINES:
-            return self._observe(value, None)
-        return value
+        if (change := _CHANGES.get(name)) is not None:
+            return self._observe(value, *change)
+        if (kind := _QUESTIONS.get(name)) is not None:
+            return self._observe(value, kind, None)
+        return self._observe(value, WAITING, None) if name in _WAITS else value
 
-    def _observe(self, call: "Callable[..., Any]", describe: "Describe | None") -> "Callable[..., Any]":
+    def _observe(self, call: "Callable[..., Any]", kind: str, describe: "Describe | None") -> "Callable[..., Any]":
         raise NotImplementedError  # pragma: no cover  # each kind has its own
 
-    def _done(self, describe: "Describe | None", arguments: Any, named: Any, result: object) -> None:
-        if describe is not None:
-            kind, value = describe(*arguments, **named)
-            self.audience.tell(kind, b"", value)
-        elif result != self._lines:
-            self._lines = result
-            self.audience.tell(_LINES, b"", result)
+    def input_waiting(self) -> int:
+        """See `SerialBackend`."""
+        return self._ask(self.inner.input_waiting)
 
-    def _failed(self, error: Exception) -> None:
-        self.audience.tell("line_error" if isinstance(error, LineError) else "failed", b"", error)
+    def output_waiting(self) -> int:
+        """See `SerialBackend`."""
+        return self._ask(self.inner.output_waiting)
+
+    def _ask(self, call: "Callable[[], int]") -> int:
+        try:
+            return call()
+        except Exception as exc:
+            self.audience.failed(WAITING, exc)
+            raise
 
 
 class ObservedBackend(_Observed):
@@ -105,86 +132,98 @@ class ObservedBackend(_Observed):
             items = decode(data)
             for item in items:
                 if isinstance(item, bytes):
-                    self.audience.tell("received", item)
+                    self.audience.done("received", item)
                 else:
-                    self._failed(item)
+                    self.audience.failed("received", item)
             return items
 
         return decode_and_tell
 
     def read(self, max_bytes: int) -> bytes | None:
         """See `SerialBackend`."""
-        try:
-            data: bytes | None = self.inner.read(max_bytes)
-        except Exception as exc:
-            self._failed(exc)
-            raise
-        if data is not None and self.inner.line_decoder is None:
-            self.audience.tell("received", data)
-        return data
+        with self.audience.lock:
+            try:
+                data: bytes | None = self.inner.read(max_bytes)
+            except Exception as exc:
+                self.audience.failed("received", exc)
+                raise
+            if data is not None and self.inner.line_decoder is None:
+                self.audience.done("received", data)
+            return data
 
     def read_into(self, buffer: memoryview) -> int | None:
         """See `SerialBackend`."""
-        try:
-            count: int | None = self.inner.read_into(buffer)
-        except Exception as exc:
-            self._failed(exc)
-            raise
-        if count is not None:
-            self.audience.tell("received", bytes(buffer[:count]))
-        return count
+        with self.audience.lock:
+            try:
+                count: int | None = self.inner.read_into(buffer)
+            except Exception as exc:
+                self.audience.failed("received", exc)
+                raise
+            if count is not None:
+                self.audience.done("received", bytes(buffer[:count]))
+            return count
 
     def read_onto(self, items: "list[Any]", max_bytes: int) -> bool:
         """See `SerialBackend`: the bytes are on the list before anyone is told, so an interruption loses none."""
-        try:
-            if (read_onto := getattr(self.inner, "read_onto", None)) is not None:
-                if not read_onto(items, max_bytes):
+        with self.audience.lock:
+            try:
+                if (read_onto := getattr(self.inner, "read_onto", None)) is not None:
+                    if not read_onto(items, max_bytes):
+                        return False
+                elif (data := self.inner.read(max_bytes)) is None:
                     return False
-            elif (data := self.inner.read(max_bytes)) is None:
-                return False
-            else:
-                items.append(data)
-        except Exception as exc:
-            self._failed(exc)
-            raise
-        self.audience.tell("received", items[-1])
-        return True
+                else:
+                    items.append(data)
+            except Exception as exc:
+                self.audience.failed("received", exc)
+                raise
+            self.audience.done("received", items[-1])
+            return True
 
     def write(self, data: bytes | memoryview) -> int | None:
         """See `SerialBackend`."""
-        try:
-            count: int | None = self.inner.write(data)
-        except Exception as exc:
-            self._failed(exc)
-            raise
-        if count:
-            self.audience.tell("sent", bytes(data[:count]))
-        return count
+        with self.audience.lock:
+            try:
+                count: int | None = self.inner.write(data)
+            except Exception as exc:
+                self.audience.failed("sent", exc)
+                raise
+            if count:
+                self.audience.done("sent", bytes(data[:count]))
+            return count
 
     def write_onto(self, counts: list[int], data: bytes | memoryview) -> bool:
         """See `SerialBackend`: the count is on the list before anyone is told."""
-        try:
-            if (write_onto := getattr(self.inner, "write_onto", None)) is not None:
-                if not write_onto(counts, data):
+        with self.audience.lock:
+            try:
+                if (write_onto := getattr(self.inner, "write_onto", None)) is not None:
+                    if not write_onto(counts, data):
+                        return False
+                elif not (count := self.inner.write(data)):
                     return False
-            elif not (count := self.inner.write(data)):
-                return False
-            else:
-                counts.append(count)
-        except Exception as exc:
-            self._failed(exc)
-            raise
-        self.audience.tell("sent", bytes(data[: counts[-1]]))
-        return True
+                else:
+                    counts.append(count)
+            except Exception as exc:
+                self.audience.failed("sent", exc)
+                raise
+            self.audience.done("sent", bytes(data[: counts[-1]]))
+            return True
 
-    def _observe(self, call: "Callable[..., Any]", describe: "Describe | None") -> "Callable[..., Any]":
+    def _observe(self, call: "Callable[..., Any]", kind: str, describe: "Describe | None") -> "Callable[..., Any]":
+        audience = self.audience
+
         def make_call(*arguments: Any, **named: Any) -> Any:
+            value = None
+            if describe is not None:
+                value = describe(*arguments, **named)
+                audience.begun(kind, value)
             try:
                 result = call(*arguments, **named)
             except Exception as exc:
-                self._failed(exc)
+                audience.failed(kind, exc)
                 raise
-            self._done(describe, arguments, named, result)
+            if kind is not WAITING:
+                audience.done(kind, b"", result if describe is None else value)
             return result
 
         return make_call
@@ -193,14 +232,20 @@ class ObservedBackend(_Observed):
 class ObservedAsyncBackend(_Observed):
     """An `AsyncSerialBackend`, observed."""
 
+    def __getattr__(self, name: str) -> Any:
+        # What a backend may leave out must be missing here, too, and must not go past the audience.
+        if name == "send_now":
+            return self._observed_attempt(self.inner.send_now)
+        return super().__getattr__(name)
+
     async def receive(self, max_bytes: int) -> bytes:
         """See `AsyncSerialBackend`."""
         try:
             data: bytes = await self.inner.receive(max_bytes)
         except Exception as exc:
-            self._failed(exc)
+            self.audience.failed("received", exc)
             raise
-        self.audience.tell("received", data)
+        self.audience.done("received", data)
         return data
 
     async def send(self, data: bytes | memoryview) -> int:
@@ -208,19 +253,41 @@ class ObservedAsyncBackend(_Observed):
         try:
             count: int = await self.inner.send(data)
         except Exception as exc:
-            self._failed(exc)
+            self.audience.failed("sent", exc)
             raise
-        self.audience.tell("sent", bytes(data[:count]))
+        self.audience.done("sent", bytes(data[:count]))
         return count
 
-    def _observe(self, call: "Callable[..., Any]", describe: "Describe | None") -> "Callable[..., Any]":
+    def _observed_attempt(
+        self, send_now: "Callable[[bytes | memoryview], int | None]"
+    ) -> "Callable[[bytes | memoryview], int | None]":
+        def attempt(data: bytes | memoryview) -> int | None:
+            try:
+                count = send_now(data)
+            except Exception as exc:
+                self.audience.failed("sent", exc)
+                raise
+            if count:
+                self.audience.done("sent", bytes(data[:count]))
+            return count
+
+        return attempt
+
+    def _observe(self, call: "Callable[..., Any]", kind: str, describe: "Describe | None") -> "Callable[..., Any]":
+        audience = self.audience
+
         async def make_call(*arguments: Any, **named: Any) -> Any:
+            value = None
+            if describe is not None:
+                value = describe(*arguments, **named)
+                audience.begun(kind, value)
             try:
                 result = await call(*arguments, **named)
             except Exception as exc:
-                self._failed(exc)
+                audience.failed(kind, exc)
                 raise
-            self._done(describe, arguments, named, result)
+            if kind is not WAITING:
+                audience.done(kind, b"", result if describe is None else value)
             return result
 
         return make_call

@@ -1,19 +1,18 @@
-"""`Tap`: attaching an audience to a port, and taking it away again.
+"""`Tap`: an onlooker that makes events of what it is told, for a function or a logger.
 
-A port that is tapped has an observed backend in its transport, and one `_Listeners` with all its taps.
+How it gets its place at a port is in `watching`.
 """
 
 import logging
-from contextlib import suppress
-from time import monotonic
 from typing import TYPE_CHECKING, Any, Self, cast, override
 
 from anyserial._checks import refusal
 from anyserial._looking.events import TRACE, TapEvent
-from anyserial._looking.observing import ObservedAsyncBackend, ObservedBackend
+from anyserial._looking.observing import COUNTERS, LEVELS, WAITING
+from anyserial._looking.watching import Seat
 from anyserial._port.face import Face
 from anyserial._printable import printable
-from anyserial.exceptions import SerialClosedError
+from anyserial.exceptions import LineError, UnsupportedFeatureError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,28 +23,6 @@ if TYPE_CHECKING:
 __all__ = ("Tap",)
 
 _log = logging.getLogger("anyserial.tap")
-
-
-class _Listeners:
-    """The taps of one port. They come and go in one step each, so any thread may tell at any time."""
-
-    __slots__ = ("hear", "path")
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self.hear: tuple[Callable[[TapEvent], None], ...] = ()
-
-    def tell(self, kind: str, data: bytes = b"", value: object = None) -> None:
-        """See `Audience`."""
-        event = TapEvent(monotonic(), self.path, kind, data, value)
-        for hear in self.hear:
-            hear(event)
-
-    def add(self, hear: "Callable[[TapEvent], None]") -> None:
-        self.hear = (*self.hear, hear)
-
-    def remove(self, hear: "Callable[[TapEvent], None]") -> None:
-        self.hear = tuple(other for other in self.hear if other != hear)
 
 
 class Tap:
@@ -83,46 +60,22 @@ class Tap:
         is_logger = isinstance(sink, logging.Logger)
         if not is_logger and not callable(sink):
             raise TypeError(refusal("sink", "a function that takes a TapEvent, or a logging.Logger", sink))
-        self._sink: Any = sink
-        self._is_logger = is_logger
         opened: OpenPort = port._port  # noqa: SLF001  # what both faces have in common
-        opened.check_open()
-        self._transport: Any = opened.transport
-        backend = self._transport.backend
-        if isinstance(backend, (ObservedBackend, ObservedAsyncBackend)):
-            self._listeners: Any = backend.audience
-        else:
-            self._listeners = _Listeners(opened.path)
-            kind = ObservedBackend if opened.transport.has_descriptor else ObservedAsyncBackend
-            self._transport.replace_backend(kind(backend, self._listeners))
-        self._listeners.add(self._hear)
+        self._path = opened.path
+        self._teller = _Teller(opened.path, sink, self._let_go)
+        self._seat = Seat(opened, self._teller)
 
     def detach(self) -> None:
         """Stop looking. A second call does nothing; any thread may call it."""
-        self._listeners.remove(self._hear)
-        backend = self._transport.backend
-        is_observed = isinstance(backend, (ObservedBackend, ObservedAsyncBackend))
-        # A recording may have been put around it, and other taps around that. Then it stays, and tells nobody.
-        if is_observed and backend.audience is self._listeners and not self._listeners.hear:
-            # A port that was closed in another thread meanwhile needs no other backend any more.
-            with suppress(SerialClosedError):
-                if backend.inner.is_open:
-                    self._transport.replace_backend(backend.inner)
+        self._seat.leave()
 
     @property
     def is_attached(self) -> bool:
         """Whether the tap still looks on. It does not after `detach`, or after its sink has raised."""
-        return self._hear in self._listeners.hear
+        return self._seat.is_taken
 
-    def _hear(self, event: TapEvent) -> None:
-        try:
-            if not self._is_logger:
-                self._sink(event)
-            elif self._sink.isEnabledFor(TRACE):
-                self._sink.log(TRACE, "%s", event)
-        except Exception:  # noqa: BLE001  # a sink must not harm the port
-            _log.exception("the sink of a tap on %s raised; the tap is detached", printable(event.path))
-            self._listeners.remove(self._hear)
+    def _let_go(self) -> None:
+        self._seat.hide()
 
     def __enter__(self) -> Self:
         """Return the tap; leaving the block detaches it."""
@@ -140,4 +93,45 @@ class Tap:
     @override
     def __repr__(self) -> str:
         state = "attached" if self.is_attached else "detached"
-        return f"<anyserial.tap.Tap of {self._listeners.path!r}, {state}>"
+        return f"<anyserial.tap.Tap of {self._path!r}, {state}>"
+
+
+class _Teller:
+    """Tells a sink; see `watching.Onlooker`."""
+
+    def __init__(
+        self, path: str, sink: "Callable[[TapEvent], object] | logging.Logger", let_go: "Callable[[], None]"
+    ) -> None:
+        self._path = path
+        self._sink: Any = sink
+        self._is_logger = isinstance(sink, logging.Logger)
+        self._let_go = let_go
+        self._lines: object = None
+
+    def begun(self, at: float, kind: str, value: object) -> None:
+        """A tap reports what has been done."""
+
+    def done(self, at: float, kind: str, data: bytes, value: object) -> None:
+        if kind in {LEVELS, COUNTERS}:
+            return
+        if kind == "modem_lines":
+            if value == self._lines:
+                return
+            self._lines = value
+        self._tell(TapEvent(at, self._path, kind, data, value))
+
+    def failed(self, at: float, kind: str, error: Exception) -> None:
+        # A port asks for queue lengths by itself, and goes on without where a driver does not tell them.
+        if kind != WAITING or not isinstance(error, UnsupportedFeatureError):
+            kind = "line_error" if isinstance(error, LineError) else "failed"
+            self._tell(TapEvent(at, self._path, kind, b"", error))
+
+    def _tell(self, event: TapEvent) -> None:
+        try:
+            if not self._is_logger:
+                self._sink(event)
+            elif self._sink.isEnabledFor(TRACE):
+                self._sink.log(TRACE, "%s", event)
+        except Exception:  # noqa: BLE001  # a sink must not harm the port
+            _log.exception("the sink of a tap on %s raised; the tap is detached", printable(event.path))
+            self._let_go()

@@ -6,11 +6,11 @@ counts as not confirmed; what is not confirmed goes by `SerialConfig.unsupported
 """
 
 import math
-from time import monotonic
 from typing import TYPE_CHECKING, Final, Literal
 
 import anyio
 
+from anyserial._clock import now
 from anyserial._errno import closed_error
 from anyserial._network import refusals
 from anyserial._network.address import RFC2217_OPTIONS, Address, parse
@@ -187,8 +187,8 @@ class Rfc2217Backend:
 
     def _has_sent(self, count: int) -> None:
         self._sent += count
-        now = monotonic()
-        self._idle_at = (self._idle_at if self._idle_at > now else now) + count * self._character  # noqa: FURB136
+        at = now()
+        self._idle_at = (self._idle_at if self._idle_at > at else at) + count * self._character  # noqa: FURB136
 
     def interrupt(self) -> None:
         """See `AsyncSerialBackend`."""
@@ -225,7 +225,7 @@ class Rfc2217Backend:
         """As `drain`, then wait as long as the bytes take at the rate in force. Nothing tells when they have left."""
         await self.drain()
         channel, _ = self._here()
-        while (left := self._idle_at - monotonic()) > 0:
+        while (left := self._idle_at - now()) > 0:
             channel.check()
             await anyio.sleep(min(left, 0.1))
 

@@ -11,9 +11,9 @@ What the operations do is in `operations`, which owns nothing.
 """
 
 from contextlib import suppress
-from time import monotonic
 from typing import TYPE_CHECKING
 
+from anyserial._clock import now
 from anyserial._port.lifecycle import CLOSED, DISCONNECTED, OPEN, RECEIVER, Lifecycle
 from anyserial._port.pushback import Pushback
 from anyserial._port.transport import transport_for
@@ -103,7 +103,7 @@ class OpenPort:
     def read_with_time(self, size: int) -> tuple[bytes, float] | None:
         """Attempt to read, and note the time right after it."""
         data = self.transport.read(size)
-        return None if data is None else (data, monotonic())
+        return None if data is None else (data, now())
 
     # Available in every state
 
