@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from anyserial import SerialDisconnectedError
-from anyserial.pyserial import PortNotOpenError, Serial, SerialException
+from anyserial.pyserial import PortNotOpenError, Serial, SerialException, serial_for_url
 
 type Rig = Any  # conftest's
 
@@ -72,6 +72,38 @@ def test_what_waits_is_read_at_once_wherever_it_waits(rig: Rig) -> None:
 def test_no_bytes_are_read_without_waiting(rig: Rig) -> None:
     port = rig.open()
     assert port.read(0) == port.read(-1) == port.readline(0) == port.read_until(size=0) == b""
+
+
+class Count:
+    """A number as of numpy: no int, but it compares as one and is an index."""
+
+    def __lt__(self, other: int) -> bool:
+        return other > 2
+
+    def __index__(self) -> int:
+        return 2
+
+
+@pytest.mark.parametrize(("size", "data"), [(Count(), b"ab"), (True, b"a")])
+def test_whatever_counts_is_a_size(rig: Rig, size: Any, data: bytes) -> None:
+    port = rig.open(timeout=1)
+    rig.feed(b"abc", port)
+    assert port.read(size) == data
+    with pytest.raises(TypeError):
+        port.read(1.0)
+
+
+@pytest.mark.parametrize("delimiter", ["\n", b""])
+@pytest.mark.parametrize("url", [None, "loop://"])
+def test_what_is_never_found_is_read_until_the_time_is_over(rig: Rig, delimiter: Any, url: str | None) -> None:
+    port = rig.open(timeout=0.05) if url is None else serial_for_url(url, timeout=0.05)
+    for _ in range(2):
+        if url is None:
+            rig.feed(b"a\nb", port)
+        else:
+            port.write(b"a\nb")
+        assert port.read_until(delimiter) == b"a\nb"
+    port.close()
 
 
 def test_lines(rig: Rig) -> None:

@@ -48,6 +48,14 @@ def test_all_arguments_by_place(rig: Rig) -> None:
         assert port.name == port.port == port.portstr == rig.path
 
 
+def test_numbers_of_other_types(rig: Rig) -> None:
+    class Number(float):
+        """As of numpy."""
+
+    port = rig.open(baudrate=Number(19200), bytesize=Number(7), stopbits=Number(2), timeout=Number(0.5))
+    assert (port.baudrate, port.bytesize, port.stopbits, port.timeout) == (19200, 7, 2, 0.5)
+
+
 def test_old_names(rig: Rig) -> None:
     port = Serial(writeTimeout=1, interCharTimeout=2)
     assert (port.write_timeout, port.inter_byte_timeout) == (port.writeTimeout, port.interCharTimeout) == (1, 2)
@@ -175,6 +183,13 @@ def test_exclusive_locks_the_port_at_any_time(rig: Rig) -> None:
     with pytest.raises(SerialException):
         first.exclusive = True
     assert first.exclusive is False
+    second.exclusive = None  # which leaves the lock
+    assert second.exclusive is None
+    with pytest.raises(SerialException):
+        first.exclusive = True
+    second.close()
+    second.open()
+    first.exclusive = True
     second.close()
 
 

@@ -319,7 +319,7 @@ class SerialBase(ReadingByRead):
 
     @property
     def exclusive(self) -> bool | None:
-        """Whether the port is refused to others while it is open; None is as False."""
+        """Whether the port is refused to others while it is open. None leaves an open port as it is."""
         return self._exclusive
 
     @exclusive.setter

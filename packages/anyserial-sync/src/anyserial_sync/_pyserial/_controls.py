@@ -53,11 +53,11 @@ class Controls(SerialBase):
         """Return the settings that the attributes hold."""
         return SerialConfig(
             baudrate=self._baudrate,
-            byte_size=self._bytesize,  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # checked when set
+            byte_size=int(self._bytesize),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # checked when set
             parity=self._parity,  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # checked when set
             stop_bits=self._stopbits,
             flow_control=FlowControl(xon_xoff=bool(self._xonxoff), rts_cts=bool(self._rtscts)),
-            exclusive=bool(self._exclusive),
+            exclusive=self._wanted_exclusive(),
             hangup_on_close=None,  # pySerial leaves it as it is set, with stty(1) for example
             low_latency=self._low_latency_mode,
             rs485=self._wanted_rs485(),
@@ -66,6 +66,12 @@ class Controls(SerialBase):
             dtr_on_open=None if self._dsrdtr else bool(self._dtr_state),
             rts_on_open=None if self._rtscts else bool(self._rts_state),
         )
+
+    def _wanted_exclusive(self) -> bool:
+        link = self._open_link
+        if self._exclusive is None and link is not None:
+            return link.config.exclusive  # None lets a lock be
+        return bool(self._exclusive)
 
     def _wanted_rs485(self) -> RS485Config | None:
         settings = self._rs485_mode

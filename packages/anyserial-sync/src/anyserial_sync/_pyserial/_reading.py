@@ -1,6 +1,6 @@
 """Reading and file methods in terms of `read`, for every kind of port."""
 
-from typing import TYPE_CHECKING, override
+from typing import TYPE_CHECKING, cast, override
 
 from anyserial_sync._pyserial._constants import LF
 from anyserial_sync._pyserial._helpers import Timeout
@@ -9,7 +9,15 @@ from anyserial_sync._pyserial._legacy import LegacyNames
 if TYPE_CHECKING:
     from collections.abc import Buffer, Iterator
 
-__all__ = ("ReadingByRead",)
+__all__ = ("ReadingByRead", "delimiter_of")
+
+
+def delimiter_of(expected: object) -> bytes:
+    """Return the bytes that end a `read_until`; none for text, which is in no bytes.
+
+    Programs that give text by mistake read until their timeout, and have to go on doing so.
+    """
+    return b"" if isinstance(expected, str) else bytes(cast("Buffer", expected))
 
 
 class ReadingByRead(LegacyNames):
@@ -39,17 +47,19 @@ class ReadingByRead(LegacyNames):
         """Read until *expected* has come, *size* bytes have come, or the timeout is over.
 
         Args:
-            expected: The bytes that end it; they are part of the result.
+            expected: The bytes that end it; they are part of the result. Text and ``b""`` are never found.
             size: The most to read; None has no limit.
 
         Returns:
             What came. It ends with *expected* unless the size or the timeout ended it.
         """
         line = bytearray()
+        delimiter = delimiter_of(expected)
         timeout = Timeout(self._timeout)
         while data := self.read(1):
             line += data
-            if line.endswith(expected) or (size is not None and len(line) >= size) or timeout.expired():
+            is_complete = bool(delimiter) and line.endswith(delimiter)
+            if is_complete or (size is not None and len(line) >= size) or timeout.expired():
                 break
         return bytes(line)
 

@@ -1,7 +1,8 @@
 """`Serial`: a serial port with pySerial's methods, on anyserial's blocking port."""
 
+from operator import index
 from time import monotonic
-from typing import TYPE_CHECKING, override
+from typing import TYPE_CHECKING, SupportsIndex, override
 
 import anyio
 from anyserial.exceptions import SerialCancelledError, SerialError
@@ -19,6 +20,7 @@ from anyserial_sync._pyserial._errors import (
 from anyserial_sync._pyserial._helpers import to_bytes
 from anyserial_sync._pyserial._link import Link
 from anyserial_sync._pyserial._platform import PlatformSpecific
+from anyserial_sync._pyserial._reading import delimiter_of
 
 if TYPE_CHECKING:
     from collections.abc import Buffer, Iterable
@@ -136,6 +138,14 @@ class LinkedSerial(Controls):
             return b""
         except SerialError as exc:
             raise as_serial_exception(exc, "read failed") from exc
+        except TypeError:
+            return self._read_count(size)
+
+    def _read_count(self, size: SupportsIndex) -> bytes:
+        """Read as many bytes as *size* counts, which the port has refused; numpy's numbers are not int."""
+        if type(size) is int:
+            raise  # noqa: PLE0704  # what the caller handles
+        return self.read(int(index(size)))
 
     @override
     def readline(self, size: int | None = -1, /) -> bytes:
@@ -156,7 +166,7 @@ class LinkedSerial(Controls):
         """See `SerialBase.read_until`."""
         if type(self).read is not LinkedSerial.read:
             return super().read_until(expected, size)
-        return self._read_up_to(expected, size, total=True)
+        return self._read_up_to(delimiter_of(expected), size, total=True)
 
     def _read_up_to(self, delimiter: bytes, size: int | None, *, total: bool) -> bytes:
         link = self._opened_link()
