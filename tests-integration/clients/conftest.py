@@ -9,7 +9,10 @@ from importlib.util import find_spec
 import pytest
 from client_programs import PROBES, run_to_its_end
 
-CLIENTS = ("can", "esptool", "minimalmodbus", "mpremote", "pymodbus", "pyvisa_py")
+CLIENTS = (
+    *("aioserial", "can", "esp_idf_monitor", "esptool", "labgrid", "meshtastic", "minimalmodbus", "mpremote"),
+    *("platformio", "pymavlink", "pymodbus", "pyvisa_py"),
+)
 
 collect_ignore_glob = [] if all(find_spec(name) for name in CLIENTS) else ["test_*.py"]
 

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 from boot_rom import SYNC, BootRom
 from client_programs import PROBES, Terminal, started_with
-from far_ends import crossed_pair, far_end
+from far_ends import crossed_pair, far_end, tcp_far_end
+from mesh_radio import MeshRadio
 from raw_repl import RawRepl
 
 OURS = "anyserial_sync._pyserial"
@@ -68,3 +69,46 @@ def test_miniterm_shows_what_the_device_answers() -> None:
         terminal.types("\x1d")
         terminal.waits_for("--- exit ---")
         assert terminal.close() == 0
+
+
+def test_platformio_shows_what_the_device_answers() -> None:
+    with far_end(bytes.upper) as path:
+        terminal = Terminal("platformio", "device", "monitor", "-p", path, "-b", "115200", "--no-reconnect")
+        terminal.waits_for(f"--- Terminal on {path} | 115200 8-N-1")
+        terminal.waits_for("--- Quit:")
+        terminal.types("hello")
+        terminal.waits_for("HELLO")
+        terminal.types("\x03")
+        assert terminal.close() == 0
+
+
+def test_idf_monitor_shows_what_the_device_answers() -> None:
+    # It sets RTS and DTR, which a pty refuses and a network port without lines does not.
+    with tcp_far_end(lambda data: data.upper().replace(b"\r", b"\r\n")) as (host, port):
+        terminal = Terminal("-m", "esp_idf_monitor", "--port", f"socket://{host}:{port}", "--no-reset")
+        terminal.waits_for("Help: Ctrl+T followed by Ctrl+H")
+        terminal.types_until("hello\r", "HELLO")
+        terminal.types("\x1d")
+        assert terminal.close() == 0
+
+
+def test_meshtastic_talks_to_a_radio(probe: Run) -> None:
+    radio = MeshRadio()
+    with far_end(radio.respond) as path:
+        assert probe("meshtastic_radio", path).strip() == f"{OURS} 42"
+    assert any(b"hello" in message for message in radio.messages)
+
+
+def test_mavlink_ends_talk_to_each_other(probe: Run) -> None:
+    with crossed_pair() as (one, other):
+        assert probe("mavlink_vehicles", one, other).strip() == f"{OURS} 7 400"
+
+
+def test_labgrid_drives_a_console(probe: Run) -> None:
+    with far_end(bytes.upper) as path:
+        assert probe("labgrid_console", path).strip() == f"{OURS} [b'HELLO', b'', b'AGAIN', b'']"
+
+
+def test_aioserial_reads_and_is_cancelled(probe: Run) -> None:
+    with crossed_pair() as (one, other):
+        assert probe("aioserial_lines", one, other).strip() == f"{OURS} b'hello\\n' b'abc' b'\\nx'"

@@ -74,6 +74,18 @@ class Terminal:
         """Press keys."""
         os.write(self.master, keys.encode())
 
+    def types_until(self, keys: str, text: str) -> None:
+        """Press keys, again and again, until the program shows *text*.
+
+        For programs that do not show when they have begun to look at the keyboard.
+        """
+        deadline = monotonic() + PATIENCE
+        while text not in self._shown:
+            assert monotonic() < deadline, f"no {text!r} in {self._shown!r}"
+            self.types(keys)
+            while text not in self._shown and select.select([self.master], [], [], 0.5)[0]:
+                self._shown += os.read(self.master, 4096).decode(errors="replace")
+
     def close(self) -> int:
         """Wait for the program's end and return its exit status."""
         status = self._program.wait(PATIENCE)

@@ -1,4 +1,4 @@
-"""What is at the other end of the ptys that real client programs open: answering devices, and crossed pairs.
+"""What is at the other end of the ports that real client programs open: answering devices, and crossed pairs.
 
 One thread serves a far end. It holds the program's side of the pty open too, so that a program may close and open
 its port as often as it likes.
@@ -6,13 +6,14 @@ its port as often as it likes.
 
 import os
 import select
+import socket
 import termios
 import threading
 import tty
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
-__all__ = ("crossed_pair", "far_end")
+__all__ = ("crossed_pair", "far_end", "tcp_far_end")
 
 type Respond = Callable[[bytes], bytes]
 
@@ -91,3 +92,27 @@ def crossed_pair() -> Generator[tuple[str, str]]:
     finally:
         one.close()
         other.close()
+
+
+@contextmanager
+def tcp_far_end(respond: Respond) -> Generator[tuple[str, int]]:
+    """Give host and port of a server on this machine that answers as `far_end`, one client after another."""
+
+    def serve() -> None:
+        while True:
+            try:
+                client, _ = server.accept()
+            except OSError:
+                return
+            with client:
+                while data := client.recv(4096):
+                    client.sendall(respond(data))
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve, name="TCP far end")
+        thread.start()
+        try:
+            yield server.getsockname()
+        finally:
+            server.shutdown(socket.SHUT_RDWR)  # ends accept
+            thread.join(10)
