@@ -14,27 +14,30 @@ __all__ = ("Duplicate",)
 
 
 class Duplicate:
-    """A duplicate of *number*, which the port closes before the device.
+    """A place for the duplicate, which the port keeps before there is one, and closes before the device."""
 
-    Raises:
-        OSError: No descriptor is free.
-    """
-
-    def __init__(self, number: int) -> None:
-        self._number: int | None = os.dup(number)
+    def __init__(self) -> None:
+        self._numbers: list[int] = []
         forking.watch(self)
+
+    def take(self, number: int) -> None:
+        """Duplicate *number*, in one step of C: a signal handler that raises loses no descriptor.
+
+        Raises:
+            OSError: No descriptor is free.
+        """
+        self._numbers.extend(map(os.dup, (number,)))
 
     def fork(self) -> None:
         """See `Forkable`: the port itself refuses every use."""
 
     def fileno(self) -> int | None:
-        """Return the descriptor; None once it is closed."""
-        return self._number
+        """Return the descriptor; None before `take` and once it is closed."""
+        return next(iter(self._numbers), None)
 
     def close(self) -> None:
         """Close it; a second call does nothing."""
-        number, self._number = self._number, None
-        if number is not None:
-            forking.forget(self)
+        forking.forget(self)
+        while self._numbers:  # two threads may take one each
             with suppress(OSError):
-                os.close(number)
+                os.close(self._numbers.pop())

@@ -174,12 +174,13 @@ class DescriptorTransport:
     def share(self) -> int:
         """See `Transport`."""
         number = self.backend.fileno()
-        if not self._duplicates:
+        if self.watched() == number:
             from anyserial._port.duplicate import Duplicate  # noqa: PLC0415  # few programs ask for the descriptor
 
+            if not self._duplicates:
+                self._duplicates.append(Duplicate())
             try:
-                # Two threads may make one each: both are closed, and the first is watched.
-                self._duplicates.append(Duplicate(number))
+                self._duplicates[0].take(number)
             except OSError as exc:
                 from anyserial._errno import translate  # noqa: PLC0415  # for errors only
 
