@@ -1,6 +1,7 @@
 """pySerial 3.5's API on anyserial, from the distribution anyserial-sync: ``import anyserial.pyserial as serial``.
 
-pySerial's submodules are attributes: ``serial.tools.list_ports``, ``serial.rs485``. Only names belong here.
+pySerial's submodules are attributes: ``serial.tools.list_ports``, ``serial.rs485``. They can also be imported, as
+``anyserial.pyserial.tools.list_ports``, but type checkers know the attributes alone. Only names belong here.
 
 `install` puts this in the place of ``serial`` for a whole process, and ``python -m anyserial.pyserial PROGRAM``
 runs a program so.
@@ -13,6 +14,7 @@ from anyserial._parts import load_part
 
 load_part("anyserial_sync")  # or an error that says what to install
 
+from anyserial_sync._module_alias import AliasFinder  # noqa: E402
 from anyserial_sync._pyserial import (  # noqa: E402
     CR,
     EIGHTBITS,
@@ -100,6 +102,10 @@ __all__ = (
 )
 
 __version__ = VERSION
+
+# A package, to the import system. The finder comes first: another would make second modules of the files.
+__path__: list[str] = []
+sys.meta_path.insert(0, AliasFinder({"anyserial.pyserial": "anyserial_sync._pyserial"}))
 
 # Not part of pySerial: few programs that use its names need these.
 _LATE = {

@@ -1,10 +1,7 @@
 """Putting `anyserial.pyserial` in the place of ``serial``, by an import hook, and undoing that.
 
-Theory of operation. A finder at the head of ``sys.meta_path`` answers for ``serial`` and everything below it,
-and for ``serial_asyncio`` and ``serial_asyncio_fast``. Its loader puts the module that takes the place into
-``sys.modules`` under the name that was asked for: the same object under two names, so there is one class
-`SerialException`, whatever name it was imported by. The import system allows a loader to do so. pySerial is not
-looked at, whether it is installed or not.
+Theory of operation. An `AliasFinder` at the head of ``sys.meta_path`` answers for ``serial`` and everything below it,
+and for ``serial_asyncio`` and ``serial_asyncio_fast``. pySerial is not looked at, whether it is installed or not.
 
 Child processes get the same through ``PYTHONPATH``: the folder ``_children`` beside this module has a
 ``sitecustomize`` that calls `install`.
@@ -12,18 +9,11 @@ Child processes get the same through ``PYTHONPATH``: the folder ``_children`` be
 Nothing of `anyserial` is imported here, so that the beginning of a child costs little.
 """
 
-import importlib
-import importlib.abc
-import importlib.util
 import os
 import sys
-from importlib.machinery import ModuleSpec
 from pathlib import Path
-from typing import TYPE_CHECKING, cast, override
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from types import CodeType, ModuleType
+from anyserial_sync._module_alias import AliasFinder, home_of
 
 __all__ = ("install", "uninstall")
 
@@ -34,64 +24,7 @@ PLACES = {
 }
 CHILDREN = Path(__file__).parent / "_children"
 
-
-def _home_of(name: str) -> str | None:
-    """Return the module that takes the place of *name*, None if it is none of ours."""
-    top, dot, below = name.partition(".")
-    home = PLACES.get(top)
-    return None if home is None else f"{home}{dot}{below}"
-
-
-class _Loader(importlib.abc.InspectLoader):
-    """Loads a module of anyserial under another name."""
-
-    def __init__(self, home: str) -> None:
-        self.home = home
-
-    @override
-    def exec_module(self, module: "ModuleType") -> None:
-        sys.modules[module.__name__] = importlib.import_module(self.home)
-
-    # For ``-m``: runpy asks for the code.
-
-    @override
-    def get_code(self, fullname: str) -> "CodeType | None":
-        return self._below().get_code(self.home)
-
-    @override
-    def get_source(self, fullname: str) -> str | None:
-        return self._below().get_source(self.home)
-
-    @override
-    def is_package(self, fullname: str) -> bool:
-        return self._below().is_package(self.home)
-
-    def _below(self) -> importlib.abc.InspectLoader:
-        return cast("importlib.abc.InspectLoader", importlib.import_module(self.home).__loader__)
-
-
-class _Finder(importlib.abc.MetaPathFinder):
-    """Answers for the modules of pySerial and its relatives."""
-
-    @override
-    def find_spec(
-        self, fullname: str, path: "Sequence[str] | None", target: "ModuleType | None" = None
-    ) -> ModuleSpec | None:
-        home = _home_of(fullname)
-        if home is None:
-            return None
-        below = importlib.util.find_spec(home)
-        if below is None:
-            # An error and not None: the next finder would find pySerial's own module.
-            raise ModuleNotFoundError(f"anyserial, in the place of pySerial, has no module {fullname!r}", name=fullname)
-        spec = ModuleSpec(
-            fullname, _Loader(home), origin=below.origin, is_package=below.submodule_search_locations is not None
-        )
-        spec.has_location = below.has_location
-        return spec
-
-
-_finder = _Finder()
+_finder = AliasFinder(PLACES)
 
 
 def install(*, children: bool = False) -> None:
@@ -109,7 +42,7 @@ def install(*, children: bool = False) -> None:
         RuntimeError: pySerial was imported before. What has imported it would keep it, and its exceptions are
             not anyserial's.
     """
-    early = sorted(name for name in sys.modules if _home_of(name) is not None and not _is_ours(name))
+    early = sorted(name for name in sys.modules if home_of(name, PLACES) is not None and not _is_ours(name))
     if early:
         raise RuntimeError(
             f"pySerial is imported already ({', '.join(early[:3])}): call anyserial.pyserial.install() before"
@@ -129,7 +62,7 @@ def uninstall() -> None:
     """
     if _finder in sys.meta_path:
         sys.meta_path.remove(_finder)
-    for name in [name for name in sys.modules if _home_of(name) is not None and _is_ours(name)]:
+    for name in [name for name in sys.modules if home_of(name, PLACES) is not None and _is_ours(name)]:
         del sys.modules[name]
     paths = _python_path()
     if str(CHILDREN) in paths:
@@ -142,7 +75,7 @@ def uninstall() -> None:
 
 def _is_ours(name: str) -> bool:
     """Return whether the module that is imported under *name* is the one that takes the place."""
-    home = _home_of(name)
+    home = home_of(name, PLACES)
     return home is not None and sys.modules[name] is sys.modules.get(home)
 
 
