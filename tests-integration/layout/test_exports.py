@@ -2,6 +2,9 @@
 
 import ast
 import importlib
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache
 from types import ModuleType
 
 import pytest
@@ -128,6 +131,80 @@ def test_dir_of_the_facade_names_what_can_be_had() -> None:
     listed = set(dir(module))
     assert set(declared(BY_NAME["anyserial"]) or ()) <= listed
     assert [name for name in sorted(listed) if not hasattr(module, name)] == []
+
+
+# What stands in public signatures and is written by no user of them.
+NOT_WRITTEN = {
+    "Face",  # of both ports: a user writes SerialPort
+    "Line",  # between a simulated device and its backend
+    "Due",  # between a fault plan and its backend
+    "Wire",  # between the two ends of a pair
+    "Opener",  # what an opener returns, to be awaited or entered
+    "PortSource",  # of a server, which `serve` makes
+    "Presence",  # of a reconnection, which `reconnect` makes
+    "SerialKeywords",  # unpacked into parameters
+    "RS485Settings",  # in `anyserial.pyserial`, as in pySerial, a name of its module rs485
+    "Watcher",  # of a watch, which `watch_serial_ports` makes
+}
+
+
+@cache
+def origin(module: str, name: str) -> tuple[str, str] | None:
+    """The module that defines a name of ours, followed through the imports, and the name."""
+    found = BY_NAME.get(module)
+    if found is None:
+        return None
+    bound = {node.name.id: node for node in found.tree.body if isinstance(node, ast.TypeAlias)}
+    if name in bound or name in defined(found):
+        return module, name
+    homes = (origin(entry.module, name) for entry in imports(found) if entry.name == name)
+    return next((home for home in homes if home is not None), None)
+
+
+def annotations(module: str, name: str) -> Iterator[ast.expr]:
+    """What the signatures and attributes of one public name are annotated with."""
+    for node in BY_NAME[module].tree.body:
+        if not isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) or node.name != name:
+            continue
+        for inner in node.body if isinstance(node, ast.ClassDef) else [node]:
+            match inner:
+                case ast.FunctionDef(name=method, args=args) | ast.AsyncFunctionDef(name=method, args=args):
+                    if not method.startswith("_") or method.startswith("__"):
+                        every = [*args.posonlyargs, *args.args, *args.kwonlyargs, args.vararg, args.kwarg]
+                        stated = [arg.annotation for arg in every if arg is not None]
+                        yield from (found for found in [*stated, inner.returns] if found is not None)
+                case ast.AnnAssign(target=ast.Name(id=attribute), annotation=annotation):
+                    if not attribute.startswith("_"):
+                        yield annotation
+                case _:
+                    pass
+
+
+def written(annotation: ast.expr) -> Iterator[str]:
+    """The names in an annotation, those in quotes too."""
+    for node in ast.walk(annotation):
+        match node:
+            case ast.Name(id=name):
+                yield name
+            case ast.Constant(value=str() as text):
+                with suppress(SyntaxError):  # a Literal
+                    yield from written(ast.parse(text, mode="eval").body)
+            case _:
+                pass
+
+
+def test_what_public_signatures_name_is_public() -> None:
+    homes = [module for module in PUBLIC if module.name.split(".")[0] == "anyserial"]
+    public = {origin(module.name, name) for module in homes for name in declared(module) or ()} - {None}
+    hidden = {
+        name: f"{module}.{owner}"
+        for module, owner in filter(None, public)
+        for annotation in annotations(module, owner)
+        for name in written(annotation)
+        if (home := origin(module, name)) is not None and home not in public
+    }
+    assert hidden.keys() - NOT_WRITTEN == set(), hidden
+    assert NOT_WRITTEN - hidden.keys() == set()
 
 
 @pytest.mark.parametrize("name", SURFACE_0_2_0)

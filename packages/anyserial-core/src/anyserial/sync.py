@@ -9,6 +9,7 @@ from anyserial._parts import load_part
 
 if TYPE_CHECKING:
     from anyserial_sync import (
+        BlockingByteStream,
         FramedStream,
         PortLink,
         PortWatch,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     _get_provider = get_portal_provider
 
 __all__ = (
+    "BlockingByteStream",
     "FramedStream",
     "PortLink",
     "PortWatch",

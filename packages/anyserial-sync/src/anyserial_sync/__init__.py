@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from anyserial_sync._connectable import SerialConnectable
     from anyserial_sync._discovery import PortWatch, find_serial_port, list_serial_ports, watch_serial_ports
-    from anyserial_sync._framed_stream import FramedStream
+    from anyserial_sync._framed_stream import BlockingByteStream, FramedStream
     from anyserial_sync._inspection import inspect_serial_port
     from anyserial_sync._opening import open_serial_port
     from anyserial_sync._portal_provider import configure_portal, get_portal_provider
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from anyserial_sync._sharing import PortLink, SharedPort, share
 
 __all__ = (
+    "BlockingByteStream",
     "FramedStream",
     "PortLink",
     "PortWatch",
@@ -38,6 +39,7 @@ __all__ = (
 )
 
 _HOMES = {
+    "BlockingByteStream": "_framed_stream",
     "FramedStream": "_framed_stream",
     "PortLink": "_sharing",
     "PortWatch": "_discovery",

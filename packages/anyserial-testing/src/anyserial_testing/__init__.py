@@ -8,18 +8,19 @@ from anyserial_testing._conformance import (
     BackendReport,
     CheckResult,
     ConformanceError,
+    Maybe,
     check_backend,
 )
 from anyserial_testing._conversation import ReplayError
 from anyserial_testing._device import SimulatedDevice
-from anyserial_testing._fault import Fault
+from anyserial_testing._fault import Direction, Fault, FaultKind
 from anyserial_testing._faults import FaultPlan
 from anyserial_testing._mock import MockBackend
 from anyserial_testing._ports import faults_of, serial_port_pair, simulated_port
 from anyserial_testing._record import Recording, record
 from anyserial_testing._record_format import RecordError
 from anyserial_testing._replay import Replay, replay
-from anyserial_testing._rules import Request
+from anyserial_testing._rules import Pattern, Reply, Request
 from anyserial_testing._schedule import Fired
 from anyserial_testing._simulated import SimulatedBackend
 from anyserial_testing._spy import Spying, spy
@@ -31,14 +32,19 @@ __all__ = (
     "BackendReport",
     "CheckResult",
     "ConformanceError",
+    "Direction",
     "Fault",
+    "FaultKind",
     "FaultPlan",
     "Fired",
+    "Maybe",
     "MockBackend",
+    "Pattern",
     "RecordError",
     "Recording",
     "Replay",
     "ReplayError",
+    "Reply",
     "Request",
     "SimulatedBackend",
     "SimulatedDevice",

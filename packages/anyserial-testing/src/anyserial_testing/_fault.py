@@ -27,7 +27,10 @@ type FaultKind = Literal[
     "hangup",
     "replug",
 ]
+"""What goes wrong."""
+
 type Direction = Literal["read", "write"]
+"""Which operations a fault concerns."""
 
 # The directions that a kind can have; the first is the default.
 _BOTH = ("read", "write")

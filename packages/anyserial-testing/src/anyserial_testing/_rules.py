@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 __all__ = ("Pattern", "Period", "Reply", "Request", "Rule")
 
 type Reply = bytes | Sequence[bytes] | Callable[["Request"], bytes | None] | None
+"""What a rule answers."""
+
 type Pattern = bytes | re.Pattern[bytes] | Callable[[bytes], object] | None
+"""What a rule matches."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

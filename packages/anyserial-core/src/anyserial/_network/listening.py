@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ("Endpoint", "addresses_of", "check_endpoint", "listen")
 
 type Endpoint = int | tuple[str, int] | Listener[ByteStream]
+"""Where to listen."""
 
 LOOPBACK = "127.0.0.1"
 _HIGHEST = 65535

@@ -14,6 +14,7 @@ __all__ = (
     "BackendReport",
     "CheckResult",
     "ConformanceError",
+    "Maybe",
     "Skipped",
     "Subject",
     "expect",
@@ -21,6 +22,7 @@ __all__ = (
 )
 
 type Maybe[T] = T | Awaitable[T]
+"""A T, or an awaitable of one."""
 
 
 def _nothing() -> None: ...
