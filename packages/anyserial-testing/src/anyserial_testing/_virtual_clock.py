@@ -95,12 +95,20 @@ class VirtualClock:
         Raises:
             ConfigurationError: There is no such backend.
         """
+        options = dict(self.backend_options(backend))
+        if backend == "trio":
+            # Not by `anyio.run`: before AnyIO 4.14 it does not pass the options on to trio.
+            import trio  # noqa: PLC0415  # slow to import
+
+            return trio.run(_called, main, args, **options)
         import anyio  # noqa: PLC0415  # slow to import
 
-        return anyio.run(main, *args, backend=backend, backend_options=dict(self.backend_options(backend)))
+        return anyio.run(main, *args, backend=backend, backend_options=options)
 
     def backend_options(self, backend: Literal["asyncio", "trio"] = "asyncio") -> Mapping[str, Any]:
         """Return ``backend_options`` for `anyio.run`, and for AnyIO's pytest plugin.
+
+        Before AnyIO 4.14, `anyio.run` ignores the options of trio: use `run` there.
 
         Args:
             backend: ``"asyncio"`` or ``"trio"``.
@@ -167,6 +175,10 @@ class VirtualClock:
         clock._autojump = autojump  # noqa: SLF001
         _ours.add(clock)
         return clock
+
+
+async def _called[*Args, T](main: Callable[[*Args], Awaitable[T]], args: tuple[*Args]) -> T:
+    return await main(*args)
 
 
 def _clock_here() -> Callable[[], float] | None:
