@@ -1,6 +1,7 @@
 """Frames over AnyIO streams and over a port: receiving, ends, silence, exchanges, and the time of a read."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -350,6 +351,21 @@ async def test_stale_input_is_no_answer(far: Far, backend: PtyBackend) -> None:
                 group.start_soon(answer)
                 assert await framed.exchange(b"ask", timeout=PATIENCE, accept=lambda f: f != b"note") == b"answer"
         assert strays == [b"old", b"note"]
+
+
+async def test_a_full_queue_for_strays_ends_no_exchange(line: Line, caplog: pytest.LogCaptureFixture) -> None:
+    queue, strays = anyio.create_memory_object_stream[bytes](1)
+    framed = FramedStream(line, Delimited(b"\n"), unsolicited=queue.send_nowait)
+    line.feed(b"old\nolder\n")
+    line.on_send = lambda data: line.feed(b"x" * 70 + b"\n" + b"re:" + data)
+    with queue, strays, caplog.at_level(logging.WARNING, "anyserial.framing"):
+        assert await framed.exchange(b"1", timeout=PATIENCE, accept=lambda f: f == b"re:1") == b"re:1"
+        assert await framed.exchange(b"2", timeout=PATIENCE, accept=lambda f: f == b"re:2") == b"re:2"
+        assert strays.receive_nowait() == b"old"
+    assert [record.message for record in caplog.records] == [
+        "the frame b'older' was given up, because unsolicited raised",
+        *[f"the frame {b'x' * 64!r}... was given up, because unsolicited raised"] * 2,
+    ]
 
 
 async def test_a_late_answer_is_not_the_next_one_s(line: Line) -> None:

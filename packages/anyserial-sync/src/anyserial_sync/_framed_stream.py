@@ -76,7 +76,9 @@ class FramedStream(anyio.TypedAttributeProvider):
             other way.
         framing: How frames are found. No other stream may use the same object.
         unsolicited: Called with each frame that came before or during an exchange and was not its answer, for
-            example the ``put`` of a queue. None gives them up. It must not block.
+            example the ``put_nowait`` of a queue. None gives them up. It must not block. If it
+            raises, as a full queue does, the frame is given up with a warning of the logger ``anyserial.framing``,
+            and the exchange goes on.
         quiet: Seconds, 0 or more: how long the line must be quiet before the next exchange, after one that
             ended without an answer.
 

@@ -11,6 +11,7 @@ answer that comes too late: nothing in a byte stream says which request it belon
 Waiting does not belong here, nor which task's turn it is.
 """
 
+import logging
 from typing import TYPE_CHECKING, NamedTuple
 
 from anyserial._framing.errors import FrameCutOff, FramingError
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
 __all__ = ("Clear", "Receive", "Send", "Settle", "Step", "Steps", "exchange")
+
+_MOST_SHOWN = 64  # bytes of a frame in a message
+
+_log = logging.getLogger("anyserial.framing")
 
 
 class Send(NamedTuple):
@@ -85,14 +90,14 @@ def exchange(
         stale = (yield Clear()) if is_settled else (yield Settle(quiet, clock() + timeout))
         is_settled = False
         for frame in stale if isinstance(stale, list) else ():
-            unsolicited(frame)
+            _hand_over(frame, unsolicited)
         deadline = clock() + timeout
         if stale is not None and (yield Send(data, deadline)):
             try:
                 while isinstance(answer := (yield Receive(deadline)), bytes):
                     if accept(answer):
                         return answer
-                    unsolicited(answer)
+                    _hand_over(answer, unsolicited)
             except FrameCutOff:
                 raise
             except (FramingError, LineError) as exc:
@@ -100,6 +105,15 @@ def exchange(
         if attempt == attempts:
             raise failure
     raise AssertionError
+
+
+def _hand_over(frame: bytes, unsolicited: "Callable[[bytes], object]") -> None:
+    """Hand over a frame that is no answer. A queue that is full must not end the exchange."""
+    try:
+        unsolicited(frame)
+    except Exception:  # noqa: BLE001  # reported, and the exchange goes on
+        shown = repr(frame[:_MOST_SHOWN]) + ("..." if len(frame) > _MOST_SHOWN else "")
+        _log.warning("the frame %s was given up, because unsolicited raised", shown, exc_info=True)
 
 
 def _any(_frame: bytes) -> bool:
