@@ -165,6 +165,22 @@ def _parser(only: str | None = None) -> Parser:
     return parser
 
 
+def _fill_standard_descriptors() -> None:
+    """Lead standard descriptors that are closed to ``/dev/null``.
+
+    Otherwise a port would get one of their numbers, and what is printed would be sent to the device.
+    """
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+    # Their objects are None then, and what is printed to a None goes to standard output.
+    for fd, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(fd, "w", encoding="utf-8", closefd=False))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status.
 
@@ -174,6 +190,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: The arguments are wrong, or ask for help or the version.
     """
+    _fill_standard_descriptors()
     if (repair := _installation.repair()) is not None:
         print(repair, file=sys.stderr)
         return FAILED

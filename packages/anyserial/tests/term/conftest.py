@@ -48,6 +48,7 @@ class User:
             start_new_session=True,
         )
         self._exited = os.pidfd_open(self.process.pid)
+        self._is_gone = False
 
     def resize(self, rows: int, columns: int) -> None:
         self.screen.resize(rows, columns)
@@ -99,12 +100,18 @@ class User:
     def is_restored(self) -> bool:
         return termios.tcgetattr(self.near) == self.modes
 
+    def hang_up(self) -> None:
+        """Close the terminal, as a window is closed."""
+        self._is_gone = True
+        os.close(self.near)
+        os.close(self.fd)
+
     def stop(self) -> None:
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.kill()
             self.process.wait()
-        for fd in (self.fd, self.near, self._exited):
+        for fd in (self._exited,) if self._is_gone else (self.fd, self.near, self._exited):
             os.close(fd)
 
 

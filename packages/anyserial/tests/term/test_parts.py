@@ -303,6 +303,42 @@ def test_what_is_missing_at_the_end_is_shown_as_it_is() -> None:
     assert view.flush(0) == r"\xe2\x82"
 
 
+def many_ports(count: int) -> Choice:
+    choice = Choice()
+    for number in range(count):
+        choice.add(PortInfo(device=f"/dev/ttyUSB{number}", description="A cable with a long description"))
+    return choice
+
+
+def test_the_picker_takes_arrow_keys_and_letters() -> None:
+    choice = many_ports(12)
+    choice.press("\x1b[B\x1bOB\x1b[A")
+    assert [line[0] for line in choice.lines()[1:4]] == [" ", ">", " "]
+    choice.press("\x1b[A\x1b[A")
+    assert choice.lines()[12].startswith("> c  /dev/ttyUSB11")
+    choice.press("\x1b[C")  # another key of that kind gives nothing up
+    assert not choice.done
+    choice.press("b")
+    assert choice.chosen == "/dev/ttyUSB10"
+    again = many_ports(2)
+    again.press("\x1b[B\r")
+    assert again.chosen == "/dev/ttyUSB1"
+    again = many_ports(0)
+    again.press("\x1b[B\r1")
+    assert not again.done
+
+
+def test_the_picker_fits_a_small_screen() -> None:
+    choice = many_ports(40)
+    lines = choice.lines(rows=8, columns=30)
+    assert len(lines) == 7
+    assert max(map(len, lines)) < 30
+    assert lines[-1].startswith("  35 more: ")
+    choice.press("\x1b[A")
+    assert choice.lines(rows=8, columns=30)[5].startswith(">    /dev/ttyUSB39")
+    assert len(choice.lines(rows=1, columns=1)) == 3
+
+
 def test_the_picker_follows_what_is_plugged_in() -> None:
     choice = Choice()
     assert "plug one in" in choice.lines()[0]
@@ -311,7 +347,7 @@ def test_the_picker_follows_what_is_plugged_in() -> None:
     first = PortInfo(device="/dev/ttyUSB0", description="Cable\x1b[2J", serial_number="A1")
     choice.add(first)
     choice.add(PortInfo(device="/dev/ttyACM0"))
-    assert choice.lines()[1] == r"  1  /dev/ttyUSB0  Cable\x1b[2J, serial A1"
+    assert choice.lines()[1] == r"> 1  /dev/ttyUSB0  Cable\x1b[2J, serial A1"
     choice.press("3")
     assert not choice.done
     choice.remove(first)

@@ -201,7 +201,8 @@ def test_a_profile_knows_its_port(port: str | None, is_its: bool) -> None:
         ("[board]\nhex = 1", "profile board: hex must be true or false"),
         ("[board]\nbaudrate = true", "profile board: baudrate must be a text or a number"),
         ("[board]\nflow = 'fast'", "profile board: argument --flow: invalid choice: 'fast'"),
-        ("[board]\nsettings = '9Q9'", "profile board: argument --profile-settings: '9Q9' is not a baud rate"),
+        ("[board]\nsettings = '9Q9'", "profile board: settings: '9Q9' is not a baud rate"),
+        ("[board]\nprofile-settings = '9600'", "profile board: profile-settings is no option"),
         ("[board]\nhex = true", "profile board names no port"),
     ],
 )
@@ -219,6 +220,19 @@ def configure(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "anyserial").mkdir()
     (folder / "anyserial" / "config.toml").write_text(text)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(folder))
+
+
+def test_a_profile_for_the_keyboard_serves_a_script_and_its_name_is_suggested(
+    make_device: MakeDevice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    device = make_device(answers)
+    keyboard = 'mode = "line"\necho = true\nmenu-key = "ctrl-a"\nno-status = true\nexit-after = "1s"'
+    configure(f'[board]\nport = "{device.path}"\n{keyboard}\n', tmp_path, monkeypatch)
+    script = tmp_path / "script"
+    script.write_text("pause 0\n")
+    assert anyserial_cli.main(["expect", str(script), "board"]) == 0
+    assert anyserial_cli.main(["expect", str(script), "bord"]) == 1
+    assert "there is no profile bord; did you mean board?" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(("named", "rate"), [("board", "19200"), ("{path}", "19200"), ("board -b 9600", "9600")])

@@ -2,6 +2,7 @@
 
 import os
 import re
+import select
 import shlex
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import termios
 from pathlib import Path
 from typing import Any
 
+import anyserial_cli
 import pytest
 from anyserial_cli._term._keys import COMMANDS
 
@@ -228,6 +230,50 @@ def test_timestamps_echo_and_line_ends_from_keys(run: Any, device: Any) -> None:
     leave(user)
 
 
+@pytest.mark.parametrize(
+    ("encoding", "typed"), [("ascii", b"?a\r"), ("latin-1", b"\xe9a\r"), ("utf-8", b"\xc3\xa9a\r")]
+)
+def test_what_is_typed_is_sent_in_the_encoding_of_the_device(
+    run: Any, device: Any, encoding: str, typed: bytes
+) -> None:
+    user = connect(run, device, "--encoding", encoding)
+    user.type("éa\r")
+    device.expect(typed)
+    device.send(typed)
+    user.wait("?a" if encoding == "ascii" else "éa")
+    leave(user)
+
+
+def test_a_name_that_holds_control_characters_is_shown_harmless(run: Any, device: Any) -> None:
+    path = Path(device.path).with_name("a port \x1b[31m")
+    path.symlink_to(device.path)
+    user = run("term", str(path))
+    user.wait(r"a port \x1b[31m at 115200")
+    user.type(MENU + "i")
+    user.wait(r"a port \x1b[31m (open)")
+    leave(user)
+    assert b"\x1b[31m" not in user.output
+    path.unlink()
+
+
+# Somebody else reads from the port, too. A pseudo-terminal is never asked about, so this stands for one.
+SHARED = """
+import sys, types, anyserial_cli
+from anyserial_cli._term import _session
+async def inspect_serial_port(device):
+    return types.SimpleNamespace(holders="held by pid 1 (init)")
+_session.inspect_serial_port, _session._is_pty = inspect_serial_port, lambda path: False
+sys.exit(anyserial_cli.main(sys.argv[1:]))
+"""
+
+
+def test_a_port_that_another_program_reads_from_is_told(run: Any, device: Any) -> None:
+    user = run.command([sys.executable, "-c", SHARED, "term", device.path])
+    user.wait("is already open, held by pid 1 (init): each program gets")
+    user.wait("connected to ")
+    leave(user)
+
+
 HOSTILE = "\x1b]0;owned\x07\x1b]52;c;ZXZpbA==\x07\x1b[c\x1b[6n\x1bZ\x05\x1bP$qm\x1b\\\x1b[>q\x1b[21t"
 
 
@@ -425,6 +471,15 @@ def test_the_picker_follows_what_comes_and_goes(run: Any, device: Any, tmp_path:
     leave(user)
 
 
+def test_a_signal_ends_the_picker_and_restores_the_terminal(run: Any, tmp_path: Path) -> None:
+    user = run.command([sys.executable, "-c", PICKER, "/dev/no", str(tmp_path / "plugged")], rows=10)
+    user.wait("1  /dev/no-such-port  First")
+    assert not user.is_restored()
+    os.kill(user.process.pid, signal.SIGTERM)
+    assert user.wait_exit() == 128 + signal.SIGTERM
+    assert user.is_restored()
+
+
 def test_it_reconnects_with_the_settings_in_force(run: Any, device: Any) -> None:
     user = connect(run, device)
     user.type(MENU + "c")
@@ -477,6 +532,49 @@ def test_a_signal_restores_the_terminal(run: Any, device: Any, number: int, mode
     assert user.is_restored()
     assert user.screen.cursor.hidden is False
     assert user.screen.margins is None or user.screen.margins.bottom == 23
+
+
+def test_nothing_that_the_device_set_stays_behind(run: Any, device: Any) -> None:
+    user = connect(run, device, "--no-status")
+    modes = set(user.screen.mode)
+    device.send(b"\x1b[5;10r\x1b[?5h\x1b[20h\x1b[4h\x1b[?6h\x1b[?25l\x1b[31mX")
+    user.wait("X")
+    leave(user)
+    assert user.screen.margins is None
+    assert user.screen.mode == modes
+    assert user.screen.cursor.attrs.fg == "default"
+
+
+@pytest.mark.parametrize(("mode", "trap"), [("raw", ""), ("raw", "trap '' HUP; "), ("line", "")])
+def test_a_terminal_that_is_closed_ends_the_session(
+    run: Any, device: Any, tmp_path: Path, mode: str, trap: str
+) -> None:
+    errors, log = tmp_path / "errors", tmp_path / "log"
+    command = [*PROGRAM, "term", device.path, "--mode", mode, "--log", str(log)]
+    user = run.command(["sh", "-c", f'{trap}exec "$@" 2>{errors}', "-", *command])
+    user.wait("connected to ")
+    device.send(b"kept")
+    user.wait("kept")
+    user.hang_up()
+    assert user.process.wait(60) == 128 + signal.SIGHUP
+    assert errors.read_text() == ""
+    assert log.read_bytes() == b"kept"
+
+
+def test_a_terminal_that_obeys_no_sequences_gets_none(run: Any, device: Any) -> None:
+    user = connect(run, device, TERM="dumb")
+    device.send(b"hello\r\n")
+    user.wait("hello")
+    user.type(MENU + "m")
+    user.wait("lines can be edited only if ")
+    user.type(MENU + "c")
+    user.wait("questions need a terminal ")
+    user.type(MENU + "x")
+    user.wait("output: hex")
+    device.send(b"0123456789abcdef!")
+    user.wait("|0123456789abcdef|")
+    leave(user)
+    assert b"\x1b" not in user.output
 
 
 def test_an_exception_restores_the_terminal(device: Any, run: Any) -> None:
@@ -576,6 +674,35 @@ def test_a_pipe_with_line_ends_and_a_hex_dump(device: Any) -> None:
     assert out == b"00000000  4f 4b                                             |OK|\r\n"
 
 
+@pytest.mark.parametrize(
+    ("end", "status", "told"),
+    [
+        (">/dev/full", 1, "connected\nstandard output: [ENOSPC] No space left on device\n"),
+        (">&-", 0, "connected\n"),
+        ("2>&-", 0, ""),
+        (">&- 2>&-", 0, ""),
+        ("<&-", 0, "connected\n"),
+    ],
+)
+def test_standard_streams_that_are_closed_or_full(device: Any, end: str, status: int, told: str) -> None:
+    command = shlex.join([*PROGRAM, "term", device.path, "--exit-after", "0.3"])
+    process = subprocess.Popen(
+        ["/bin/sh", "-c", f"{command} {end}"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    device.send(b"from the device")
+    out, err = process.communicate(b"sent", timeout=60)
+    if "<" not in end:
+        device.expect(b"sent")
+    assert not select.select([device.fd], [], [], 0)[0]  # nothing that was printed went to the device
+    assert process.returncode == status
+    assert out == (b"" if end.startswith(">") else b"from the device")
+    said = re.sub(r"^anyserial: (connected)?.*?", r"\1", err.decode(), flags=re.MULTILINE)
+    assert re.sub(r"(?<=connected) to .*", "", said) == told
+
+
 def test_a_file_is_sent_as_it_is(device: Any, tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.write_bytes(b"x" * 3000)
@@ -597,6 +724,10 @@ def test_ctrl_c_ends_a_pipe_with_status_130(device: Any) -> None:
 WRONG = [
     (["--char-delay", "soon"], "'soon' is no time such as 5ms"),
     (["--encoding", "klingon"], "'klingon' is no encoding"),
+    (["--encoding", "rot13"], "'rot13' does not make characters of bytes"),
+    (["--encoding", "zlib"], "'zlib' does not make characters of bytes"),
+    (["--encoding", "undefined"], "'undefined' does not make characters of bytes"),
+    (["--encoding", "utf-16"], "name another, such as utf-8 or utf-16-le"),
     (["--menu-key", "t"], "'t' is no key such as ctrl-t"),
     (["9600,9Q9"], "'9Q9' is not a baud rate"),
     (["-b", "0"], "baudrate must be"),
@@ -605,10 +736,12 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("options", "message"), WRONG)
-def test_wrong_arguments_are_status_2_and_say_what(options: list[str], message: str) -> None:
-    done = subprocess.run(
-        [*PROGRAM, "term", "/dev/ttyUSB0", *options], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert "See `anyserial term --help`" in done.stderr
+def test_wrong_arguments_are_status_2_and_say_what(
+    options: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        anyserial_cli.main(["term", "/dev/ttyUSB0", *options])
+    assert caught.value.code == 2
+    told = capsys.readouterr().err
+    assert message in told
+    assert "See `anyserial term --help`" in told

@@ -120,11 +120,17 @@ def _count(text: str) -> int:
 def _encoding(text: str) -> str:
     import codecs  # noqa: PLC0415
 
+    refusal = f"{text!r} is no encoding that Python knows"
     try:
-        codecs.getincrementaldecoder(text)
-        return codecs.lookup(text).name
-    except LookupError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no encoding that Python knows") from None
+        name = codecs.lookup(text).name
+        refusal = f"{text!r} does not make characters of bytes one by one; name another, such as utf-8 or utf-16-le"
+        # UTF-16 without an order puts a mark before each piece that is sent, and refuses what comes without one.
+        if "a".encode(name) * 2 == "aa".encode(name):
+            codecs.getincrementaldecoder(name)("backslashreplace").decode(bytes(range(256)))
+            return name
+    except (LookupError, UnicodeError):
+        pass
+    raise argparse.ArgumentTypeError(refusal)
 
 
 def config_of(arguments: argparse.Namespace) -> "SerialConfig":

@@ -54,6 +54,7 @@ def choose(arguments: "argparse.Namespace") -> "tuple[argparse.Namespace, str | 
             return arguments, None
     profile = profile_for(profiles, device, anyserial_discovery.list_ports()) if profiles else None
     if profile is None:
+        _suggest(device, profiles)
         return arguments, device
     try:
         words = profile.words(parser, source)
@@ -67,6 +68,17 @@ def choose(arguments: "argparse.Namespace") -> "tuple[argparse.Namespace, str | 
     elif device == profile.name:
         parser.error(f"{source}: profile {profile.name} names no port")
     return arguments, device
+
+
+def _suggest(device: str, profiles: dict[str, Profile]) -> None:
+    """Point at the profile that was meant by a name that is no port."""
+    import difflib  # noqa: PLC0415  # only a mistake needs it
+
+    close = difflib.get_close_matches(device, profiles, n=1)
+    if close and "/" not in device and not os.path.lexists(device):
+        print(
+            f"anyserial: there is no profile {printable(device)}; did you mean {printable(close[0])}?", file=sys.stderr
+        )
 
 
 def _port_of(profile: Profile, *, wait: bool) -> str | None:

@@ -1,7 +1,7 @@
 """The person at the keyboard: keys, the menu, questions, the status line, signals."""
 
 import codecs
-import contextlib
+import errno
 import os
 import signal
 import time
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 from anyserial import SerialError, UnsupportedFeatureError
+from anyserial._spi import printable
 
 from anyserial_cli._screen import describe
 from anyserial_cli._term._hex import parse_hex
@@ -90,8 +91,7 @@ class Interactive:
             self.session.display.put((alternate + self.terminal.close_region() + RESET).encode())
             self.session.display.status(b"")
             self.session.display.flush(1.0)
-        with contextlib.suppress(OSError):
-            self.terminal.restore()
+        self.terminal.restore()
 
     def clear(self) -> None:
         """Clear the screen and reset what the device may have done to it."""
@@ -119,7 +119,7 @@ class Interactive:
         if session.recording is not None:
             parts.append(f"rec {os.path.basename(session.recording)}")  # noqa: PTH119
         parts.append(f"{key_name(self.menu_key)} ? help")
-        return " " + "  ".join(parts)
+        return " " + printable("  ".join(parts))
 
     async def keep_status(self) -> None:
         """Draw the status line whenever it has changed or was hurt."""
@@ -178,13 +178,23 @@ class Interactive:
             if self.mode != "raw" and self.screen:
                 await self._type_line()
                 continue
-            await anyio.wait_readable(self._fd)
-            data = os.read(self._fd, 4096)
+            data = await self._read_keys()
             if not data:
+                self.session.status = 128 + signal.SIGHUP  # its signal may still be on the way
                 self.session.scope.cancel()
                 return
             await self._obey(data)
             self.draw_status()
+
+    async def _read_keys(self) -> bytes:
+        """Return what is typed; nothing if the terminal is gone."""
+        await anyio.wait_readable(self._fd)
+        try:
+            return os.read(self._fd, 4096)
+        except OSError as exc:
+            if exc.errno != errno.EIO:
+                raise
+            return b""
 
     async def _obey(self, data: bytes) -> None:
         """Do what the keys ask for, those included that were typed behind the answer to a question."""
@@ -203,7 +213,7 @@ class Interactive:
         encoding = self.session.view.settings.encoding
         if encoding != "utf-8":
             text = self._decoder.decode(data)
-            data = text.encode(encoding, "surrogateescape" if encoding == "ascii" else "replace")
+            data = text.encode(encoding, "replace")
         return data.replace(b"\r", self.session.newline)
 
     def send(self, data: bytes) -> None:
@@ -244,8 +254,7 @@ class Interactive:
         data = b"" if self._asker is None else self._asker.take_keys()
         while self._keys.pending:
             if not data:
-                await anyio.wait_readable(self._fd)
-                data = os.read(self._fd, 4096)
+                data = await self._read_keys()
                 if not data:
                     return  # the terminal is gone, and the next question says so
             await self._obey(data)
@@ -269,8 +278,7 @@ class Interactive:
             tasks.start_soon(act)
             keys = Keys(self.menu_key)
             while not done:
-                await anyio.wait_readable(self._fd)
-                data = os.read(self._fd, 4096)
+                data = await self._read_keys()
                 # Escape alone: the arrow keys begin with it.
                 if data in (b"", b"\x1b") or b"\x03" in data or Key("q") in keys.feed(data):
                     tasks.cancel_scope.cancel()
@@ -284,6 +292,7 @@ class Interactive:
     ) -> "str | object | None":
         """Ask for a line; None if it was given up, and what is no string if the menu key was pressed."""
         if not self.screen:
+            self.session.tell("questions need a terminal for standard output, which TERM=dumb is not")
             return None
         from anyserial_cli._term._asking import Asker  # noqa: PLC0415  # slow to import, and not for raw mode
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 from anyserial import SerialConfig, SerialError
+from anyserial._spi import printable
 from anyserial.exceptions import ConfigurationError
 
 from anyserial_cli._term._escapes import CHOICES
@@ -149,20 +150,20 @@ class Menu:
         settings = session.view.settings
         echo = "on" if self._user.echo else "off"
         lines = [
-            f"port      {session.options.device} ({'open' if session.port is not None else 'away'})",
+            f"port      {printable(session.options.device)} ({'open' if session.port is not None else 'away'})",
             f"settings  {describe(session.config)}",
             f"received  {session.received} bytes, sent {session.sent}, waiting {session.waiting}",
             f"input     {self._user.mode}, Enter sends {_newline_name(session.newline)}, echo {echo}",
             f"output    {'hex' if settings.hex else settings.encoding}, line ends {settings.newline}",
             f"escapes   {settings.escapes}",
             f"stamps    {settings.stamps}",
-            f"log       {session.log.path if session.log is not None else 'none'}",
+            f"log       {printable(session.log.path) if session.log is not None else 'none'}",
         ]
         self._tell("\n".join(lines))
 
     async def _mode(self) -> None:
         if not self._user.screen:
-            self._tell("lines can be edited only if standard output is the terminal")
+            self._tell("lines can be edited only if standard output is a terminal, which TERM=dumb is not")
             return
         self._user.mode = _after(MODES, self._user.mode)
         self._tell(f"input: {self._user.mode}")
@@ -194,7 +195,7 @@ class Menu:
         if session.log is not None:
             path = session.log.path
             session.stop_log()
-            self._tell(f"log ended: {path}")
+            self._tell(f"log ended: {printable(path)}")
             return
         answer = await self._user.ask("log to file> ", default=session.options.log or "")
         if isinstance(answer, str) and answer.strip():

@@ -14,6 +14,7 @@ from anyserial import (
     open_serial_port,
     reconnect,
 )
+from anyserial._spi import printable
 
 from anyserial_cli._screen import describe
 
@@ -83,7 +84,7 @@ def _reports(device: str, tell: Callable[[str], object]) -> Generator[None]:
 class _Reports(logging.Handler):
     def __init__(self, device: str, tell: Callable[[str], object]) -> None:
         super().__init__()
-        self._device = device
+        self._device = printable(device)
         self._tell = tell
 
     @override

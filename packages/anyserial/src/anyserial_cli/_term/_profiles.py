@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anyserial_cli._term._settings import parse_settings
+
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
@@ -27,7 +29,9 @@ __all__ = ("Profile", "ProfileError", "config_path", "load", "profile_for")
 
 _USB_IDS = re.compile(r"([0-9a-fA-F]{4}):([0-9a-fA-F]{4})")
 # What a profile cannot say: which port is its own business, and a script has an order.
-_NOT_IN_A_PROFILE = frozenset({"help", "expect", "send", "send-line", "send-file", "receive-file"})
+_NOT_IN_A_PROFILE = frozenset({"help", "profile-settings", "expect", "send", "send-line", "send-file", "receive-file"})
+# Options of `anyserial term` that `anyserial expect` does not have, and needs not: one profile serves both.
+_FOR_A_KEYBOARD = frozenset({"mode", "echo", "menu-key", "no-status", "exit-after", "stay"})
 
 
 class ProfileError(Exception):
@@ -80,9 +84,15 @@ class Profile:
             for option in action.option_strings
             if option.startswith("--") and option[2:] not in _NOT_IN_A_PROFILE
         }
+        try:
+            parse_settings(self.settings)
+        except ValueError as exc:
+            raise ProfileError(f"{source}: profile {self.name}: settings: {exc}") from exc
         words = [f"--profile-settings={self.settings}"] if self.settings else []
         for name, value in self.options.items():
             where = f"{source}: profile {self.name}: {name}"
+            if name not in known and name in _FOR_A_KEYBOARD:
+                continue  # `anyserial expect` has none
             if name not in known:
                 close = difflib.get_close_matches(name, [*known, "port", "settings"], n=1)
                 raise ProfileError(f"{where} is no option" + (f"; did you mean {close[0]}?" if close else ""))

@@ -16,7 +16,7 @@ from anyserial_cli._term._display import Display
 from anyserial_cli._term._interactive import Interactive
 from anyserial_cli._term._newlines import SENT, map_sent
 from anyserial_cli._term._session import Options, Session
-from anyserial_cli._term._tty import UserTerminal
+from anyserial_cli._term._tty import RESET, UserTerminal
 from anyserial_cli._term._view import ViewSettings
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ LAST_OUTPUT = 2.0  # seconds that a slow terminal has for what it has not shown 
 async def run(arguments: "argparse.Namespace", config: "SerialConfig") -> int:
     """Run the session and return the exit status."""
     is_typed, is_seen = arguments.interactive and os.isatty(STDIN), os.isatty(STDOUT)
+    is_smart = is_seen and os.environ.get("TERM", "dumb") != "dumb"  # it obeys escape sequences
     as_bytes = not is_seen and not arguments.hex and arguments.timestamps == "off" and arguments.escapes == "filter"
     newline = arguments.newline_out
     options = Options(
@@ -50,7 +51,8 @@ async def run(arguments: "argparse.Namespace", config: "SerialConfig") -> int:
         log_as_seen=arguments.log_as == "seen",
         exit_after=float("inf") if arguments.exit_after is None else arguments.exit_after,
         bytes_to_stdout=as_bytes,
-        colour=is_seen and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb",
+        draws=is_smart,
+        colour=is_smart and not os.environ.get("NO_COLOR"),
     )
     view = ViewSettings(
         encoding=arguments.encoding,
@@ -58,16 +60,16 @@ async def run(arguments: "argparse.Namespace", config: "SerialConfig") -> int:
         escapes=arguments.escapes,
         stamps=arguments.timestamps,
         hex=arguments.hex,
-        live=is_seen,
+        live=is_smart,
     )
     display = Display(STDOUT, lossless=not is_seen)
     session = Session(options, config, view, display)
     session.tells_on_screen = is_seen
     user: Interactive | None = None
     if is_typed:
-        user = Interactive(session, UserTerminal(STDIN), STDIN, menu_key=arguments.menu_key, screen=is_seen)
+        user = Interactive(session, UserTerminal(STDIN), STDIN, menu_key=arguments.menu_key, screen=is_smart)
         user.mode, user.echo = arguments.mode, arguments.echo
-        user.wants_status = is_seen and not arguments.no_status
+        user.wants_status = is_smart and not arguments.no_status
     if options.record is not None:
         import_module("anyserial.testing")  # or an error that says what to install
     try:
@@ -87,7 +89,13 @@ async def run(arguments: "argparse.Namespace", config: "SerialConfig") -> int:
         if user is not None:
             signal.signal(signal.SIGTSTP, before)
             user.close_screen()
+        elif is_smart:
+            display.put(RESET.encode())  # the device's colours end with the session
         display.close(LAST_OUTPUT)
+    if display.failed is not None:
+        session.status = session.status or FAILED
+        if display.failed.errno not in {errno.EPIPE, errno.EIO}:  # who read the output has gone
+            print(f"anyserial: standard output: {describe(display.failed)}", file=sys.stderr)
     return session.status
 
 

@@ -5,6 +5,7 @@ Nothing here knows keys or the status line: that is `_interactive`.
 
 import contextlib
 import math
+import os
 import shutil
 import sys
 import time
@@ -13,7 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
-from anyserial import LineError, SerialConfig, SerialDisconnectedError, SerialError, SerialPort
+from anyserial import (
+    LineError,
+    SerialConfig,
+    SerialDisconnectedError,
+    SerialError,
+    SerialPort,
+    inspect_serial_port,
+)
 from anyserial._spi import printable
 
 from anyserial_cli._main import DONE, FAILED
@@ -54,6 +62,7 @@ class Options:
     exit_after: float = math.inf
     bytes_to_stdout: bool = False
     record: str | None = None
+    draws: bool = False
     colour: bool = False
 
 
@@ -132,7 +141,7 @@ class Session:
 
     def show_progress(self, text: str) -> None:
         """Show how far a transfer is, over what was shown of it before."""
-        if self.tells_on_screen:
+        if self.options.draws:
             start = "\r" if self._has_progress else "\r\n" if self._column else ""
             self._has_progress = True
             self._column = 1
@@ -178,6 +187,7 @@ class Session:
     async def run(self) -> None:
         """Open the port, receive, and open it again when the device comes back, until the scope is cancelled."""
         options = self.options
+        await self._look_for_others()
         try:
             async with contextlib.aclosing(
                 openings(options.device, self.config, wait=options.wait, again=options.reconnect, tell=self.tell)
@@ -190,6 +200,15 @@ class Session:
             self.tell(describe(exc))
         self.scope.cancel()
 
+    async def _look_for_others(self) -> None:
+        """Warn if another program reads from the port, too: what comes is shared out between them."""
+        device = self.options.device
+        if _is_pty(device):
+            return  # whoever made it may keep its near end open, and does not read from it
+        with contextlib.suppress(SerialError):  # opening it tells
+            if holders := (await inspect_serial_port(device)).holders:
+                self.tell(f"{printable(device)} is already open, {holders}: each program gets a part of what comes")
+
     async def _serve(self, port: SerialPort) -> None:
         try:
             if port.config != self.config:
@@ -197,7 +216,7 @@ class Session:
             with self._recorded(port):
                 self.port = port
                 self._connected.set()
-                self.tell(f"connected to {port.path} at {describe_settings(port.config)}")
+                self.tell(f"connected to {printable(port.path)} at {describe_settings(port.config)}")
                 await self._receive(port)
         except SerialDisconnectedError as exc:
             self.tell(f"disconnected: {describe(exc)}")
@@ -344,3 +363,7 @@ class Session:
         self.stop_log()
         self._to_send.close()
         self._sending.close()
+
+
+def _is_pty(path: str) -> bool:
+    return os.path.realpath(path).startswith("/dev/pts/")

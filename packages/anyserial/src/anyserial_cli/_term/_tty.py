@@ -6,12 +6,18 @@ Whatever happens, `restore` puts the modes back; it is safe to call at any time 
 import os
 import termios
 import tty
+import unicodedata
+from contextlib import suppress
 
 __all__ = ("RESET", "UserTerminal")
 
 SMALLEST = 5  # rows; below that the status line is left out
-# Attributes, cursor, mouse, bracketed paste and character set as they were before.
-RESET = "\x1b[0m\x1b(B\x0f\x1b[?25h\x1b[?7h\x1b[?6l\x1b[4l\x1b[?1l\x1b>\x1b[?2004l"
+# What the device may have changed, as it is in every terminal at first: the scroll region, attributes, character
+# sets, cursor, tab stops, and the modes that `_escapes` lets through.
+RESET = (
+    "\x1b7\x1b[r\x1b8\x1b[0m\x1b(B\x1b)B\x0f\x1b[?25h\x1b[0 q\x1b[?7h\x1b[?6l\x1b[?5l\x1b[4l\x1b[20l\x1b[?1l\x1b>"
+    "\x1b[?2004l\x1b[?5W"
+)
 
 
 class UserTerminal:
@@ -50,11 +56,12 @@ class UserTerminal:
         self.is_raw = True
 
     def restore(self) -> None:
-        """Put the modes back as they were."""
+        """Put the modes back as they were; never raises."""
         if self.is_raw:
-            # TCSANOW: a stopped terminal must not hold this up.
-            termios.tcsetattr(self._fd, termios.TCSANOW, self._before)
             self.is_raw = False
+            # TCSANOW: a stopped terminal must not hold this up.
+            with suppress(termios.error):  # the terminal is gone
+                termios.tcsetattr(self._fd, termios.TCSANOW, self._before)
 
     def open_region(self) -> str:
         """Return what keeps the last row free; empty if there are too few rows."""
@@ -76,7 +83,19 @@ class UserTerminal:
 
     def status_row(self, text: str, *, reverse: bool) -> str:
         """Return what writes *text* into the last row and leaves the cursor where it is."""
-        text = text[: self.columns].ljust(self.columns)
+        text, width = _cut(text, self.columns)
+        text += " " * (self.columns - width)
         on, off = ("\x1b[7m", "\x1b[0m") if reverse else ("", "")
         # Without wrapping, or the last column would scroll some terminals.
         return f"\x1b7\x1b[{self.rows};1H\x1b[0m{on}{text}{off}\x1b8"
+
+
+def _cut(text: str, columns: int) -> tuple[str, int]:
+    """Return as much of *text* as fits into so many columns, and how many it takes."""
+    width = 0
+    for at, char in enumerate(text):
+        taken = 0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
+        if width + taken > columns:
+            return text[:at], width
+        width += taken
+    return text, width
