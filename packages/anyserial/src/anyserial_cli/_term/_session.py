@@ -108,6 +108,7 @@ class Session:
         self._column = 0
         self._has_progress = False
         self._recordings = 0
+        self._others: str | None = None
         self._recorder: Recording | None = None
 
     # ---- what is shown
@@ -187,7 +188,7 @@ class Session:
     async def run(self) -> None:
         """Open the port, receive, and open it again when the device comes back, until the scope is cancelled."""
         options = self.options
-        await self._look_for_others()
+        self._others = await self._look_for_others()
         try:
             async with contextlib.aclosing(
                 openings(options.device, self.config, wait=options.wait, again=options.reconnect, tell=self.tell)
@@ -200,14 +201,15 @@ class Session:
             self.tell(describe(exc))
         self.scope.cancel()
 
-    async def _look_for_others(self) -> None:
-        """Warn if another program reads from the port, too: what comes is shared out between them."""
+    async def _look_for_others(self) -> str | None:
+        """Return which other programs have the port open: they read from it, too."""
         device = self.options.device
         if _is_pty(device):
-            return  # whoever made it may keep its near end open, and does not read from it
-        with contextlib.suppress(SerialError):  # opening it tells
-            if holders := (await inspect_serial_port(device)).holders:
-                self.tell(f"{printable(device)} is already open, {holders}: each program gets a part of what comes")
+            return None  # whoever made it may keep its near end open, and does not read from it
+        try:
+            return (await inspect_serial_port(device)).holders
+        except SerialError:
+            return None  # opening it tells
 
     async def _serve(self, port: SerialPort) -> None:
         try:
@@ -217,6 +219,9 @@ class Session:
                 self.port = port
                 self._connected.set()
                 self.tell(f"connected to {printable(port.path)} at {describe_settings(port.config)}")
+                if self._others is not None:
+                    self.tell(f"the port was open already, {self._others}: each program gets a part of what comes")
+                    self._others = None
                 await self._receive(port)
         except SerialDisconnectedError as exc:
             self.tell(f"disconnected: {describe(exc)}")
