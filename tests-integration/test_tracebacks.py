@@ -7,13 +7,15 @@ import fcntl
 import os
 import traceback
 import tty
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import anyio
 import pytest
 from anyserial import PortPermissionError, SerialError, open_serial_port
+from anyserial import SerialPort as AsyncPort
 from anyserial.config import SerialConfig, SerialConfigFields
+from anyserial.sync import SerialPort as BlockingPort
 from anyserial.sync import open_serial_port as open_blocking
 
 PACKAGES = str(Path(__file__).parents[1] / "packages")
@@ -99,6 +101,41 @@ def test_no_permission(pty: str, face: str, most: int) -> None:
     error = fails(pty, face)
     assert isinstance(error, PortPermissionError)
     assert len(shown(error)) <= most
+
+
+async def _use(path: str, name: str) -> None:
+    async with open_serial_port(path) as port:
+        await ASYNC_CALLS[name](port)
+
+
+ASYNC_CALLS: dict[str, Callable[[AsyncPort], Awaitable[object]]] = {
+    "modem_lines": lambda port: port.modem_lines(),
+    "set_control_lines": lambda port: port.set_control_lines(rts=True),
+    "line_counters": lambda port: port.line_counters(),
+    "configure": lambda port: port.configure(port.config.with_changes(parity="even")),
+    "send_break": lambda port: port.send_break(-1),
+}
+BLOCKING_CALLS: dict[str, Callable[[BlockingPort], object]] = {
+    "modem_lines": lambda port: port.modem_lines(timeout=30),
+    "set_control_lines": lambda port: port.set_control_lines(rts=True),
+    "line_counters": lambda port: port.line_counters(),
+    "configure": lambda port: port.configure(port.config.with_changes(parity="even")),
+    "send_break": lambda port: port.send_break(-1),
+}
+
+
+@pytest.mark.parametrize("name", ASYNC_CALLS)
+def test_an_operation_of_the_async_port(pty: str, name: str) -> None:
+    with pytest.raises((SerialError, ValueError)) as caught:
+        anyio.run(_use, pty, name)
+    assert len(shown(caught.value)) <= 5
+
+
+@pytest.mark.parametrize("name", BLOCKING_CALLS)
+def test_an_operation_of_the_blocking_port(pty: str, name: str) -> None:
+    with open_blocking(pty) as port, pytest.raises((SerialError, ValueError)) as caught:
+        BLOCKING_CALLS[name](port)
+    assert len(shown(caught.value)) <= 5
 
 
 @FACES

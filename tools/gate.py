@@ -203,6 +203,12 @@ def _clients() -> Iterator[Command]:
     yield (*isolated, "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests-integration/clients")
 
 
+def _patched() -> Iterator[Command]:
+    # A plain run of the tests leaves out what needs these libraries, and says so.
+    isolated = (UV, "run", "--locked", "--quiet", "--isolated", "--group", "patchers", "python", "-m", "pytest")
+    yield (*isolated, "-q", "-rs", "-p", "no:cacheprovider", "tests-integration/sync/test_patched.py")
+
+
 def _pyserial() -> Iterator[Command]:
     yield _python("tools/pyserial_tests.py")
 
@@ -234,6 +240,7 @@ STEPS = (
     Step("benchmarks", "no instruction count has grown (the quick mode)", _benchmarks),
     Step("frameworks", "what the pages say about FastAPI and Qt works there", _frameworks),
     Step("clients", "programs that use pySerial, unmodified from the package index, work on anyserial", _clients),
+    Step("patched", "blocking ports work in programs that gevent and eventlet have patched", _patched),
     Step("pyserial", "pySerial's own tests pass on anyserial, whose names and types are as declared", _pyserial),
     Step(
         "asyncio", "pyserial-asyncio's own tests, zigpy and dsmr-parser run on anyserial, unmodified", _asyncio_clients
@@ -251,7 +258,7 @@ README_STEPS = ("demo", "tests")
 LANES = (
     (
         *("lock", "versions", "format", "lint", "docs", "site", "workflows", "mypy", "pyright", "abi"),
-        *("release", "wheels", "frameworks", "clients", "pythons"),
+        *("release", "wheels", "frameworks", "clients", "patched", "pythons"),
     ),
     ("isolation", "shortcuts", "benchmarks"),
 )

@@ -1,6 +1,6 @@
 """A blocking port in a program that gevent or eventlet has patched, or whose `select` has lost poll and epoll.
 
-The libraries themselves are tried where they are installed: ``uv pip install gevent eventlet``.
+The libraries themselves are tried where they are installed, as in the gate's step `patched`.
 """
 
 import subprocess

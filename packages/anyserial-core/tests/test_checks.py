@@ -116,7 +116,7 @@ REFUSED: list[tuple[Callable[[Any], object], Any, type[Exception], str]] = [
     ),
     *(
         (check_config, value, TypeError, "config must be a SerialConfig")
-        for value in (None, "9600", SerialConfig, 9600, b"9600")
+        for value in (None, "9600", SerialConfig, 9600.0, b"9600")
     ),
 ]
 

@@ -63,6 +63,7 @@ def test_errno_strerror_and_path_survive_pickling(cls: type[SerialError]) -> Non
         assert type(exc) is cls
         assert (exc.errno, exc.strerror, exc.filename) == (errno.EIO, "it went wrong", "/dev/ttyX")
         assert str(exc) == f"[Errno {errno.EIO}] '/dev/ttyX': it went wrong"
+        assert repr(exc).startswith(f"{cls.__name__}({errno.EIO}, 'it went wrong', '/dev/ttyX'")
 
 
 @pytest.mark.parametrize("cls", CLASSES)
@@ -78,6 +79,7 @@ def test_with_a_message_alone(cls: type[SerialError]) -> None:
     error = cls("it went wrong")
     for exc in (error, _again(error)):
         assert (exc.errno, exc.filename, str(exc)) == (None, None, "it went wrong")
+        assert repr(exc).startswith(f"{cls.__name__}('it went wrong'")
 
 
 @pytest.mark.parametrize(("kind", "byte"), [("parity_or_framing", 0x41), ("break", 0), ("overrun", None)])
@@ -85,6 +87,9 @@ def test_a_line_error_says_what_happened(kind: str, byte: int | None) -> None:
     error = LineError(None, "the line damaged a byte", "/dev/ttyX", kind=kind, byte=byte)
     for exc in (error, _again(error)):
         assert (exc.kind, exc.byte, exc.filename) == (kind, byte, "/dev/ttyX")
+        shown = f"LineError(None, 'the line damaged a byte', '/dev/ttyX', kind={kind!r}, byte={byte!r})"
+        assert repr(exc) == shown
+        assert repr(eval(shown)) == shown  # noqa: S307  # it evaluates back
 
 
 def test_the_cause_is_kept_when_raised_again() -> None:

@@ -187,6 +187,17 @@ def test_sending_to_one_that_was_not_awaited_says_what_to_write(name: str) -> No
     opener.close()
 
 
+def test_entering_it_with_a_plain_with_says_what_to_write(name: str) -> None:
+    with (
+        pytest.raises(
+            TypeError, match=rf"^{name}\('/dev/ttyX'\) opens an async port: write 'async with', or use anyserial\.sync"
+        ),
+        OPENERS[name]("/dev/ttyX"),  # type: ignore[attr-defined]  # pyright: ignore[reportGeneralTypeIssues]
+    ):
+        pass
+    gc.collect()  # it warns of nothing forgotten beside that
+
+
 def test_a_forgotten_one_warns_with_its_path_where_it_was_forgotten(name: str) -> None:
     opener = OPENERS[name]
     with pytest.warns(

@@ -19,6 +19,8 @@ QUIET = ModemLines(cts=False, dsr=False, ri=False, cd=False)
 
 
 WRONG: list[tuple[Callable[[Any], Any], type[Exception], str]] = [
+    (lambda port: port.configure(9600), TypeError, r"write port\.config\.with_changes\(baudrate=9600\)$"),
+    (lambda port: port.configure(None), TypeError, r"config must be a SerialConfig \(got None\)$"),
     (lambda port: port.set_control_lines(rts=1), TypeError, "rts must be True or False"),
     (lambda port: port.set_control_lines(dtr="on"), TypeError, "dtr must be True or False"),
     (lambda port: port.set_break(1), TypeError, "on must be True or False"),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Unpack, cast
 import anyio
 
 from anyserial import _readiness, _workers
+from anyserial._parts import loading
 from anyserial.exceptions import SerialError
 from anyserial.stream import SerialPort
 
@@ -126,8 +127,8 @@ async def opened[P](cls: type[P], opening: "Opening") -> P:
 
 def _find_backend(opening: "Opening") -> None:
     """Load what a URL needs, on a worker: an import would hold up the event loop."""
-    from anyserial._readiness import own  # noqa: F401, PLC0415  # pyright: ignore[reportUnusedImport]
-
+    with loading(opening.device):
+        from anyserial._readiness import own  # noqa: F401, PLC0415  # pyright: ignore[reportUnusedImport]
     opening.find_backend()
 
 
@@ -141,7 +142,7 @@ async def _open_in_loop[P](cls: type[P], opening: "Opening") -> P:
     try:
         await backend.open(opening.device, opening.config)
     except SerialError as exc:
-        from anyserial._opening import brief  # noqa: PLC0415  # it is loaded by now
+        from anyserial._errno import brief  # noqa: PLC0415  # it is loaded by now
 
         raise brief(exc)  # noqa: B904  # the same error
     try:

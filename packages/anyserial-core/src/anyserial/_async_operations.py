@@ -40,7 +40,7 @@ class AsyncOperations(EventLoopPort):
         Cancellation: the settings are applied, all of them or none, and `config` tells which. It waits for a
         driver that is at it, but not longer than 40 ms; a driver that takes longer finishes alone.
         """
-        check_config(config)
+        check_config(config, fields="port.config.with_changes({})")
         await self._perform(operations.configure(self._port, config))
 
     @uninterrupted

@@ -86,12 +86,19 @@ def check_bytes(name: str, value: object) -> None:
         raise ValueError(refusal(name, accepted, value))
 
 
-def check_config(value: object) -> None:
-    """Raise TypeError unless *value* is a SerialConfig."""
+def check_config(value: object, *, fields: str = "SerialConfig({})") -> None:
+    """Raise TypeError unless *value* is a SerialConfig.
+
+    Args:
+        value: What was given.
+        fields: What to write instead of a rate, which is pySerial's second argument; ``{}`` is the field.
+    """
     from anyserial.config import SerialConfig  # noqa: PLC0415  # whose fields are checked by this module
 
     if not isinstance(value, SerialConfig):
-        raise TypeError(refusal("config", "a SerialConfig", value))
+        is_rate = isinstance(value, int) and not isinstance(value, bool)
+        hint = f"write {fields.format(f'baudrate={value}')}" if is_rate else ""
+        raise TypeError(refusal("config", "a SerialConfig", value, hint))
 
 
 def check_flag(name: str, value: object) -> bool:

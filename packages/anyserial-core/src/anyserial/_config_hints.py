@@ -18,7 +18,17 @@ _FLOW = {
 }
 _NO_FLOW = ("none", "off", "no")
 
-NAMES = {word: f"flow_control=FlowControl({field}=True)" for word, field in _FLOW.items()} | {"baud": "baudrate"}
+_TIMEOUT = "anyio.fail_after(1.0) around a call, or default_timeout=1.0 for a blocking port"
+
+NAMES = {word: f"flow_control=FlowControl({field}=True)" for word, field in _FLOW.items()} | {
+    "baud": "baudrate",
+    "databits": "byte_size",
+    "config": "the SerialConfig as the second argument, without its name",
+    "dtr": "dtr_on_open",
+    "rts": "rts_on_open",
+    "timeout": _TIMEOUT,
+    "writetimeout": _TIMEOUT,
+}
 """Other names of fields, in lower case and without underscores, and what to write."""
 
 

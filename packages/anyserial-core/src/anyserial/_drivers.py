@@ -10,7 +10,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from anyserial._parts import load_part
+from anyserial._parts import load_part, loading
 from anyserial.exceptions import ConfigurationError, UnsupportedPlatformError
 
 if TYPE_CHECKING:
@@ -132,11 +132,12 @@ def inspect(device: str, *, opens: bool) -> "PortState":
         UnsupportedPlatformError: The driver cannot inspect ports.
         ImportError: The distribution with the driver is not installed.
     """
-    look = getattr(load_part(_row_for(device).driver), "inspect_port", None)
-    if look is None:
-        raise UnsupportedPlatformError(errno.ENOSYS, "anyserial cannot inspect ports of this kind", device)
-    state: PortState = look(device, opens=opens)
-    return state
+    with loading(device):
+        look = getattr(load_part(_row_for(device).driver), "inspect_port", None)
+        if look is None:
+            raise UnsupportedPlatformError(errno.ENOSYS, "anyserial cannot inspect ports of this kind", device)
+        state: PortState = look(device, opens=opens)
+        return state
 
 
 def path_to(device: "str | os.PathLike[str] | PortInfo") -> str:

@@ -1,15 +1,19 @@
 """One table: what was being done, and the errno that came back, to the exception it means.
 
 Every backend raises through it, so that the same failure is the same exception
-whatever the platform and the call. No policy beyond the table belongs here.
+whatever the platform and the call. `brief` is what a caller sees of such an exception. No policy beyond the
+table belongs here.
 """
 
 import errno
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from anyserial import exceptions as exc
 
-__all__ = ("ErrorContext", "closed_error", "disconnected_error", "translate")
+if TYPE_CHECKING:
+    import anyio
+
+__all__ = ("ErrorContext", "brief", "busy_error", "closed_error", "disconnected_error", "translate")
 
 type ErrorContext = Literal["open", "lock", "ioctl", "io", "configure"]
 
@@ -41,6 +45,7 @@ _TABLE: dict[str, dict[int, _Row]] = {
         errno.ENODEV: _NO_DEVICE,
         errno.ENOTTY: (exc.SerialError, "this is not a serial port (not a tty)"),
         errno.EISDIR: (exc.SerialError, "this is not a serial port (a directory)"),
+        errno.EINVAL: (exc.SerialError, "this is not a serial port (not a tty)"),  # what /dev/random answers
         errno.EIO: (exc.SerialError, "the tty has no working serial device behind it"),
     },
     "lock": {
@@ -108,6 +113,21 @@ def translate(
     return translated
 
 
+def busy_error(doing: str, path: str, where: str = "") -> "anyio.BusyResourceError":
+    """Return the error of a call that finds another call at work, as AnyIO's streams raise it.
+
+    Args:
+        doing: What the other call does, up to the path: "receiving from".
+        path: The port's path.
+        where: What follows the path.
+    """
+    import anyio  # noqa: PLC0415  # loaded long ago by whoever has a port
+
+    from anyserial._printable import printable  # noqa: PLC0415  # for messages only
+
+    return anyio.BusyResourceError(f"{doing} {printable(path)}{where}")
+
+
 def closed_error(path: str | None) -> exc.SerialClosedError:
     """Return the error of a call on a port that was closed on this side."""
     return exc.SerialClosedError(errno.EBADF, _CLOSED[1], path)
@@ -117,6 +137,20 @@ def disconnected_error(path: str | None, cause: BaseException | None = None) -> 
     """Return the error of a call on a port whose device is gone."""
     error = exc.SerialDisconnectedError(errno.ENODEV, _DISCONNECTED[1], path)
     error.__cause__ = cause
+    return error
+
+
+def brief[E: BaseException](error: E) -> E:
+    """Return the error of an open or an operation for its caller: without inner frames and redundant causes.
+
+    A cause that is a plain OSError with the same errno is redundant: the number, the words and the path are
+    the error's own. An error that is no SerialError comes back as it is, since it may be a defect.
+    """
+    if isinstance(error, exc.SerialError):
+        cause = error.__cause__
+        if isinstance(cause, OSError) and not isinstance(cause, exc.SerialError) and cause.errno == error.errno:
+            error.__cause__ = None  # which leaves __suppress_context__ set
+        error.__traceback__ = None
     return error
 
 

@@ -124,7 +124,7 @@ class EventLoopPort(Face):
         if old.is_dead:
             self._is_receiving = self._is_sending = False  # of tasks that will never run again
         elif self._is_receiving or self._is_sending or old.scopes:
-            raise anyio.BusyResourceError(f"using {port.path} (from another event loop)")
+            raise _busy("using", port.path, " (from another event loop)")
         if old is not NOWHERE:
             old.wake()
         link = _Link(self, lifecycle)
@@ -173,7 +173,7 @@ class EventLoopPort(Face):
 
     def _refuse(self, doing: str) -> Never:
         """Raise the error of a call when another call already has its direction."""
-        raise anyio.BusyResourceError(f"{doing} {self._port.path}")
+        raise _busy(doing, self._port.path)
 
     def _wait_ended(self, exc: BaseException, waiter: "Waiter", view: memoryview | None = None) -> None:
         """Find out why the wait of a receive ended; if it was cancelled, keep what was read for it.
@@ -220,7 +220,7 @@ class EventLoopPort(Face):
         waiter.reclaim()
         waiter.reclaim_write()
         if _readiness.native_token() is not waiter.home:
-            raise anyio.BusyResourceError(f"using {self._port.path} (from another event loop)") from None
+            raise _busy("using", self._port.path, " (from another event loop)") from None
 
     # Operations
 
@@ -252,3 +252,9 @@ class EventLoopPort(Face):
         from anyserial._runner import perform  # noqa: PLC0415  # the worker that opened the port has loaded it
 
         return await perform(self._port, steps, self._here)
+
+
+def _busy(doing: str, path: str, where: str = "") -> anyio.BusyResourceError:
+    from anyserial._errno import busy_error  # noqa: PLC0415  # for errors only
+
+    return busy_error(doing, path, where)

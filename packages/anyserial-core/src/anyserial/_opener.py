@@ -99,6 +99,16 @@ class Opener[P: "SerialPort"](Coroutine[Any, Any, P]):
 
     if not TYPE_CHECKING:  # where these would hide the names that do not exist
 
+        def __enter__(self) -> Any:
+            self._is_taken = True  # nothing was forgotten
+            self._coroutine.close()
+            raise TypeError(
+                f"{self._call} opens an async port: write 'async with', or use anyserial.sync, whose ports are blocking"
+            )
+
+        def __exit__(self, *_: object) -> None:
+            """Exist: 'with' looks for this before it calls `__enter__`."""
+
         @property
         def __class__(self) -> type:
             # inspect.iscoroutine accepts only Python's own type, and AnyIO 4.11 calls it for `start_soon`.

@@ -14,7 +14,8 @@ import os
 from typing import TYPE_CHECKING, Any, cast
 
 from anyserial import _workers
-from anyserial._checks import check_config, refusal
+from anyserial._checks import check_config
+from anyserial._parts import loading
 from anyserial._port import forking
 from anyserial._port.closing import GRACE
 from anyserial._port.transport import waits_itself
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from anyserial.backend import AsyncSerialBackend, SerialBackend
     from anyserial.discovery import PortInfo
 
-__all__ = ("Opening", "brief", "settled")
+__all__ = ("Opening", "settled")
 
 
 def settled(config: SerialConfig | None, fields: "Mapping[str, Any]") -> SerialConfig:
@@ -42,28 +43,11 @@ def settled(config: SerialConfig | None, fields: "Mapping[str, Any]") -> SerialC
     try:
         if config is None:
             return SerialConfig(**fields)
-        given: Any = config
-        if isinstance(given, int) and not isinstance(given, bool):  # as pySerial takes the rate
-            raise TypeError(refusal("config", "a SerialConfig", given, f"write baudrate={given}"))  # noqa: TRY301
-        check_config(config)
+        check_config(config, fields="{}")
         # What copy.replace does: unlike `with_changes`, it answers a TypeError to a name that is no field's.
         return config.__replace__(**fields) if fields else config
     except (SerialError, TypeError) as exc:
         raise exc.with_traceback(None)  # noqa: B904  # the same error
-
-
-def brief[E: BaseException](error: E) -> E:
-    """Return the error of an open, for its caller: without frames of ours and without a cause that adds nothing.
-
-    A cause that is a plain OSError with the same errno adds nothing: the number, the words and the path are
-    the error's own. An error that is no SerialError comes back as it is, since it may be a defect.
-    """
-    if isinstance(error, SerialError):
-        cause = error.__cause__
-        if isinstance(cause, OSError) and not isinstance(cause, SerialError) and cause.errno == error.errno:
-            error.__cause__ = None  # which leaves __suppress_context__ set
-        error.__traceback__ = None
-    return error
 
 
 class Opening:
@@ -116,12 +100,14 @@ class Opening:
         Raises:
             ConfigurationError: It is a URL that no row serves.
         """
-        from anyserial import _drivers  # noqa: PLC0415  # its first use, and not on an event loop's thread
+        with loading(self.device):
+            from anyserial import _drivers, _errno  # noqa: PLC0415  # their first use, and not on a loop's thread
 
         try:
-            self.backend = _drivers.backend_for(self.device)
+            with loading(self.device):
+                self.backend = _drivers.backend_for(self.device)
         except SerialError as exc:
-            raise brief(exc)  # noqa: B904  # the same error
+            raise _errno.brief(exc)  # noqa: B904  # the same error
 
     @property
     def waits_itself(self) -> bool:
@@ -149,6 +135,8 @@ class Opening:
         assert job is not None  # noqa: S101  # otherwise it cannot have failed
         error, job.error = job.error, None
         assert error is not None  # noqa: S101  # the same
+        from anyserial._errno import brief  # noqa: PLC0415  # the worker has loaded it
+
         return brief(error)
 
     def begin(self, notify: "Callable[[], object]") -> Job:
@@ -160,18 +148,19 @@ class Opening:
         return job
 
     def _open(self) -> None:
-        # On the worker: an import would hold up an event loop. The errors of an open port need the first.
-        from anyserial import (  # noqa: PLC0415
-            _drivers,
-            _errno,  # noqa: F401  # pyright: ignore[reportUnusedImport]
-        )
-
-        if self.info is not None and not self._given:
-            self.info = _drivers.locate(self.info)
-            self.device = self.info.device
         backend = self.backend
-        if backend is None:
-            backend = self.backend = _drivers.backend_for(self.device)
+        with loading(self.device):
+            # On the worker: an import would hold up an event loop. The errors of an open port need the second.
+            from anyserial import (  # noqa: PLC0415
+                _drivers,
+                _errno,  # noqa: F401  # pyright: ignore[reportUnusedImport]
+            )
+
+            if self.info is not None and not self._given:
+                self.info = _drivers.locate(self.info)
+                self.device = self.info.device
+            if backend is None:
+                backend = self.backend = _drivers.backend_for(self.device)
         cast("SerialBackend", backend).open(self.device, self.config)
         if self.info is None and not self._given:
             self.info = _drivers.port_info_for(self.device)

@@ -6,9 +6,15 @@ not known here.
 """
 
 import importlib
-from typing import Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
-__all__ = ("DISTRIBUTIONS", "load_part", "parts_for_freezers")
+from anyserial.exceptions import SerialError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+__all__ = ("DISTRIBUTIONS", "load_part", "loading", "parts_for_freezers")
 
 DISTRIBUTIONS = {
     "anyserial_cli": "anyserial",
@@ -40,6 +46,23 @@ def load_part(module: str) -> Any:
             f"this needs the distribution {distribution}, which is not installed: pip install {distribution}",
             name=top,
         ) from exc
+
+
+@contextmanager
+def loading(path: str) -> "Generator[None]":
+    """Raise the OSError of an import in the block as a SerialError.
+
+    An import opens files, so it fails if the process has no descriptor left.
+
+    Args:
+        path: The port that needs the module.
+    """
+    try:
+        yield
+    except SerialError:
+        raise
+    except OSError as exc:
+        raise SerialError(exc.errno, f"anyserial cannot load what it needs: {exc.strerror}", path) from exc
 
 
 def parts_for_freezers() -> tuple[object, ...]:  # pragma: no cover  # never called

@@ -22,8 +22,9 @@ from anyserial._checks import (
     refusal,
 )
 from anyserial._clock import now, virtual
-from anyserial._errno import ErrorContext, closed_error, disconnected_error, translate
-from anyserial._opening import Opening, brief, settled
+from anyserial._errno import ErrorContext, brief, busy_error, closed_error, disconnected_error, translate
+from anyserial._opening import Opening, settled
+from anyserial._parts import loading
 from anyserial._port import operations
 from anyserial._port.closing import GRACE
 from anyserial._port.engine import Call, Engine, Steps
@@ -94,6 +95,7 @@ __all__ = (
     "attributes_of",
     "awaited",
     "brief",
+    "busy_error",
     "check_bytes",
     "check_config",
     "check_flag",
@@ -109,6 +111,7 @@ __all__ = (
     "held",
     "inspect",
     "limited",
+    "loading",
     "native_token",
     "now",
     "operations",

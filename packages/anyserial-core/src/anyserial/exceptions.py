@@ -47,6 +47,13 @@ class SerialError(OSError):
         number = "" if self.errno is None else f"[Errno {self.errno}] "
         return f"{number}{self.filename!r}: {self.strerror}"
 
+    @override
+    def __repr__(self) -> str:
+        """Return the call that builds an equal error: unlike OSError's, it has the path."""
+        if self.filename is None:
+            return super().__repr__()
+        return f"{type(self).__qualname__}({self.errno!r}, {self.strerror!r}, {self.filename!r})"
+
 
 class ConfigurationError(SerialError, ValueError):
     """A setting is not a valid value; the message names the field, the value and what is accepted."""
@@ -111,6 +118,10 @@ class LineError(SerialError):
         super().__init__(*args)
         self.kind = kind
         self.byte = byte
+
+    @override
+    def __repr__(self) -> str:
+        return f"{super().__repr__()[:-1]}, kind={self.kind!r}, byte={self.byte!r})"
 
 
 def errno_to_exception(exc: OSError, *, context: "ErrorContext", path: str | None = None) -> SerialError:

@@ -7,6 +7,7 @@ import errno
 import warnings
 from typing import TYPE_CHECKING
 
+from anyserial._spi import printable
 from anyserial.config import UnsupportedPolicy
 from anyserial.exceptions import UnsupportedConfigurationError, UnsupportedFeatureError
 
@@ -62,4 +63,4 @@ def _with_hint(message: str) -> str:
 
 def _warn(message: str, path: str) -> None:
     # The caller's own frame is on another thread, so no stack level points to it.
-    warnings.warn(f"{path}: {message}; going on without", RuntimeWarning, stacklevel=2)
+    warnings.warn(f"{printable(path)}: {message}; going on without", RuntimeWarning, stacklevel=2)

@@ -10,6 +10,8 @@ import warnings
 from pathlib import PurePath
 from typing import TYPE_CHECKING, override
 
+from anyserial._spi import printable
+
 from anyserial_sync._bell import Bell
 
 if TYPE_CHECKING:
@@ -66,9 +68,9 @@ class MisreadTimeout:
     def tell(self) -> None:
         """Give the hint."""
         text = (
-            f"{self._path}: a receive without a timeout waits without limit. The timeout={self._seconds:g} given to"
-            f" open limits the opening only: open with default_timeout={self._seconds:g} to limit every call, or with"
-            " default_timeout=math.inf if they may wait"
+            f"{printable(self._path)}: a receive without a timeout waits without limit."
+            f" The timeout={self._seconds:g} given to open limits the opening only: open with"
+            f" default_timeout={self._seconds:g} to limit every call, or with default_timeout=math.inf if they may wait"
         )
         try:
             warnings.warn(text, RuntimeWarning, skip_file_prefixes=(_HERE,))

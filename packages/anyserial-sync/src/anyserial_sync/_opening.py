@@ -5,7 +5,7 @@ How the open port waits is not known here.
 
 from typing import TYPE_CHECKING, Unpack
 
-from anyserial._spi import Opening, check_timeout, held, limited, settled
+from anyserial._spi import Opening, check_timeout, held, limited, loading, settled
 
 from anyserial_sync._bell import Bell
 from anyserial_sync._runner import wait_for
@@ -41,8 +41,8 @@ def open_serial_port(
         config: The settings; None for 115200 baud, 8N1, no flow control.
         backend: An unopened backend to use instead of the platform's own.
         timeout: Seconds that the opening may take; None waits for the driver without limit. It does not
-            limit the calls that follow: if a receive without a timeout waits for longer than this, a log
-            record says so, once.
+            limit the calls that follow: if a receive without a timeout waits for longer than this, a
+            RuntimeWarning says so, once.
         default_timeout: Seconds for each later call that has no ``timeout`` of its own (`SerialPort.default_timeout`);
             None and `math.inf` wait without limit.
         **config_fields: Fields of `SerialConfig`; they override those of *config*.
@@ -80,11 +80,16 @@ def open_port[P: SerialPort](
 ) -> P:
     """Open a port as an instance of *cls*; the rest as `open_serial_port`."""
     check_timeout(default_timeout, "default_timeout")
-    port = _open(cls, Opening(path, config, backend), deadline_of(timeout))
+    opening, deadline = Opening(path, config, backend), deadline_of(timeout)
+    misread = limited(timeout) if default_timeout is None else None
+    if misread is not None:
+        with loading(opening.device):  # before the port is open, so that a failure leaves nothing open
+            from anyserial_sync import _misread_timeout  # noqa: F401, PLC0415  # pyright: ignore[reportUnusedImport]
+    port = _open(cls, opening, deadline)
     if default_timeout is not None:
         port.default_timeout = default_timeout
-    elif (seconds := limited(timeout)) is not None:
-        port._watch_for_misread_timeout(seconds)  # noqa: SLF001  # no caller's business
+    elif misread is not None:
+        port._watch_for_misread_timeout(misread)  # noqa: SLF001  # no caller's business
     return port
 
 
@@ -92,7 +97,8 @@ def _open[P: SerialPort](cls: type[P], opening: Opening, deadline: float | None)
     if opening.is_url:
         opening.find_backend()
     if opening.waits_itself:
-        from anyserial_sync._portal import open_in_portal  # noqa: PLC0415  # few ports need it, and it is slow to import
+        with loading(opening.device):
+            from anyserial_sync._portal import open_in_portal  # noqa: PLC0415  # few need it, and it is slow to import
 
         return open_in_portal(cls, opening, deadline)
     bell = Bell()

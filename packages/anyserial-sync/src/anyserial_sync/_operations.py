@@ -40,7 +40,7 @@ class BlockingOperations(BlockingPort):
             TimeoutError: It took longer. The settings may still be applied, all of them
                 or none; `config` tells which, once the driver is done.
         """
-        check_config(config)
+        check_config(config, fields="port.config.with_changes({})")
         self._perform(operations.configure(self._port, config), timeout)
 
     def reset_input_buffer(self, *, timeout: float | None = None) -> None:

@@ -9,7 +9,7 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, cast, override
 
-from anyserial._spi import OpenPort, SelfWaitingTransport, brief
+from anyserial._spi import OpenPort, SelfWaitingTransport, brief, translate
 from anyserial.exceptions import SerialError
 
 from anyserial_sync._bell import Bell
@@ -263,7 +263,10 @@ class PortalWaits:
 def open_in_portal[P: "SerialPort"](cls: type[P], opening: "Opening", deadline: float | None) -> P:
     """Open a port on an `AsyncSerialBackend` as an instance of *cls*."""
     backend = cast("AsyncSerialBackend", opening.backend)
-    portal = Portal()
+    try:
+        portal = Portal()
+    except OSError as exc:  # an event loop needs descriptors of its own
+        raise brief(translate(exc, context="open", path=opening.device)) from None
     try:
         try:
             portal.run(

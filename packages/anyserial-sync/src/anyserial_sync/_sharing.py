@@ -11,7 +11,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Self, cast, override
 
 import anyio
-from anyserial._spi import Log, as_bytes, check_integer, check_positive, refusal
+from anyserial._spi import Log, as_bytes, busy_error, check_integer, check_positive, refusal
 from anyserial.exceptions import LineError, SerialCancelledError, SerialClosedError
 
 from anyserial_sync._serial_port import SerialPort
@@ -262,7 +262,7 @@ class PortLink(anyio.TypedAttributeProvider):
         me = object()
         try:
             if self._turn.setdefault("receiver", me) is not me:
-                raise anyio.BusyResourceError(f"receiving from this link to {self._shared.port.path}")
+                raise busy_error("receiving from this link to", self._shared.port.path)
             while True:
                 self.check_open()
                 if self._log.has_more(self._reader):

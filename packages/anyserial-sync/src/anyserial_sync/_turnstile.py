@@ -16,8 +16,7 @@ import errno
 from time import monotonic
 from typing import TYPE_CHECKING, Final, Never, Protocol
 
-import anyio
-from anyserial._spi import RECEIVER
+from anyserial._spi import RECEIVER, busy_error
 from anyserial.exceptions import SerialCancelledError, SerialError
 
 from anyserial_sync._timeouts import LONGEST_WAIT, timed_out
@@ -101,7 +100,7 @@ class Turnstile:
         if owner.state:
             raise owner.refusal()
         doing = "receiving from" if self._role == RECEIVER else "sending to"
-        raise anyio.BusyResourceError(f"{doing} {owner.path}")
+        raise busy_error(doing, owner.path)
 
     def cancel(self) -> None:
         """Interrupt the call that owns the direction; do nothing if there is none."""

@@ -240,7 +240,7 @@ class Ending(asyncio.Transport):
     def _warn(self) -> None:
         closing = self._lifecycle.closing
         if self._given_up:
-            message = f"{self._port.path}: {given_up_message(self._given_up, self._port.config.close_timeout)}"
+            message = given_up_message(self._port.path, self._given_up, self._port.config.close_timeout)
             warnings.warn(message, RuntimeWarning, stacklevel=2)
         closing.warn(stacklevel=2)
 

@@ -17,6 +17,7 @@ from anyio.abc import ByteStream
 
 from anyserial import _readiness
 from anyserial._checks import as_bytes, check_integer, check_positive, refusal
+from anyserial._errno import busy_error
 from anyserial._looking.log import Log
 from anyserial._readiness import uninterrupted
 from anyserial.exceptions import LineError, SerialClosedError
@@ -207,7 +208,7 @@ class PortLink(ByteStream):
         check_positive("max_bytes", max_bytes)
         self._check_open()
         if self._is_receiving:
-            raise anyio.BusyResourceError(f"receiving from this link to {self._shared.port.path}")
+            raise busy_error("receiving from this link to", self._shared.port.path)
         self._is_receiving = True
         try:
             if self._log.has_more(self._reader):

@@ -7,6 +7,7 @@ import errno
 import warnings
 from typing import TYPE_CHECKING
 
+from anyserial._printable import printable
 from anyserial.config import SerialConfig, UnsupportedPolicy
 from anyserial.exceptions import UnsupportedConfigurationError, UnsupportedFeatureError
 
@@ -95,7 +96,7 @@ def _message(config: SerialConfig, text: str, path: str) -> str | None:
             return f"{text}; {_HINT}"
         case UnsupportedPolicy.WARN:
             # The caller's own frame may be in another thread, so no stack level points to it.
-            warnings.warn(f"{path}: {text}; going on without", RuntimeWarning, stacklevel=2)
+            warnings.warn(f"{printable(path)}: {text}; going on without", RuntimeWarning, stacklevel=2)
         case UnsupportedPolicy.IGNORE:
             pass
     return None

@@ -38,10 +38,13 @@ LONGEST_PAUSE = 0.02
 LOOP_PATIENCE = 1.0  # seconds that an event loop in another thread may take to come round
 
 
-def given_up_message(count: int, linger: float) -> str:
+def given_up_message(path: str, count: int, linger: float) -> str:
     """Say what closing has given up."""
+    from anyserial._printable import printable  # noqa: PLC0415  # for messages only
+
     return (
-        f"{count} byte{'' if count == 1 else 's'} of output not sent: nothing left the port for {linger:g} s"
+        f"{printable(path)}: {count} byte{'' if count == 1 else 's'} of output not sent:"
+        f" nothing left the port for {linger:g} s"
         " while it was being closed (close_timeout); call drain() before closing to wait longer"
     )
 
@@ -185,7 +188,7 @@ class Closing:
         logger = getLogger("anyserial")
         if not logger.handlers:
             logger.addHandler(NullHandler())  # a program without logging has the RuntimeWarning
-        logger.warning("%s: %s", self._lifecycle.path, given_up_message(count, self.linger))
+        logger.warning("%s", given_up_message(self._lifecycle.path, count, self.linger))
 
     def warn(self, stacklevel: int) -> None:
         """Warn the caller that closes of output that was given up; once."""
@@ -193,7 +196,7 @@ class Closing:
         if count:
             from warnings import warn  # noqa: PLC0415  # with the port's path
 
-            message = f"{self._lifecycle.path}: {given_up_message(count, self.linger)}"
+            message = given_up_message(self._lifecycle.path, count, self.linger)
             warn(message, RuntimeWarning, stacklevel=stacklevel + 1)
 
     def _let_output_leave(self) -> int:

@@ -129,8 +129,10 @@ class Engine[T]:
         if failure is None:
             result: T = self._result
             return result
+        from anyserial._errno import brief  # noqa: PLC0415  # for errors only
+
         try:
-            raise failure
+            raise brief(failure)
         finally:
             del failure  # a traceback refers to this frame, which would refer to the error
 

@@ -8,10 +8,13 @@ import sys
 import warnings
 from typing import TYPE_CHECKING, Any, ClassVar, Never, override
 
+from anyserial._port.foreign_names import ASSIGNED, Assigned, no_attribute
 from anyserial._port.lifecycle import CLOSED, DISCONNECTED, OPEN
 from anyserial._port.self_waiting import SelfWaitingTransport
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from anyserial._port.lifecycle import Lifecycle
     from anyserial._port.open_port import OpenPort
     from anyserial.backend import AsyncSerialBackend, SerialBackend
@@ -54,6 +57,14 @@ class Face:
                 if is_path and code is not None and code.co_varnames[1:2] == ("backend",):
                     raise TypeError(_use_open(cls.__name__, first, is_awaited=cls._is_awaited))
             return super().__new__(cls)
+
+        def __getattr__(self, name: str) -> Any:
+            raise no_attribute(self, name)
+
+        def __dir__(self) -> "Iterable[str]":
+            return [name for name in super().__dir__() if name not in ASSIGNED or hasattr(self, name)]
+
+        locals().update({name: Assigned(name) for name in ASSIGNED})
 
     @property
     def _backend(self) -> "SerialBackend | AsyncSerialBackend":

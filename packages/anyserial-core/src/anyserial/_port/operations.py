@@ -1,8 +1,8 @@
 """What the operations of a port do, as steps: generators that yield a pause in seconds, or a call.
 
-Each operation is written once, for both faces and for both kinds of backends. This module owns nothing:
-`engine` carries steps out and undoes them, `lifecycle` says when a call may use the port, and each face
-adds how it waits.
+Each operation is written once, for both faces and for both kinds of backends. A wrong argument is refused
+at once, before there is a step to carry out. This module owns nothing: `engine` carries steps out and
+undoes them, `lifecycle` says when a call may use the port, and each face adds how it waits.
 """
 
 from functools import partial
@@ -68,6 +68,10 @@ def drain_exact(port: "OpenPort") -> "Steps[None]":
 def send_break(port: "OpenPort", duration: float) -> "Steps[None]":
     """Hold the break for *duration* seconds and release it, whatever happens meanwhile."""
     check_seconds("duration", duration)
+    return _send_break(port, duration)
+
+
+def _send_break(port: "OpenPort", duration: float) -> "Steps[None]":
     # Linux waits for queued output before it begins a break (tty_ioctl, TIOCSBRK), and that wait cannot be
     # interrupted.
     yield from _let_output_leave(port)
@@ -80,6 +84,10 @@ def send_break(port: "OpenPort", duration: float) -> "Steps[None]":
 def set_break(port: "OpenPort", on: bool) -> "Steps[None]":
     """Hold the break, or release it."""
     check_flag("on", on)
+    return _set_break(port, on)
+
+
+def _set_break(port: "OpenPort", on: bool) -> "Steps[None]":
     # The driver waits for output here, if it does: a caller who only asserts the break has nothing to undo.
     yield Call(partial(port.transport.backend.set_break, on), changes=True)
 
@@ -101,6 +109,10 @@ def set_control_lines(port: "OpenPort", rts: bool | None, dtr: bool | None) -> "
     for name, level in (("rts", rts), ("dtr", dtr)):
         if level is not None:
             check_flag(name, level)
+    return _set_control_lines(port, rts, dtr)
+
+
+def _set_control_lines(port: "OpenPort", rts: bool | None, dtr: bool | None) -> "Steps[None]":
     yield Call(partial(port.transport.backend.set_control_lines, rts=rts, dtr=dtr), changes=True)
 
 
@@ -122,6 +134,10 @@ def modem_change(port: "OpenPort", interval: float, since: "LinesSeen | None") -
     The lines are looked at every *interval* seconds, unless the backend is told of changes.
     """
     check_seconds("interval", interval, zero=False)
+    return _modem_change(port, interval, since)
+
+
+def _modem_change(port: "OpenPort", interval: float, since: "LinesSeen | None") -> "Steps[LinesSeen]":
     if since is None:
         since = yield from look_at_lines(port)
     if (change := port.transport.modem_change(since)) is not None:
