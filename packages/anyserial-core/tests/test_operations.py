@@ -3,6 +3,7 @@
 import math
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import anyio
@@ -556,7 +557,8 @@ async def test_counters_that_are_not_there_are_asked_for_once(far: Far, backend:
 
     backend.hooks["line_counters"] = none
     async with await open_serial_port(far.path, backend=backend) as port:
-        with anyio.move_on_after(0.05):
-            await port.wait_modem_change(interval=0.001)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(partial(port.wait_modem_change, interval=0.001))
+            await until(lambda: backend.names().count("modem_lines") > 2)
+            tasks.cancel_scope.cancel()
         assert backend.names().count("line_counters") == 1
-        assert backend.names().count("modem_lines") > 2
