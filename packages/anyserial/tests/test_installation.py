@@ -24,11 +24,17 @@ def site(tmp_path: Path) -> Path:
     """A folder with core and the command, as they are installed."""
     for package in ("anyserial", "anyserial_cli"):
         shutil.copytree(folder(package), tmp_path / package)
+    # What they need, without the core and the command that may be installed beside it.
+    needed = tmp_path / "needed"
+    needed.mkdir()
+    for found in folder("anyio").parent.iterdir():
+        if not found.name.startswith("anyserial"):
+            (needed / found.name).symlink_to(found)
     return tmp_path
 
 
 def run(site: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    path = [str(site), str(folder("anyio").parent)]
+    path = [str(site), str(site / "needed")]
     program = "import runpy, sys; sys.path[:0] = {!r}; sys.argv[1:] = {!r}; {}"
     entry = "import anyserial_cli; sys.exit(anyserial_cli.main())"
     if command[:1] == ("-m",):
