@@ -7,7 +7,6 @@ in `anyserial.backend`. No code belongs here.
 
 from typing import TYPE_CHECKING, Any
 
-from anyserial._attributes import attributes_of
 from anyserial._checks import (
     as_bytes,
     as_writable,
@@ -31,14 +30,13 @@ from anyserial._port.engine import Call, Engine, Steps
 from anyserial._port.face import Face
 from anyserial._port.lifecycle import CLOSED, DISCONNECTED, OPEN, RECEIVER, SENDER, Lifecycle
 from anyserial._port.open_port import OpenPort
-from anyserial._port.reading import DirectCalls
-from anyserial._port.self_waiting import SelfWaitingTransport
 from anyserial._printable import printable
 from anyserial._readiness import awaited, native_token, signal
 from anyserial._workers import Job, held, post
 
 if TYPE_CHECKING:
     from anyserial._asyncio.errors import translate_errors_with
+    from anyserial._attributes import attributes_of
     from anyserial._drivers import create_pty, inspect, path_to
     from anyserial._framing.decoder import Decoder
     from anyserial._framing.exchange import Clear, Receive, Send, Settle, Step, exchange
@@ -49,6 +47,8 @@ if TYPE_CHECKING:
     from anyserial._looking.watching import Seat
     from anyserial._network import com_port, telnet
     from anyserial._port.contract import LinesSeen, OnWorker, Waker
+    from anyserial._port.reading import DirectCalls
+    from anyserial._port.self_waiting import SelfWaitingTransport
     from anyserial._readiness._contract import Signal
     from anyserial._reconnecting import FIRST_PAUSE, RECONNECT_HINT, Plan, Presence, port_matcher
 
@@ -131,8 +131,11 @@ __all__ = (
 
 _LATE = {
     "_asyncio.errors": {"translate_errors_with": "translate_errors_with"},
+    "_attributes": {"attributes_of": "attributes_of"},
     "_drivers": {name: name for name in ("create_pty", "inspect", "path_to")},
     "_port.contract": {name: name for name in ("LinesSeen", "OnWorker", "Waker")},
+    "_port.reading": {"DirectCalls": "DirectCalls"},
+    "_port.self_waiting": {"SelfWaitingTransport": "SelfWaitingTransport"},
     "_readiness._contract": {"Signal": "Signal"},
     "_reconnecting": {name: name for name in ("FIRST_PAUSE", "RECONNECT_HINT", "Plan", "Presence", "port_matcher")},
     "_framing.decoder": {"Decoder": "Decoder"},
@@ -149,7 +152,7 @@ _LATE_MODULES = {"com_port": "_network.com_port", "telnet": "_network.telnet"}
 
 
 def __getattr__(name: str) -> Any:
-    # Only type checkers need the first three; few programs need the others.
+    # Only type checkers need the contracts; few programs need the others, or only after the import.
     for module, names in _LATE.items():
         if name in names:
             from importlib import import_module  # noqa: PLC0415  # few need it

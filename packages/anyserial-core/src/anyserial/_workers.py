@@ -25,7 +25,6 @@ What is called, and how callers wait for it, is not known here.
 """
 
 import atexit
-import errno
 import os
 from _thread import get_ident, start_new_thread
 from contextlib import nullcontext, suppress
@@ -117,9 +116,11 @@ class Job:
 
     def refuse(self) -> None:
         """Fail, because the system gives no thread for the call."""
+        from errno import EAGAIN  # noqa: PLC0415  # for errors only
+
         self._functions.clear()
         self.error = SerialError(
-            errno.EAGAIN,
+            EAGAIN,
             "the system gives this process no more threads (RLIMIT_NPROC, or a cgroup's pids.max),"
             " and this call may block: raise that limit, or run fewer threads",
         )
@@ -317,9 +318,11 @@ def hold(holder: object) -> None:
             pool.start(pool.bootstrap)
         except RuntimeError as exc:
             if not pool.alive:
+                from errno import EAGAIN  # noqa: PLC0415  # for errors only
+
                 pool.holders.discard(holding)
                 raise SerialError(
-                    errno.EAGAIN,
+                    EAGAIN,
                     f"anyserial needs one thread for calls that may block, and the system gives none ({exc})",
                 ) from exc
 

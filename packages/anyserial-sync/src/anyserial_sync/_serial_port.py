@@ -26,7 +26,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Self, Unpack, override
 
 import anyio
-from anyserial._spi import CLOSED, as_bytes, attributes_of, check_positive, check_timeout, limited, settled
+from anyserial._spi import CLOSED, as_bytes, check_positive, check_timeout, limited, settled
 from anyserial.config import SerialConfig
 from anyserial.exceptions import UnsupportedFeatureError
 
@@ -442,4 +442,6 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
     @override
     def extra_attributes(self) -> "Mapping[Any, Callable[[], Any]]":
         """The typed attributes that are known: `SerialStreamAttribute`, FileStreamAttribute.path and .fileno."""
+        from anyserial._spi import attributes_of  # noqa: PLC0415  # few programs need it
+
         return attributes_of(self._port, self.fileno)

@@ -14,7 +14,7 @@ hot path. What a call does in its direction is not known here.
 
 import errno
 from time import monotonic
-from typing import TYPE_CHECKING, Final, Never, Protocol
+from typing import TYPE_CHECKING, Final, Never
 
 from anyserial._spi import RECEIVER, busy_error
 from anyserial.exceptions import SerialCancelledError, SerialError
@@ -25,36 +25,11 @@ from anyserial_sync._wakeup import Wakeup, waiter
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from anyserial._spi import Waker
-
     from anyserial_sync._bell import Bell
+    from anyserial_sync._contract import Owner
     from anyserial_sync._misread_timeout import MisreadTimeout
 
 __all__ = ("Turnstile",)
-
-
-class Owner(Protocol):
-    """What a direction belongs to: a port's lifecycle, or the watch for ports.
-
-    Attributes:
-        path: Its name in messages.
-        state: 0 while it is open.
-        turns: The tickets of the calls under way, by role.
-        wakers: What must be woken when it ends.
-    """
-
-    path: str
-    turns: dict[str, object]
-    wakers: "list[Waker]"
-
-    @property
-    def state(self) -> int:
-        """0 while it is open."""
-        ...
-
-    def refusal(self) -> Exception:
-        """Return the error of a call that the state does not allow."""
-        ...
 
 
 class Turnstile:
@@ -82,7 +57,7 @@ class Turnstile:
         "wait",
     )
 
-    def __init__(self, owner: Owner, role: str) -> None:
+    def __init__(self, owner: "Owner", role: str) -> None:
         self._owner: Final = owner
         self._role: Final = role
         self._cancelled: object = None

@@ -9,9 +9,9 @@ What the operations do is in `anyserial._port.operations`, and how a port ends i
 """
 
 import sys
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from anyserial._spi import DISCONNECTED, RECEIVER, SENDER, Face, OpenPort, SelfWaitingTransport, check_timeout
+from anyserial._spi import DISCONNECTED, RECEIVER, SENDER, Face, OpenPort, check_timeout
 from anyserial.exceptions import SerialDisconnectedError
 
 from anyserial_sync._runner import perform
@@ -19,24 +19,14 @@ from anyserial_sync._timeouts import timed_out
 from anyserial_sync._turnstile import Turnstile
 
 if TYPE_CHECKING:
-    from anyserial._spi import Lifecycle, Steps
+    from anyserial._spi import Lifecycle, SelfWaitingTransport, Steps
     from anyserial.backend import AsyncSerialBackend, SerialBackend
     from anyserial.config import SerialConfig
     from anyserial.discovery import PortInfo
 
-__all__ = ("BlockingPort", "Waits", "calls_below")
+    from anyserial_sync._contract import Waits
 
-
-class Waits(Protocol):
-    """Waiting for one kind of backend."""
-
-    def fill(self, turnstile: Turnstile, me: object, size: int, deadline: float | None) -> None:
-        """Wait until bytes arrive, and append at most *size* of them to the pushback."""
-        ...
-
-    def write(self, turnstile: Turnstile, me: "list[int]", rest: memoryview, deadline: float | None) -> None:
-        """Wait until some of *rest* is taken, and append the count to *me*."""
-        ...
+__all__ = ("BlockingPort", "calls_below")
 
 
 class _DescriptorWaits:
@@ -84,12 +74,12 @@ class BlockingPort(Face):
         self._attempt_first = False
         self._default_timeout: float | None = None
         self._waits: Waits
-        if isinstance(port.transport, SelfWaitingTransport):
+        if port.transport.has_descriptor:
+            self._waits = _DescriptorWaits(port)
+        else:
             from anyserial_sync._portal import PortalWaits  # noqa: PLC0415  # few ports need it, and it is slow to import
 
             self._waits = PortalWaits(port, config.close_timeout)
-        else:
-            self._waits = _DescriptorWaits(port)
 
     @property
     def default_timeout(self) -> float | None:
@@ -199,7 +189,7 @@ class BlockingPort(Face):
         return perform(self._port, steps, self._limit(timeout), self._sending)
 
 
-def _portal_transport(backend: "AsyncSerialBackend") -> SelfWaitingTransport:
+def _portal_transport(backend: "AsyncSerialBackend") -> "SelfWaitingTransport":
     from anyserial_sync._portal import PortalTransport  # noqa: PLC0415  # few ports need it, and it is slow to import
 
     return PortalTransport(backend)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Never, override
 
 from anyserial._port.foreign_names import ASSIGNED, Assigned, no_attribute
 from anyserial._port.lifecycle import CLOSED, DISCONNECTED, OPEN
-from anyserial._port.self_waiting import SelfWaitingTransport
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -86,7 +85,7 @@ class Face:
         A backend that waits by itself needs its event loop for that, so its port is left as it is.
         """
         port, lifecycle = self._port, self._lifecycle
-        if lifecycle.state < CLOSED and not isinstance(port.transport, SelfWaitingTransport):
+        if lifecycle.state < CLOSED and port.transport.has_descriptor:
             lifecycle.closing.begin(port.config.close_timeout)
             port.pushback.clear()
             lifecycle.close()

@@ -31,7 +31,6 @@ What happens to a call under way:
 Event loops do not belong here, nor descriptors (see `transport`), nor what closing does (see `closing`).
 """
 
-import errno
 from sys import is_finalizing
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -232,8 +231,10 @@ class Lifecycle:
         if self.state == DISCONNECTED:
             return disconnected_error(self.path, self.cause)
         if self.state == FOREIGN:
+            from errno import EBADF  # noqa: PLC0415  # likewise
+
             return SerialClosedError(
-                errno.EBADF,
+                EBADF,
                 "the serial port was opened by the parent process, before fork(); open it again in this one",
                 self.path,
             )
