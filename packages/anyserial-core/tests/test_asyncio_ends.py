@@ -331,6 +331,7 @@ def test_an_event_loop_that_is_over(factory: Any) -> None:
     with asyncio.Runner(loop_factory=factory) as runner:
         transport, protocol = runner.run(connect(far.path, backend))
     serial = transport.serial
+    assert os.fstat(serial.fileno())  # which has nothing to register again
     serial.close()  # there is no event loop to wait for
     began = time.monotonic()
     while backend.is_open:

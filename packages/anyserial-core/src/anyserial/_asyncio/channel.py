@@ -226,7 +226,7 @@ class WatchedChannel:
     def move(self, fd: int) -> None:
         """See `Channel`."""
         loop = self._loop
-        if self._is_released or fd == self._fd:
+        if self._is_released or fd == self._fd or loop.is_closed():
             return
         if asyncio._get_running_loop() is not loop and loop.is_running():  # noqa: SLF001  # as in `wake`
             with suppress(RuntimeError):  # closed since
