@@ -9,7 +9,6 @@ Simulated devices are not known here.
 """
 
 import sys
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
@@ -25,7 +24,6 @@ __all__ = ("VirtualClock",)
 
 _BACKENDS: Final = ("asyncio", "trio")
 _ours: Final = WeakSet[object]()  # event loops and trio's clocks that belong to a VirtualClock
-_GRACE: Final = 0.0005  # seconds of real time to let a worker thread run before looking again
 
 
 class VirtualClock:
@@ -123,7 +121,11 @@ class VirtualClock:
             )
         if backend == "asyncio":
             return {"loop_factory": self.new_event_loop}
-        return {"clock": self._trio_clock()}
+        from anyserial_testing._virtual_trio import trio_options  # noqa: PLC0415  # only where trio runs
+
+        options = trio_options(self)
+        _ours.add(options["clock"])
+        return options
 
     def new_event_loop(self) -> "asyncio.AbstractEventLoop":
         """Return an asyncio event loop on this clock, for `asyncio.run` and others that take a ``loop_factory``."""
@@ -137,7 +139,11 @@ class VirtualClock:
 
     def jump(self, seconds: float) -> None:
         """Move on by *seconds*."""
-        self._now += seconds
+        self.jump_to(self._now + seconds)
+
+    def jump_to(self, now: float) -> None:
+        """Move on to a time."""
+        self._now = now
         self._jumps += 1
 
     def count_call(self, change: int) -> None:
@@ -153,28 +159,6 @@ class VirtualClock:
     def patience(self) -> float:
         """Seconds of real time before each jump."""
         return self._patience
-
-    def _trio_clock(self) -> object:
-        from trio.lowlevel import current_statistics  # noqa: PLC0415  # only where trio runs
-        from trio.testing import MockClock  # noqa: PLC0415
-
-        clock: Any = MockClock(autojump_threshold=self._patience)
-        jump_now: Callable[[], None] = clock._autojump  # noqa: SLF001  # see below
-
-        def autojump() -> None:
-            if self.must_wait:
-                time.sleep(_GRACE)
-            # Another thread may have left a call for this one meanwhile.
-            elif not current_statistics().run_sync_soon_queue_size:
-                jump_now()
-                self._now = clock.current_time()
-                self._jumps += 1
-
-        # trio calls this method when every task waits and nothing came within the threshold. There is no public
-        # way to say "not yet", and the class cannot be subclassed.
-        clock._autojump = autojump  # noqa: SLF001
-        _ours.add(clock)
-        return clock
 
 
 async def _called[*Args, T](main: Callable[[*Args], Awaitable[T]], args: tuple[*Args]) -> T:
