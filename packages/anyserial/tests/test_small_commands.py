@@ -85,8 +85,30 @@ def test_a_link_replaces_an_old_link_and_nothing_else(tmp_path: Path) -> None:
     refused = virtual("--link", str(file))
     _, err = refused.communicate(timeout=60)
     assert refused.returncode == 1
-    assert re.search(r"EEXIST.*File exists", err)
+    assert re.search(r"EEXIST.*this is a file", err)
     assert file.read_text() == "kept"
+
+
+def test_an_existing_path_is_named_and_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, folder, link = tmp_path / "file", tmp_path / "folder", tmp_path / "link"
+    file.touch()
+    folder.mkdir()
+    link.symlink_to(file)
+    for path, kind in ((file, "a file"), (folder, "a folder"), (link, "a link to another file")):
+        assert anyserial_cli.main(["virtual", "--link", str(path)]) == 1
+        assert f"anyserial: {path}: [EEXIST] this is {kind}, which is not replaced" in capsys.readouterr().err
+    assert link.readlink() == file
+    missing = tmp_path / "no" / "link"
+    assert anyserial_cli.main(["virtual", "--link", str(missing)]) == 1
+    assert f"anyserial: {missing}: [ENOENT] the link cannot be made" in capsys.readouterr().err
+
+
+def test_two_ports_need_two_links(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    link = str(tmp_path / "a")
+    with pytest.raises(SystemExit):
+        anyserial_cli.main(["virtual", "pair", "--link", link, "--link", link])
+    assert "--link: each port needs a path of its own" in capsys.readouterr().err
+    assert not os.path.lexists(link)
 
 
 def test_a_link_too_many_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
@@ -138,6 +160,17 @@ def test_info_for_a_program(pty: tuple[int, str], capsys: pytest.CaptureFixture[
     told = json.loads(capsys.readouterr().out)
     assert told["port"]["device"] == path
     assert told["lines"] is None
+    assert told["settings"] == {
+        "baudrate": 38400,
+        "byte_size": 8,
+        "parity": "none",
+        "stop_bits": 1.0,
+        "rts_cts": False,
+        "xon_xoff": False,
+        "dtr_dsr": False,
+        "hangup_on_close": False,
+        "raw": True,
+    }
     assert told["access"]["may_open"] is True
     assert told["capabilities"]["platform"] == "linux"
 
@@ -146,6 +179,7 @@ def test_info_for_a_program(pty: tuple[int, str], capsys: pytest.CaptureFixture[
     ("arguments", "status", "message"),
     [
         (["info", "/dev/no-such-port"], 3, "anyserial: there is no serial port /dev/no-such-port\n"),
+        (["info", "/dev/null"], 1, "anyserial: /dev/null: [ENOTTY] this is not a serial port (not a tty)\n"),
         (["info", "/dev/null", "--open"], 1, "anyserial: /dev/null: [ENOTTY] this is not a serial port (not a tty)\n"),
     ],
 )

@@ -1,7 +1,9 @@
 """``anyserial info``: everything that can be told of one port without changing anything on it."""
 
+import errno
 import json
 import os
+import stat
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -76,8 +78,25 @@ def _find(name: str) -> "PortInfo | None":
     if found is None and os.path.exists(name):  # noqa: PTH110
         # A tty that is no hardware, such as a pseudo-terminal.
         path = os.path.realpath(name)
+        _refuse_other_devices(path)
         found = anyserial_discovery.port_info_for(path) or PortInfo(device=path)
     return found
+
+
+def _refuse_other_devices(path: str) -> None:
+    """Refuse a device that the kernel knows as something else than a tty (``/dev/null``), without opening it.
+
+    Raises:
+        OSError: It is one.
+    """
+    try:
+        status = os.stat(path)  # noqa: PTH116
+        device = f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}"
+        subsystem = os.readlink(f"/sys/dev/char/{device}/subsystem")  # noqa: PTH115
+    except OSError:
+        return  # a pseudo-terminal has none, and what is no device at all is refused as such
+    if stat.S_ISCHR(status.st_mode) and os.path.basename(subsystem) not in {"tty", "serial-base"}:  # noqa: PTH119
+        raise OSError(errno.ENOTTY, "this is not a serial port (not a tty)", path)
 
 
 def _state(state: "PortState") -> dict[str, Any]:
@@ -97,9 +116,19 @@ def _state(state: "PortState") -> dict[str, Any]:
 def _opened(state: "PortState") -> dict[str, Any]:
     """Return what the port was opened for."""
     config, modem, control = state.config, state.modem_lines, state.control_lines
-    words = ["hung up (rate 0)" if config is None else str(config).replace(" ", ", ")]
-    words += ["hangup on close"] if config is not None and config.hangup_on_close else []
-    words += ["raw" if state.is_raw else "cooked"]
+    settings: dict[str, Any] = {"raw": state.is_raw}
+    if config is not None:
+        flow = config.flow_control
+        settings = {
+            "baudrate": config.baudrate,
+            "byte_size": int(config.byte_size.value),
+            "parity": config.parity.value,
+            "stop_bits": float(config.stop_bits.value),
+            "rts_cts": flow.rts_cts,
+            "xon_xoff": flow.xon_xoff,
+            "dtr_dsr": flow.dtr_dsr,
+            "hangup_on_close": config.hangup_on_close,
+        } | settings
     lines = None
     if modem is not None and control is not None:
         lines = {
@@ -111,7 +140,7 @@ def _opened(state: "PortState") -> dict[str, Any]:
             "DTR": control.dtr,
         }
     return {
-        "settings": ", ".join(words),
+        "settings": settings,
         "lines": lines,
         "counters": None if state.line_counters is None else asdict(state.line_counters),
     }
@@ -160,7 +189,7 @@ def _text(told: dict[str, Any], *, opened: bool) -> list[str]:  # noqa: C901  # 
     if not opened:
         row("settings, lines", "not read: --open opens the port for them, which may raise DTR (see --help)")
         return lines
-    row("settings", told["settings"])
+    row("settings", _in_words(told["settings"]))
     for label in ("lines", "counters"):
         values: dict[str, int | bool] | None = told[label]
         row(
@@ -168,6 +197,17 @@ def _text(told: dict[str, Any], *, opened: bool) -> list[str]:  # noqa: C901  # 
             "this driver has none" if values is None else ", ".join(f"{k} {_shown(v)}" for k, v in values.items()),
         )
     return lines
+
+
+def _in_words(settings: dict[str, Any]) -> str:
+    if "baudrate" in settings:
+        frame = f"{settings['byte_size']}{settings['parity'][0].upper()}{settings['stop_bits']:g}"
+        words = [f"{settings['baudrate']}, {frame}"]
+        words += [name.replace("_", "") for name in ("rts_cts", "xon_xoff", "dtr_dsr") if settings[name]]
+        words += ["hangup on close"] if settings["hangup_on_close"] else []
+    else:
+        words = ["hung up (rate 0)"]
+    return ", ".join([*words, "raw" if settings["raw"] else "cooked"])
 
 
 def _shown(value: int) -> str:

@@ -1,5 +1,6 @@
 """``anyserial virtual``: a port without hardware, left running at a path."""
 
+import errno
 import os
 import sys
 import tty
@@ -58,6 +59,8 @@ def _run(arguments: "argparse.Namespace") -> int:
     most = 2 if arguments.kind == "pair" else 1
     if len(arguments.link) > most:
         parser.refuse("--link", f"{arguments.kind} has {most} port{'s' if most > 1 else ''}")
+    if len({Path(link).expanduser().absolute() for link in arguments.link}) < len(arguments.link):
+        parser.refuse("--link", "each port needs a path of its own")
     return anyio.run(_serve, arguments.kind, arguments.link)
 
 
@@ -134,15 +137,22 @@ def _copier(source: int, target: int) -> "Callable[[], Coroutine[Any, Any, None]
 
 
 def _link(name: str, path: str, stack: ExitStack) -> None:
-    """Make *name* lead to *path* until *stack* ends; an old link is replaced, anything else is kept.
+    """Make *name* lead to *path* until *stack* ends; a link to a pseudo-terminal or to nothing is replaced.
 
     Raises:
-        FileExistsError: There is something else.
+        OSError: There is something else, or the link cannot be made.
     """
     link = Path(name).expanduser()
-    if link.is_symlink():
-        link.unlink()
-    link.symlink_to(path)
+    try:
+        if link.is_symlink() and (not link.exists() or str(link.resolve()).startswith("/dev/pts/")):
+            link.unlink()  # a run that was killed left it
+        link.symlink_to(path)
+    except FileExistsError:
+        kind = "a link to another file" if link.is_symlink() else "a folder" if link.is_dir() else "a file"
+        message = f"this is {kind}, which is not replaced: choose another path for --link, or remove it"
+        raise FileExistsError(errno.EEXIST, message, name) from None
+    except OSError as exc:
+        raise OSError(exc.errno, f"the link cannot be made: {exc.strerror}", name) from exc
 
     def remove() -> None:
         # Only what was made here: another run may have taken the name.
