@@ -1,6 +1,7 @@
 """What a port on a `Link` does apart from reading and writing: settings, lines, queues."""
 
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, override
 
 from anyserial.capabilities import Capability
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from anyserial_sync._pyserial._link import Link
 
 __all__ = ("Controls", "failing")
+
+# Programs open a port many times with the same settings, and checking them takes as long as the system's calls.
+_config = lru_cache(maxsize=32)(SerialConfig)
+_flow_control = lru_cache(maxsize=4)(FlowControl)
 
 
 @contextmanager
@@ -51,12 +56,12 @@ class Controls(SerialBase):
 
     def _wanted_config(self) -> SerialConfig:
         """Return the settings that the attributes hold."""
-        return SerialConfig(
+        return _config(
             baudrate=self._baudrate,
-            byte_size=int(self._bytesize),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # checked when set
-            parity=self._parity,  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # checked when set
+            byte_size=int(self._bytesize),
+            parity=self._parity,
             stop_bits=self._stopbits,
-            flow_control=FlowControl(xon_xoff=bool(self._xonxoff), rts_cts=bool(self._rtscts)),
+            flow_control=_flow_control(xon_xoff=bool(self._xonxoff), rts_cts=bool(self._rtscts)),
             exclusive=self._wanted_exclusive(),
             hangup_on_close=None,  # pySerial leaves it as it is set, with stty(1) for example
             low_latency=self._low_latency_mode,
@@ -183,10 +188,6 @@ class Controls(SerialBase):
 
     def reset_input_buffer(self) -> None:
         """Discard what has arrived and was not read."""
-        self._reset_input_buffer()
-
-    def _reset_input_buffer(self) -> None:
-        # Apart, for `open`: a subclass that overrides the method above is not told of this call.
         with failing("reset_input_buffer"):
             self._opened_link().reset_input_buffer()
 

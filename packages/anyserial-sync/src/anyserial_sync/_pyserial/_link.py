@@ -251,6 +251,18 @@ class Link(SerialPort):
 
         self._perform(steps(), None)
 
+    def discard_input(self) -> None:
+        """Discard what has arrived, on a port that was just opened and that nobody uses yet.
+
+        Raises:
+            SerialError: The device is gone.
+        """
+        transport = self._port.transport
+        if transport.has_descriptor:
+            transport.backend.reset_input_buffer()  # discarding input waits for no driver
+        else:
+            self.reset_input_buffer()
+
     def abandon(self) -> None:
         """Close the port without waiting, and leave its output to the kernel."""
         self._forget()

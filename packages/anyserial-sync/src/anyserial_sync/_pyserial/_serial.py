@@ -8,7 +8,7 @@ import anyio
 from anyserial.exceptions import SerialCancelledError, SerialError
 
 from anyserial_sync._pyserial._constants import LF
-from anyserial_sync._pyserial._controls import Controls
+from anyserial_sync._pyserial._controls import Controls, failing
 from anyserial_sync._pyserial._device_controls import DeviceControls
 from anyserial_sync._pyserial._errors import (
     PortNotOpenError,
@@ -62,7 +62,8 @@ class LinkedSerial(Controls):
         try:
             # `SerialConfig.discard_input_on_open` waits 10 ms for what a device sends when it is opened.
             # pySerial's programs expect to read that.
-            self._reset_input_buffer()
+            with failing("discarding input"):
+                link.discard_input()
             self._check_rs485(link)
         except BaseException:
             self.close()
