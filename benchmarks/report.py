@@ -152,7 +152,7 @@ def _many_ports(rows: Rows) -> list[str]:
         *table("seconds", "times_as_fast"),
         *_verdict(most, "seconds", lambda seconds: f"{seconds / ports[-1] * 1e6:.0f} µs at {ports[-1]} ports"),
         "",
-        "CPU time of the library's process alone, likewise:",
+        "CPU time of the library's process alone, in the same tests:",
         "",
         *table("cpu_seconds", "cpu_times_as_fast"),
         *_verdict(most, "cpu_seconds", lambda seconds: f"{seconds / ports[-1] * 1e6:.0f} µs at {ports[-1]} ports"),

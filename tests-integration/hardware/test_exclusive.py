@@ -1,4 +1,4 @@
-"""One port, two processes: who has it exclusively keeps the other out, and only as long as he has it."""
+"""One port, two processes: the one that has it exclusively keeps the other out, and only while it has the port."""
 
 import os
 import subprocess

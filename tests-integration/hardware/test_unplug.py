@@ -3,8 +3,8 @@
 The four usb-serial drivers share the kernel's code for what happens then, so ftdi_sio stands for
 them where everything is tried; that each of them hangs up at all, and opens again, is tried too.
 
-A UART cannot be pulled out while somebody is in tcdrain or TIOCMIWAIT on it: the kernel waits for
-him, and he for the line. Nothing here gets there, as the library looks at the queue first and
+A UART cannot be pulled out while a process is in tcdrain or TIOCMIWAIT on it: the kernel waits for
+the process, which waits for the line. Nothing here gets there, as the library looks at the queue first and
 polls the lines.
 """
 

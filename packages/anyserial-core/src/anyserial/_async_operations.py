@@ -160,7 +160,7 @@ class AsyncOperations(EventLoopPort):
         lines returned may then equal those before.
 
         Args:
-            interval: Seconds between two looks, above 0. Without meaning on a port that is told of
+            interval: Seconds between two looks, above 0. Without meaning on a port whose far end reports
                 changes (``rfc2217://``).
 
         Raises:

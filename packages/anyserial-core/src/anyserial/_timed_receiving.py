@@ -1,6 +1,6 @@
 """Receiving bytes with the time at which they were read, for the async port.
 
-`SerialPort.receive` knows nothing of this, so it costs an ordinary receive nothing.
+`SerialPort.receive` does not use this, so an ordinary receive does not pay for it.
 """
 
 from typing import Any, cast

@@ -1,6 +1,6 @@
 """What a platform, a driver and an open port can do, and the states of the modem lines.
 
-Plain values only: who finds them out is the backend.
+Plain values only; the backend finds them out.
 """
 
 from dataclasses import dataclass

@@ -37,7 +37,7 @@ __all__ = (
 )
 
 type DiscoveryBackend = Literal["native", "pyudev", "pyserial"]
-"""Who is asked for the ports.
+"""Which library lists the ports.
 
 ``"native"`` is anyserial's own code for the platform. ``"pyudev"`` (Linux) and
 ``"pyserial"`` ask those libraries, which are extras of their own.
@@ -137,7 +137,7 @@ async def list_serial_ports(*, backend: DiscoveryBackend = "native") -> list[Por
     system could not look, an error is raised.
 
     Args:
-        backend: Who is asked.
+        backend: Which library lists the ports.
 
     Returns:
         The ports, sorted by name with numbers in numerical order. Empty when there
@@ -188,7 +188,7 @@ async def find_serial_port(
         interface_number: Number of the USB interface, 0 to 255.
         manufacturer: Exactly `PortInfo.manufacturer`.
         product: Exactly `PortInfo.product`.
-        backend: Who is asked.
+        backend: Which library lists the ports.
 
     Returns:
         The first match in the order of `list_serial_ports`; a port that has no node

@@ -1,6 +1,6 @@
 """Serial ports over the network: `serve` makes a local port available by RFC 2217 or raw TCP.
 
-The other direction needs nothing of this module: ``open_serial_port("rfc2217://gateway:2217")``. The backends
+The other direction does not need this module: ``open_serial_port("rfc2217://gateway:2217")``. The backends
 behind the URLs are here for callers that need them by name.
 
 Only names belong here; the code is in ``_network``.

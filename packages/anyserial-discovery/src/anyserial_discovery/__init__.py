@@ -6,9 +6,9 @@ which they reach through core's `load_part`:
 
 - `list_ports(backend)` and `find_port(backend=, **filters)` answer at once, from
   system files, without opening a port. Run them in a thread where blocking matters: a
-  walk takes some tenths of a millisecond a port. `matcher(**filters)` is what find goes
-  by, for a caller that has ports already; `may_open(path)` asks for the rights.
-- `port_info_for(path)` tells one port, for one that is open or about to be. It never raises.
+  walk takes some tenths of a millisecond a port. `matcher(**filters)` is the test
+  that find uses, for a caller that has ports already; `may_open(path)` checks the permissions.
+- `port_info_for(path)` describes one port, which is open or about to be. It never raises.
 - `locate(info)` finds a port again that was described before, before it is opened.
 - `open_watcher(interval=)` starts watching and hands out a watcher. It is used like this::
 
@@ -29,11 +29,10 @@ which they reach through core's `load_part`:
   nothing; call it however often, a call without a cause finds nothing. If it raises, the
   watch goes on: the next call looks at everything again. `close()` may be called from
   any thread, also while `process()` runs, and never blocks; after it, `process()` does
-  nothing. Whoever waits on the descriptor must be woken before (it is the caller's
-  business: a wake descriptor, or the event loop's own way).
+  nothing. The caller must wake what waits on the descriptor before (by a wake descriptor,
+  or by the event loop's own means).
 
-An error of the system is never an answer of "no ports": what cannot be looked at raises
-a `SerialError` with the errno.
+An error of the system never looks like "no ports": it raises a `SerialError` with the errno.
 
 What a platform needs is imported when it is first asked for. No module here imports
 another part of anyserial.
@@ -58,7 +57,7 @@ def list_ports(backend: "DiscoveryBackend" = "native") -> "list[PortInfo]":
     """List the serial ports of this host, as they are now.
 
     Args:
-        backend: Who is asked.
+        backend: Which library lists the ports.
 
     Raises:
         ImportError: The library that `backend` names is not installed; the message
@@ -78,7 +77,7 @@ def find_port(*, backend: "DiscoveryBackend" = "native", **filters: object) -> "
     """Find the first port that matches every filter that is not None.
 
     Args:
-        backend: Who is asked.
+        backend: Which library lists the ports.
         filters: As for `matcher`.
 
     Returns:

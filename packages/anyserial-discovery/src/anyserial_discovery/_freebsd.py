@@ -2,9 +2,9 @@
 
 ``sysctl dev`` names each driver's units with their ``%desc``, ``%location``, ``%parent`` and
 ``%pnpinfo``; a USB unit's ``%pnpinfo`` has its vendor, product, serial number and the name of
-its tty (``ttyname=U0 ttyports=1``, sys/dev/usb/serial). What the device calls itself,
-usbconfig tells, to whoever may read ``/dev/usb``; its ``ugen`` device stands in
-``%location``. The callout device ``cua*`` is the port. No port is opened to learn more.
+its tty (``ttyname=U0 ttyports=1``, sys/dev/usb/serial). usbconfig
+reports what the device calls itself, to users who may read ``/dev/usb``; its ``ugen`` device is
+in ``%location``. The callout device ``cua*`` is the port. No port is opened to learn more.
 """
 
 import os

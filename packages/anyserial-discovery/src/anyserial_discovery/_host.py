@@ -44,8 +44,8 @@ def refuse_system_error(error: OSError) -> None:
 def may_open(path: str) -> bool:
     """Tell whether this process may open *path* to read and write, without opening it.
 
-    By the effective ids, which the kernel goes by too when it opens; a set-user-id
-    program has others than its caller. Where the platform has no such check
+    The effective ids decide, as they do when the kernel opens; those of a set-user-id
+    program differ from its caller's. Where the platform has no such check
     (faccessat(2) with AT_EACCESS), by the real ones.
     """
     return os.access(path, os.R_OK | os.W_OK, effective_ids=_EFFECTIVE_IDS)

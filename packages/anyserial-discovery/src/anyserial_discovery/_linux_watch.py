@@ -52,9 +52,9 @@ class LinuxWatcher(Watcher):
     Args:
         interval: Seconds between two looks at all names, where looking is needed.
         host: The system that is looked at; None for the running one.
-        uevents: None where there are none to be had.
-        changes: The changes in /dev; None where they cannot be had.
-        complete: Whether `uevents` are known to be heard.
+        uevents: The kernel's events; None where they are not available.
+        changes: The changes in /dev; None where they are not available.
+        complete: Whether `uevents` are known to arrive.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class LinuxWatcher(Watcher):
         if self._epoll is not None:
             fd: int = self._epoll.fileno()
             return fd
-        # The first tells what comes and goes, as far as it is heard; then the other is told more.
+        # The first source reports what comes and goes, if its events arrive; the last one sees the rest.
         return self._sources[0 if self._complete else -1].fileno() if self._sources else None
 
     @override

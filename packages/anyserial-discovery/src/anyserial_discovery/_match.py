@@ -1,7 +1,7 @@
 """Finding ports among many: the filters, their checks and what matches.
 
-The only place that decides whether a port is the one that was asked for by its fields;
-find, and every command, go by it. Where the ports come from is not known here.
+The only place that decides whether a port is the one that was asked for by its fields.
+Find and every command use it. Where the ports come from is not known here.
 """
 
 import os

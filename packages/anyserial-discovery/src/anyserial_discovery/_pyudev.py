@@ -1,4 +1,4 @@
-"""The ports as libudev tells of them, by pyudev.
+"""The ports as libudev reports them, by pyudev.
 
 For hosts whose udev database knows more than the files in sysfs, or where sysfs is not
 at its usual place. The fields mean what they mean in `_linux`. Nothing outside this

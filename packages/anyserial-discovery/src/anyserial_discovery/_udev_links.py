@@ -79,7 +79,7 @@ class Links:
 
 
 def without_shared_names(ports: list[PortInfo], id_names: dict[str, str]) -> list[PortInfo]:
-    """Take the by-id name from devices that cannot be told apart by it, whichever of them udev's link leads to.
+    """Take the by-id name from devices that share it, whichever of them udev's link leads to.
 
     Args:
         ports: All ports.

@@ -103,7 +103,7 @@ class PosixBackend:
 
         After a change of `line_errors` it decodes what was queued by then as it was marked, and what
         came later as it is marked now. Reads find nothing from the beginning of that change to its
-        end: whoever reads takes this up before the next read.
+        end: a reader takes this decoder before its next read.
         """
         return None if self._settings is None else self._settings.decoder
 

@@ -1,7 +1,7 @@
-"""Exclusive access: flock(2) and TIOCEXCL together, and who holds a port that is busy.
+"""Exclusive access: flock(2) and TIOCEXCL together, and which process holds a port that is busy.
 
-TIOCEXCL makes the kernel refuse every later open, but not root's; flock is only between
-those who ask. Together they keep out both. TIOCEXCL belongs to the tty, not to the
+TIOCEXCL makes the kernel refuse every later open, but not root's; flock only affects programs
+that ask for it. Together they keep out both. TIOCEXCL belongs to the tty, not to the
 descriptor, so it is taken back by hand: a close may be minutes away in another thread.
 When it is taken and given back is not decided here: that is `_settings`.
 """
@@ -64,7 +64,7 @@ def release(system: "Syscalls", fd: int, ioctls: "Ioctls") -> None:
 def holders(system: "Syscalls", path: str, own: int | None = None) -> str | None:
     """Say which processes hold *path* open, or None where /proc does not tell.
 
-    Other users' descriptors are visible to root only, but who holds a lock is to everybody.
+    Other users' descriptors are visible to root only, but every user can see which process holds a lock.
 
     Args:
         system: The system calls.
@@ -101,12 +101,12 @@ def _openers(system: "Syscalls", target: str, own: int | None = None) -> "Iterat
 
 
 def _lockers(system: "Syscalls", target: str) -> "Iterator[int]":
-    """Yield who holds a flock(2) on the node (proc_locks(5))."""
+    """Yield the processes that hold a flock(2) on the node (proc_locks(5))."""
     with suppress(OSError):
         node = system.stat(target)
         device = f"{os.major(node.st_dev):02x}:{os.minor(node.st_dev):02x}:{node.st_ino}"
         for line in system.read_file("/proc/locks").splitlines():
-            # "1: FLOCK  ADVISORY  WRITE 4711 00:06:123 0 EOF"; who waits for it has "->" behind the number.
+            # "1: FLOCK  ADVISORY  WRITE 4711 00:06:123 0 EOF"; a process that waits for it has "->" after the number.
             fields = line.split()
             if len(fields) > _LOCK_NODE and fields[1] == "FLOCK" and fields[_LOCK_NODE] == device:
                 pid = int(fields[_LOCK_NODE - 1])

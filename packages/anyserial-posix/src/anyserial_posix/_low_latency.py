@@ -5,8 +5,8 @@ the chip says whenever the sysfs file is read. So the timer is read before the f
 not again before it is cleared. The flag needs no privilege; the sysfs file needs root. When
 they are changed is not decided here: that is `_settings`.
 
-A process that is killed puts nothing back, and the kernel keeps flag and timer until the adapter
-is unplugged. So that they can be told from an administrator's, the custom divisor is set to a
+A process that is killed restores nothing, and the kernel keeps flag and timer until the adapter
+is unplugged. To distinguish them from an administrator's, the custom divisor is set to a
 value of our own as well. It has no effect without ASYNC_SPD_CUST, and needs no privilege either.
 """
 
@@ -51,7 +51,7 @@ class LowLatency:
         """Ask the driver for it, and return whether it was taken over.
 
         Raises:
-            OSError: The driver has nothing of the kind (ENOTTY).
+            OSError: The driver has no such setting (ENOTTY).
         """
         current = get_struct(self._system, self._fd, self._get, _ioctl.SERIAL_STRUCT_SIZE)
         self._was_on = _is_on(current)

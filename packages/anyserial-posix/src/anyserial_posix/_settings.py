@@ -1,4 +1,4 @@
-"""What is in force on an open port, and how it changes: all of a config, or nothing of it.
+"""What is in force on an open port, and how it changes: all of a config, or none of it.
 
 Theory of operation. Every step of a change leaves its undoing on a list before the next step
 is taken; if one fails, the list runs backwards. What the platform or the driver does not have

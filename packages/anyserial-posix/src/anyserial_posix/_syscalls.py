@@ -175,7 +175,7 @@ class Kernel:
         return not os.statvfs(path).f_flag & _NODEV
 
     def is_own_terminal(self, fd: int) -> bool:
-        """Ask for its foreground group, which the kernel tells of no other terminal."""
+        """Ask for its foreground group, which the kernel reports for this terminal only."""
         try:
             os.tcgetpgrp(fd)
         except OSError:

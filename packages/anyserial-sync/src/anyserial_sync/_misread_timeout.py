@@ -1,6 +1,6 @@
 """A hint for callers who gave `open` a timeout and expect it to limit their receives, as pySerial's does.
 
-The hint is given where such a caller would otherwise see nothing but a program that stands still: a receive
+The hint is given where such a caller would otherwise only see a program that hangs: a receive
 without a timeout has waited for as long as `open` was given, and no receive had a timeout of its own so
 far. It is given once for each port. It never ends the receive, because waiting without limit may be meant:
 where warnings are errors, a log record says it instead.

@@ -2,7 +2,7 @@
 
 As in core's async `share`, no thread reads in the background. A link whose receive finds nothing in the log
 reads from the port for everyone; receives on other links wait for that on a condition. A reader that leaves
-wakes the others, and one of them goes on reading. What is kept for whom is in core's log.
+wakes the others, and one of them goes on reading. Core's log decides what is kept for each link.
 """
 
 import errno
@@ -190,7 +190,7 @@ class SharedPort:
                 self._changed.wait(RETRY)
 
     def _in_turn(self, link: "PortLink", deadline: float | None, call: "Callable[[float | None], None]") -> None:
-        """Make *call* with the time that is left, once everyone who asked before is done.
+        """Make *call* with the time that is left, once all earlier callers are done.
 
         Raises:
             TimeoutError: The turn did not come before the deadline.

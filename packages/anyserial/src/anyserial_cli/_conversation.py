@@ -1,7 +1,7 @@
 """The steps of ``anyserial demo``: what is done with the port, and what is said about it.
 
-`VirtualPort` talks to an `Instrument`, whose answers it checks: an answer that is not what it
-should be fails the step. `RealPort` expects nothing of the device. How it looks on the terminal is
+`VirtualPort` talks to an `Instrument` and checks its answers: an unexpected answer
+fails the step. `RealPort` accepts whatever the device does. How it looks on the terminal is
 decided by `_screen`: titles, code and results are short enough that all of it fits a terminal of 80 by 24.
 """
 

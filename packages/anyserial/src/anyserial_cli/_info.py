@@ -1,4 +1,4 @@
-"""``anyserial info``: everything that can be told of one port without changing anything on it."""
+"""``anyserial info``: everything that can be learnt about one port without changing anything on it."""
 
 import errno
 import json
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 __all__ = ("COMMAND",)
 
 DESCRIPTION = """\
-Tell everything about one port: what it is, who may open it, who has it open.
+Show everything about one port: what it is, who may open it, who has it open.
 
   anyserial info /dev/ttyUSB0           without opening it
   anyserial info /dev/ttyUSB0 --open    also its settings, lines and counters
   anyserial info ttyUSB0 --json         for a program to read
 
 With --open, the port is opened and no setting is changed. But the kernel raises DTR and RTS
-when a port is opened that nobody has open, and most drivers lower them at the close. A board
+when a port is opened that no program has open, and most drivers lower them at the close. A board
 that resets on DTR (an Arduino, say) is reset by that. If a program has the port open
 already, opening it once more changes nothing.
 """
@@ -147,7 +147,7 @@ def _opened(state: "PortState") -> dict[str, Any]:
 
 
 def _from_sysfs(device: str) -> dict[str, Any]:
-    """Return what Linux tells of a USB adapter beside its identity."""
+    """Return what Linux knows about a USB adapter besides its identity."""
     name = os.path.basename(os.path.realpath(device))  # noqa: PTH119
     told: dict[str, Any] = {}
     try:

@@ -39,7 +39,10 @@ def _add_arguments(parser: "argparse.ArgumentParser") -> None:
     how.add_argument("-v", "--verbose", action="store_true", help="every field that is known")
     how.add_argument("--json", action="store_true", help="a JSON array, one object a port, every field")
     parser.add_argument(
-        "--backend", choices=("native", "pyudev", "pyserial"), default="native", help="who is asked (native)"
+        "--backend",
+        choices=("native", "pyudev", "pyserial"),
+        default="native",
+        help="which library lists the ports (native)",
     )
     add_filters(parser)
 
@@ -64,7 +67,7 @@ def _run(arguments: "argparse.Namespace") -> int:
 
 
 def _excluded(arguments: "argparse.Namespace", count: int) -> str:
-    """Say which filters left nothing of *count* ports."""
+    """Say which filters exclude all of *count* ports."""
     if not count:
         return ""
     given = {name: getattr(arguments, name) for name in FILTERS if getattr(arguments, name) is not None}

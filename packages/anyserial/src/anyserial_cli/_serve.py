@@ -32,7 +32,7 @@ exchange bytes. One client at a time has the port.
   anyserial serve /dev/ttyUSB0 --rfc2217 4000 --hold  keep the port open between clients
   anyserial serve /dev/ttyUSB0 9600,7E1 --tcp 4001    raw TCP, with these settings
 
-There is no password and no encryption: whoever can connect can use the port. So it
+There is no password and no encryption: everyone who can connect can use the port. So it
 listens on this machine only. From another machine, tunnel to it:
 
   ssh -N -L 2217:127.0.0.1:2217 user@gateway
@@ -132,7 +132,7 @@ async def _serve(arguments: argparse.Namespace) -> int:
             server: PortServer = await tasks.start(serve_it)
             print(*server.urls, sep="\n", flush=True)
             if arguments.listen != LOOPBACK:
-                live.say("whoever can reach this address can use the port: there is no password")
+                live.say("everyone who can reach this address can use the port: there is no password")
             await live.show(arguments.port, server)
     live.clear()
     logger.removeHandler(live)

@@ -85,7 +85,7 @@ async def _serve(kind: str, links: list[str]) -> int:
                 tasks.append(_copier(ends[1].far, ends[0].far))
         for path, link in zip(paths, links, strict=False):
             _link(link, path, stack)
-        # Before the paths are printed: whoever has read them may end this at once.
+        # Before the paths are printed: a program that has read them may end this at once.
         signals = stack.enter_context(anyio.open_signal_receiver(signal.SIGTERM, signal.SIGHUP))
         for number, path in enumerate(paths):
             print(links[number] if number < len(links) else path, flush=True)

@@ -105,7 +105,7 @@ class LengthPrefixed(_Pausing):
     Resynchronisation: a prefix that announces more than *max_size* allows is reported as `FrameTooLong`, one that
     cannot be (less than its own size, with *counts_itself*) as `FrameDamaged`. With *silence*, everything up to
     the next pause is skipped then. Without it, the framing moves on byte by byte, silently, until a prefix is
-    possible again; a wrong frame may come of that, so check a checksum.
+    possible again. That may produce a wrong frame, so verify a checksum.
 
     Args:
         size: Bytes of the prefix, 1 to 8.

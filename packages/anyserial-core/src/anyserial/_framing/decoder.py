@@ -86,7 +86,7 @@ class Decoder:
         return error
 
     def take_all(self) -> list[bytes]:
-        """Return the frames that have come, and forget errors and what has come of a frame."""
+        """Return the complete frames, and forget errors and the incomplete frame."""
         if self.framing.silence is not None:
             self.quiet()
         frames = [item for item in self.ready if isinstance(item, bytes)]

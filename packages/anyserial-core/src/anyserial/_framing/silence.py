@@ -62,7 +62,7 @@ _FIFO = _Holding(0.001, 11.0, "the FIFO of the UART, which interrupts every 8 by
 class Silence(Framing):
     """A frame ends when nothing comes for some character times.
 
-    Silence can be told from a pause only as well as the driver tells when bytes arrived. So the port waits for
+    A silence differs from a pause only as far as the driver shows when bytes arrived. So the port waits for
     *characters*, and for as long as its driver may hold bytes back in addition; `uncertainty` is that addition,
     and `guess` says what causes it. Frames with less silence than `length` between them may come as one. So do
     frames that arrive while no receive waits: the kernel keeps bytes, not pauses.

@@ -188,7 +188,8 @@ class FramedStream(ObjectStream[bytes]):
 
         Raises:
             TimeoutError: No attempt had an answer in time.
-            FramingError: Nor had the last one, but something damaged came instead; LineError likewise.
+            FramingError: The same, and the last attempt received a damaged frame.
+            LineError: The same, and the last attempt received a damaged character.
             ValueError: The framing cannot send this frame; nothing was sent.
             anyio.BusyResourceError: Another task is in `receive`; nothing was sent.
             anyio.ClosedResourceError: As `receive`; so are SerialDisconnectedError and FrameCutOff.

@@ -6,7 +6,7 @@ that. A reader that leaves (cancelled, closed, or with an error) wakes the other
 reading. So nothing is read unless a link waits, errors of the port reach every link by way of its own
 receive, and there is nothing to start, to supervise or to stop.
 
-What is kept for whom is in `log`. Programs on ptys are in `ptys`.
+`log` decides what is kept for each link. Programs on ptys are in `ptys`.
 """
 
 import errno

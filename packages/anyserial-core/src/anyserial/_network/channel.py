@@ -1,4 +1,4 @@
-"""One connection, used by several calls at once: who reads, who writes, and who waits for news.
+"""One connection, used by several calls at once: which call reads, which writes, and which waits for news.
 
 Theory of operation. One stream carries the data, the answers to requests and the notifications. No task of
 its own reads it, so nothing runs while no call waits. Instead, every call that waits for something may become
@@ -9,7 +9,7 @@ therefore loses nothing.
 Reading stops while the inbox is full, so that a port that nobody receives from is held up by TCP's flow
 control and not by memory.
 
-Bytes are written by whoever sends. The protocol's own output (answers, requests) goes first.
+The call that sends writes the bytes. The protocol's own output (answers, requests) goes first.
 
 What the bytes mean belongs to the protocol (`wire.Plain`, `session.Session`); the socket to `connection`.
 """

@@ -236,7 +236,7 @@ class ClientLink:
     async def _watch_lines(self) -> None:
         while not self._session.is_rfc2217:
             await self._wait()
-        while await self._tell_lines():  # noqa: ASYNC110  # no driver tells of a change
+        while await self._tell_lines():  # noqa: ASYNC110  # no driver reports a change
             await anyio.sleep(LOOK)
 
     async def _tell_lines(self, *, asked: bool = False) -> bool:

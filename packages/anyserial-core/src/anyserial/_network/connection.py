@@ -7,7 +7,7 @@ it, so a cancellation loses nothing, and the port may move from one event loop t
 The descriptor must stay open until every event loop has released it. `_Socket` counts them, and closes it
 after the last.
 
-What the bytes mean, and who may wait, belongs to `channel`.
+What the bytes mean, and which call may wait, belongs to `channel`.
 """
 
 import errno

@@ -21,7 +21,7 @@ def features(session: "Session | None") -> SerialCapabilities:
             modem_lines=_seen(lines is not None and lines.are_known),
             break_signal=_seen(lines is not None and lines.has_break),
         )
-    # A server that has refused says so; one that was silent may still have the settings, but cannot be told.
+    # A server that has refused says so. A silent server may have the settings, but there is no way to ask for them.
     return stream_features("rfc2217")
 
 

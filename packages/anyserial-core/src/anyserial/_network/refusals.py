@@ -74,11 +74,11 @@ def refuse_values(config: SerialConfig, found: "Sequence[str]", path: str) -> No
 
 
 def unconfirmed(config: SerialConfig, found: "Sequence[str]", path: str) -> None:
-    """Deal with what the server was told and has not confirmed.
+    """Deal with the settings that the server was asked for and has not confirmed.
 
     Args:
         config: Whose policy decides.
-        found: What it was told; nothing happens if empty.
+        found: These settings; nothing happens if empty.
         path: The port's path.
 
     Raises:

@@ -2,7 +2,7 @@
 
 Theory of operation. `Session` speaks the protocol, `Channel` reads and writes the connection, `Asker` asks, and
 this class decides what to ask and what the answers mean. A request is answered within the URL's ``timeout``, or
-counts as not confirmed; what is not confirmed goes by `SerialConfig.unsupported_policy`.
+counts as not confirmed; `SerialConfig.unsupported_policy` decides what happens then.
 """
 
 import math
@@ -250,11 +250,11 @@ class Rfc2217Backend:
         """Apply *config*: send what changes, and wait for the answers.
 
         Raises:
-            UnsupportedConfigurationError: The server does not take a value; it was told to go back.
+            UnsupportedConfigurationError: The server does not take a value; it has been asked to restore the old ones.
             UnsupportedFeatureError: *config* asks for something that the server does not have.
             SerialDisconnectedError: The connection ended.
 
-        Cancellation: the server is told to go back, and its answer is not awaited.
+        Cancellation: the server is asked to restore the old settings, and its answer is not awaited.
         """
         channel, session = self._here()
         channel.check()

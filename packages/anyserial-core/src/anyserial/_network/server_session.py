@@ -65,8 +65,8 @@ class Session(Protocol):
         is_rfc2217: Whether the client has agreed to COM-PORT-OPTION.
         is_suspended: Whether the client asked not to be sent data for now.
         signature: What the client called itself; empty if it did not.
-        wants_errors: Whether the client wants to be told of breaks and damaged characters.
-        wants_emptiness: Whether it wants to be told that everything has been sent.
+        wants_errors: Whether the client asked for reports of breaks and damaged characters.
+        wants_emptiness: Whether it asked for a report when everything has been sent.
     """
 
     @property
@@ -286,8 +286,8 @@ class Rfc2217Session:
         """Return a notification of the modem lines, empty if nothing that the client wants has changed.
 
         Args:
-            seen: The lines now, and how often each has changed if the driver counts, which tells of pulses that
-                were over before anybody looked; None if the port has no lines, which is told as "nothing is
+            seen: The lines now, and how often each has changed if the driver counts, which reveals pulses that
+                were over between two looks; None if the port has no lines, which is reported as "nothing is
                 asserted".
             asked: Whether the client has asked; it is answered whatever has changed.
         """
@@ -354,7 +354,7 @@ def _changes(
 
 
 def line_bits(kind: str, *, has_parity: bool) -> LineState:
-    """Return the bits that tell of a `LineError`.
+    """Return the bits that report a `LineError`.
 
     Args:
         kind: Its kind.

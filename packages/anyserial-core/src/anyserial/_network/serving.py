@@ -193,7 +193,7 @@ class PortServer:
             await close(stream)
 
     async def _serve(self, kind: Protocol, stream: "ByteStream", peer: str) -> bytes:
-        """Serve one client; return what it is told before its connection is closed."""
+        """Serve one client; return the text that it receives before its connection is closed."""
         if not await self._take_turn(peer):
             return self._refuse(kind, peer, "another client has the port")
         try:
@@ -293,7 +293,7 @@ async def serve(
 ) -> None:
     """Serve a port to clients in the network until cancelled.
 
-    There is no authentication and no encryption in these protocols: whoever can connect can use the port. So a
+    These protocols have no authentication and no encryption: everyone who can connect can use the port. So a
     number listens on loopback only.
 
     One client at a time has the port. It finds the settings of *config* if the port is opened for it, and
@@ -329,7 +329,7 @@ async def serve(
         SerialDisconnectedError: An open port was given, and its device is gone.
         SerialClosedError: An open port was given, and it was closed.
         SerialError: As `open_serial_port`, for a port that is held. If the port is opened for each client, the
-            client is told instead.
+            client receives the reason instead.
         ConfigurationError: A field is not valid.
         OSError: The server cannot listen there; ``filename`` is the address.
         TypeError: An argument has the wrong type, or an open port was given together with settings.

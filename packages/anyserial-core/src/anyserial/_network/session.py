@@ -148,7 +148,7 @@ class Session:
     def _signature_heard(self, text: bytes) -> None:
         if text or self._has_said_signature:
             self.signature = text
-        else:  # the server asks for ours; it is told once
+        else:  # the server asks for ours, which is sent once
             self._has_said_signature = True
             self.say(Command.SIGNATURE, _OWN_SIGNATURE)
 

@@ -1,7 +1,7 @@
 """Raw TCP, ``tcp://host:port`` and ``socket://host:port``: the bytes of the connection are the port's.
 
-There are no settings, no lines and no breaks. A setting goes by `SerialConfig.unsupported_policy`; a call for a
-line or a break is refused.
+The connection has no settings, no lines and no breaks. `SerialConfig.unsupported_policy` decides what happens to a
+setting; a call for a line or a break is refused.
 """
 
 from typing import TYPE_CHECKING, Literal

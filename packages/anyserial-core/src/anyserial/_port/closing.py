@@ -7,7 +7,7 @@ costs one thread, however often the port is closed, dropped or left.
 Output that does not move for `linger` seconds is discarded *before* the calls are waited for,
 since a driver call may itself be waiting for that output (TIOCSBRK, tcdrain).
 
-How closing begins, and who uses the descriptor, is `lifecycle`'s; what closing does to the device
+How closing begins, and which calls use the descriptor, is `lifecycle`'s; what closing does to the device
 is the backend's.
 """
 

@@ -19,7 +19,7 @@ worker, behind the call that is under way. Nothing can cut it short there.
 
 A call that has not begun when its caller gives up is never made. A call that has begun cannot be stopped. If it
 `changes` the device, the runner waits for its end, but not longer than GRACE, so that what the caller
-does next finds a device on which nothing of the old call still happens.
+does next finds a device on which the old call no longer acts.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""How an open port ends: its states, what each event does in each, and who is using it.
+"""How an open port ends: its states, what each event does in each, and which calls use it.
 
 Theory of operation. Four things can happen to an open port: it is closed, its device is
 unplugged, its process forks (as the child sees it), or it is forgotten. For each of these events and

@@ -220,7 +220,7 @@ class ReaderThread[ProtocolT: Protocol = Any](threading.Thread):
             protocol.connection_made(self)
         except BaseException as exc:
             self.alive = False
-            if self.protocol is None:  # the factory failed: only the caller of connect can be told
+            if self.protocol is None:  # the factory failed: only the caller of connect can learn of it
                 self._connection_made.set()
                 raise
             self._finish(self.protocol, exc)

@@ -1,4 +1,4 @@
-"""The port, opened as often as the device comes back: `anyserial.reconnect`, and what the user is told of it."""
+"""The port, opened as often as the device comes back: `anyserial.reconnect`, and what the user sees of that."""
 
 import logging
 from collections.abc import AsyncGenerator, Callable, Generator
@@ -20,7 +20,7 @@ from anyserial_cli._screen import describe
 
 __all__ = ("openings",)
 
-SETTLE = 1.0  # seconds that a device just plugged in may be busy or not permitted before the user is told
+SETTLE = 1.0  # seconds that a device just plugged in may be busy or not permitted before a message says so
 
 
 async def openings(

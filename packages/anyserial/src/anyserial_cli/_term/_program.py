@@ -94,7 +94,7 @@ async def run(arguments: "argparse.Namespace", config: "SerialConfig") -> int:
         display.close(LAST_OUTPUT)
     if display.failed is not None:
         session.status = session.status or FAILED
-        if display.failed.errno not in {errno.EPIPE, errno.EIO}:  # who read the output has gone
+        if display.failed.errno not in {errno.EPIPE, errno.EIO}:  # the reader of the output has gone
             print(f"anyserial: standard output: {describe(display.failed)}", file=sys.stderr)
     return session.status
 

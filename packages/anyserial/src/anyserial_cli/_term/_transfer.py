@@ -34,7 +34,7 @@ async def transfer(session: "Session", plan: Plan) -> None:
     Raises:
         TransferError: It failed; the message says why.
 
-    Cancellation: the device is told, where the protocol has a way. A part of the file may have been sent, or
+    Cancellation: the device is informed, if the protocol can do that. A part of the file may have been sent, or
     may be in the folder.
     """
     port = session.port

@@ -168,7 +168,7 @@ class Serial(serialposix.Serial):
         return place
 
     def _open_file(self, name: str) -> "TextIO":
-        # It stays open until the port is forgotten or named anew: a closed port may be opened again.
+        # It stays open until the port is forgotten or gets another name: a closed port may be opened again.
         fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOCTTY, 0o666)
         self._forget_file = weakref.finalize(self, os.close, fd)
         return os.fdopen(fd, "w", encoding="utf-8", closefd=False)
