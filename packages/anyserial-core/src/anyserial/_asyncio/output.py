@@ -22,7 +22,7 @@ class Output:
     Attributes:
         data: The bytes.
         is_connected: Whether the protocol knows its transport; no other method of it is called before.
-        is_paused: Whether `pause_writing` was called last.
+        is_paused: Whether ``pause_writing`` was called last.
         low: At or below so many bytes, the protocol may go on.
         high: Above so many bytes, the protocol must stop.
     """

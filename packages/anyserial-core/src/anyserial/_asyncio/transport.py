@@ -271,7 +271,7 @@ class SerialTransport(Ending):
             return
         port.bytes_sent += count
         if count < len(data):
-            # First: the protocol may write again, or close, when `pause_writing` is called.
+            # First: the protocol may write again, or close, when ``pause_writing`` is called.
             self._channel.start_writing()
             output.append(memoryview(data)[count:])
 
@@ -334,12 +334,12 @@ class SerialTransport(Ending):
 
     @override
     def get_write_buffer_limits(self) -> tuple[int, int]:
-        """Return the marks for `resume_writing` and `pause_writing`, in bytes: low, high."""
+        """Return the marks for ``resume_writing`` and ``pause_writing``, in bytes: low, high."""
         return self._output.low, self._output.high
 
     @override
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """Set the marks for `pause_writing` and `resume_writing`.
+        """Set the marks for the protocol's ``pause_writing`` and ``resume_writing``.
 
         Args:
             high: Bytes; ``pause_writing`` is called when more are held. None for four times *low*, or 65536.
