@@ -2,22 +2,28 @@
 
 The README's two one-liners are really run, by the gate. Here each command is parsed as
 the shell would, and looked up: ours by our own parsers and tables, the system's in a list
-of what pages may use. A command that nothing here knows fails.
+of what pages may use. A command that nothing here knows fails. Lists of ports that pages show
+are compared with the command's output.
 """
 
 import re
 import shlex
 from collections.abc import Callable, Iterator
+from doctest import ELLIPSIS, OutputChecker
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
+from anyserial_cli import main
 from anyserial_cli._main import _parser  # pyright: ignore[reportPrivateUsage]
 from doc_blocks import Block, blocks
+from documented_ports import documented_ports
 from gate import STEPS
 from source_tree import ROOT, distributions
 
 UV_PYTHON = re.compile(r"(\.uv/bin/|\.venv/bin/|venv/bin/)")
+LISTED = re.compile(r"^\$ anyserial (?P<arguments>list.*)\n(?P<output>(?:[^$].*\n)+)", re.MULTILINE)
 ENVIRONMENT = re.compile(r"[A-Z_]+=\S*")
 # What is not ours and takes the reader's own arguments.
 SYSTEM = frozenset(
@@ -171,6 +177,15 @@ def check(command: list[str]) -> None:
 @pytest.mark.parametrize("command", [*_commands()])
 def test_command_exists_and_takes_its_arguments(command: list[str]) -> None:
     check(command)
+
+
+def test_a_list_of_ports_is_what_the_command_prints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = [match for block in blocks("console") for match in LISTED.finditer(block.text)]
+    assert shown
+    with documented_ports(tmp_path):
+        for match in shown:
+            assert main(shlex.split(match["arguments"])) == 0
+            assert OutputChecker().check_output(match["output"], capsys.readouterr().out, ELLIPSIS)
 
 
 @pytest.mark.parametrize(
