@@ -4,6 +4,7 @@ import asyncio
 import os
 import tty
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -12,6 +13,10 @@ import uvloop
 from anyserial import PortBusyError, SerialPort, open_serial_port
 from anyserial.asyncio import connection_for_serial, create_serial_connection, open_serial_connection
 from anyserial.exceptions import SerialDisconnectedError
+from anyserial.network import PortServer, serve
+from anyserial.pyserial import SerialException
+from anyserial.testing import serial_port_pair
+from anyserial_sync._pyserial.urlhandler import protocol_hwgrep
 
 pytestmark = pytest.mark.anyio
 LOOPS = [
@@ -176,6 +181,71 @@ async def test_what_is_behind_a_busy_port_is_what_pyserials_lock_says(pty: Pty) 
     assert isinstance(caught.value.__context__, BlockingIOError)
     transport.close()
     await end(protocol)
+
+
+@pytest.mark.parametrize("url", ["alt://{path}?class=VTIMESerial", "hwgrep://ttyS9&n=1"])
+async def test_pyserials_urls_of_devices(pty: Pty, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def grep(pattern: str) -> list[SimpleNamespace]:
+        return [SimpleNamespace(device=pty.path)] if pattern == "ttyS9" else []
+
+    monkeypatch.setattr(protocol_hwgrep, "grep", grep)
+    transport, protocol = await create_serial_connection(None, Echo, url.format(path=pty.path))
+    os.write(pty.master, b"ping")
+    with anyio.fail_after(5):
+        assert await asyncio.to_thread(os.read, pty.master, 4) == b"ping"
+    transport.close()
+    assert await protocol.ended is None
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("hwgrep://nothing", "no ports found matching"),
+        ("alt:///dev/ttyS9?class=Nonsense", "class must be one of"),
+        ("loop://", "a URL that anyserial knows"),
+        ("spy:///dev/ttyS9", "a URL that anyserial knows"),
+    ],
+)
+async def test_pyserials_urls_that_name_no_device(url: str, message: str) -> None:
+    with pytest.raises((ValueError, SerialException), match=message):
+        await create_serial_connection(None, Echo, url)
+
+
+async def received(port: SerialPort, count: int) -> bytes:
+    data = b""
+    while len(data) < count:
+        data += await port.receive()
+    return data
+
+
+@pytest.mark.parametrize("scheme", ["rfc2217", "socket"])
+async def test_a_port_of_the_network(scheme: str) -> None:
+    port, device = serial_port_pair()
+    async with port, device, anyio.create_task_group() as tasks:
+        endpoints = (None, 0) if scheme == "socket" else (0, None)
+        server: PortServer = await tasks.start(serve, port, *endpoints)
+        url = server.urls[0].replace("tcp://", "socket://")
+        transport, protocol = await create_serial_connection(None, Echo, url, baudrate=19200)
+        with anyio.fail_after(10):
+            await device.send(b"ping")
+            assert await received(device, 4) == b"ping"
+            if scheme == "rfc2217":
+                assert port.config.baudrate == 19200
+                await asyncio.to_thread(setattr, transport.serial, "baudrate", 38400)
+                assert port.config.baudrate == 38400
+                await device.set_control_lines(rts=False)
+                while await asyncio.to_thread(lambda: transport.serial.cts):
+                    pass
+            transport.write(b"x" * 100_000)
+            transport.close()
+            assert transport.is_closing()
+            assert len(await received(device, 100_000)) == 100_000  # close lets the output leave
+            assert await protocol.ended is None
+
+            transport, protocol = await create_serial_connection(None, Echo, url)
+            tasks.cancel_scope.cancel()  # the server goes
+            with anyio.CancelScope(shield=True):
+                assert isinstance(await protocol.ended, SerialDisconnectedError)
 
 
 async def test_an_async_port_is_refused(pty: Pty) -> None:

@@ -12,6 +12,7 @@ from anyserial._asyncio.keywords import settings_from
 from anyserial._asyncio.serial_object import TransportSerial
 from anyserial._asyncio.transport import SerialTransport
 from anyserial._opening import Opening
+from anyserial._parts import load_part
 from anyserial._port.closing import GRACE
 from anyserial.exceptions import SerialError, UnsupportedAsyncBackendError
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ("connection_for_serial", "create_serial_connection", "open_serial_connection")
 
 _LIMIT = 2**16  # asyncio's own
+_DEVICE_URLS = ("alt://", "hwgrep://")  # pySerial's names of local devices
 
 
 async def create_serial_connection[P: asyncio.BaseProtocol](
@@ -42,7 +44,7 @@ async def create_serial_connection[P: asyncio.BaseProtocol](
     Args:
         loop: The running event loop; None for it as well.
         protocol_factory: Called without arguments, once the port is open.
-        url: The device's path, a URL, or what discovery found.
+        url: The device's path, a URL (pySerial's ``hwgrep://`` and ``alt://``, too), or what discovery found.
         *args: pySerial's arguments after the port, in its order: baudrate, bytesize, parity, stopbits, timeout,
             xonxoff, rtscts, write_timeout, dsrdtr, inter_byte_timeout, exclusive.
         **kwargs: The same by name, ``flow_control`` (``"hardware"``, ``"software"``, None or a `FlowControl`), the
@@ -67,6 +69,8 @@ async def create_serial_connection[P: asyncio.BaseProtocol](
     backend = kwargs.pop("backend", None)
     config = settings_from("create_serial_connection", args, kwargs)
 
+    if isinstance(url, str) and url.lower().startswith(_DEVICE_URLS):
+        url = await asyncio.to_thread(_device_of, url)
     serial = await _opened(Opening(url, config, backend))
     serial.attach(running)
     try:
@@ -144,6 +148,12 @@ def _running(loop: asyncio.AbstractEventLoop | None) -> asyncio.AbstractEventLoo
     if loop is not None and loop is not running:
         raise ValueError(f"loop must be the running event loop, or None for it (got {loop!r})")
     return running
+
+
+def _device_of(url: str) -> str:
+    """Return the device's path that a URL of pySerial's means."""
+    device: str = load_part("anyserial_sync._pyserial").serial_for_url(url, do_not_open=True).port
+    return device
 
 
 async def _opened(opening: Opening) -> TransportSerial:
