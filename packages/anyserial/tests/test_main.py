@@ -32,6 +32,19 @@ def test_the_module_is_the_command() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, f"anyserial {anyserial.__version__}\n", "")
 
 
+def test_a_character_that_the_output_cannot_take_is_escaped() -> None:
+    program = "import sys, anyserial_cli._main as m; m._prepare_standard_streams(); print('\u20ac')"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+    )
+    assert done.stdout == "\\u20ac\n"
+
+
 def test_the_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         anyserial_cli.main(["--help"])

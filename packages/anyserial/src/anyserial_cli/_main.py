@@ -5,6 +5,7 @@ it does belongs in its own module. Nothing of `anyserial` is imported before the
 """
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -165,7 +166,7 @@ def _parser(only: str | None = None) -> Parser:
     return parser
 
 
-def _fill_standard_descriptors() -> None:
+def _prepare_standard_streams() -> None:
     """Lead standard descriptors that are closed to ``/dev/null``.
 
     Otherwise a port would get one of their numbers, and what is printed would be sent to the device.
@@ -179,6 +180,9 @@ def _fill_standard_descriptors() -> None:
     for fd, name in ((1, "stdout"), (2, "stderr")):
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(fd, "w", encoding="utf-8", closefd=False))
+    # In a locale that has not every character, a name is printed with escapes.
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -190,7 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: The arguments are wrong, or ask for help or the version.
     """
-    _fill_standard_descriptors()
+    _prepare_standard_streams()
     if (repair := _installation.repair()) is not None:
         print(repair, file=sys.stderr)
         return FAILED

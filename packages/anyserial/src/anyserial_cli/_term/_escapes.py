@@ -32,6 +32,7 @@ _TEXT_CONTROLS = frozenset("\t\n\r")
 _PASSED_CONTROLS = _TEXT_CONTROLS | frozenset("\a\b\v\f\x0e\x0f")
 _SPECIAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _CSI = re.compile(r"\x1b\[([<=>?]?)([0-9:;]*)([ -/]*)([@-~])")
+_LARGE = re.compile("[0-9]{5}")  # no screen is that large, and a character repeated so often stops a terminal
 _CSI_SO_FAR = re.compile(r"\x1b\[[0-?]*[ -/]*\Z")
 # A character set is chosen, the screen is tested: an ESC, intermediate characters, a final one.
 _CHARSET = re.compile(r"\x1b([ -/]{1,4})([0-~])")
@@ -161,7 +162,7 @@ class EscapeFilter:
             return taken, self._passed(match[0]) if known else ""
         if final in "hl" and prefix in ("", "?"):
             return taken, self._mode(prefix, parameters.split(";"), final)
-        if prefix or final not in _FINALS:
+        if prefix or final not in _FINALS or _LARGE.search(parameters):
             return taken, ""
         if final == "r":
             return taken, self._region(parameters)
