@@ -599,3 +599,13 @@ def test_the_long_form_evaluates_back_and_shows_only_what_differs(fields: dict[s
 def test_every_frame_survives_pickling(baudrate: int, size: Any, parity: Any, stop_bits: Any) -> None:
     config = SerialConfig(baudrate=baudrate, byte_size=size, parity=parity, stop_bits=stop_bits)
     assert pickle.loads(pickle.dumps(config)) == config  # noqa: S301
+
+
+def test_a_member_is_found_by_its_number() -> None:
+    size: Any = ByteSize  # whose strings alone the type checkers know
+    stop: Any = StopBits
+    assert [size(number) for number in (5, 6, 7, 8)] == [*ByteSize]
+    assert (size(8.0), stop(1), stop(1.5), stop(2.0)) == (ByteSize.EIGHT, *StopBits)
+    for cls, wrong in ((size, 9), (size, 7.5), (size, True), (size, None), (stop, True)):
+        with pytest.raises(ValueError, match="is not a valid"):
+            cls(wrong)

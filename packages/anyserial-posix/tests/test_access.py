@@ -103,6 +103,7 @@ def test_only_linux_is_told_a_command_of_linux(simulated: Any, account: Any, nam
         ({"uid": 986, "gid": 986, "users": {}}, {}, "group dialout"),
         ({"names": {}}, {}, "group 20"),
         # Root is refused by none of the bits.
+        ({"uid": 65534, "gid": 65534, "users": {65534: "nobody"}}, {}, "only its owner and group dialout may"),
         ({"uid": 0, "gid": 0}, {}, "not the mode"),
         ({"uid": 0, "gid": 0}, {"mode": 0o666}, "not the mode"),
         ({}, {"mode": 0o666}, "not the mode"),

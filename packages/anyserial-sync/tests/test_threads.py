@@ -126,6 +126,42 @@ def test_a_cancellation_is_for_the_call_under_way_or_nobody(rig: Rig) -> None:
         rig.port.drain()
 
 
+POLLS: dict[str, tuple["Callable[[Any], object]", object]] = {
+    "receive": (lambda port: port.receive(timeout=0), b"ab\n"),
+    "receive_into": (lambda port: port.receive_into(bytearray(8), timeout=0), 3),
+    "receive_available": (lambda port: port.receive_available(timeout=0), b"ab\n"),
+    "receive_exactly": (lambda port: port.receive_exactly(3, timeout=0), b"ab\n"),
+    "receive_until": (lambda port: port.receive_until(b"\n", 8, timeout=0), b"ab"),
+    "lines": (lambda port: next(port.lines(timeout=0)), b"ab\n"),
+}
+
+
+@pytest.mark.parametrize("name", POLLS)
+def test_a_poll_beside_a_change_of_line_errors_finds_what_has_arrived(
+    rig: Rig, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    rig.write(b"ab\n")
+    rig.backend.hold["configure"] = threading.Event()
+    begun = rig.backend.entered["configure"] = threading.Event()
+    change = threads.submit(rig.port.configure, rig.config.with_changes(line_errors="discard"))
+    assert begun.wait(10)
+    call, expected = POLLS[name]
+    # It waits for the change, but not for ever.
+    monkeypatch.setattr("anyserial_sync._waiting.GRACE", 0.0)
+    with pytest.raises(TimeoutError):
+        call(rig.port)
+    monkeypatch.undo()
+
+    def finish(_seconds: float) -> None:
+        rig.backend.hold["configure"].set()
+        change.result(10)
+
+    monkeypatch.setattr("anyserial_sync._waiting.sleep", finish)
+    assert call(rig.port) == expected
+    with pytest.raises(TimeoutError):
+        call(rig.port)
+
+
 def test_a_cancellation_that_came_too_late_does_not_reach_the_next_call(rig: Rig) -> None:
     rig.write(b"ab")
     rig.port.receive(1)

@@ -30,6 +30,7 @@ from anyserial._port.engine import Call, Engine, Steps
 from anyserial._port.face import Face
 from anyserial._port.lifecycle import CLOSED, DISCONNECTED, OPEN, RECEIVER, SENDER, Lifecycle
 from anyserial._port.open_port import OpenPort
+from anyserial._port.transport import nothing_onto
 from anyserial._printable import printable
 from anyserial._readiness import awaited, native_token, signal
 from anyserial._workers import Job, held, post
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from anyserial._looking.log import Log
     from anyserial._looking.watching import Seat
     from anyserial._network import com_port, telnet
-    from anyserial._port.contract import LinesSeen, OnWorker, Waker
+    from anyserial._port.contract import Items, LinesSeen, OnWorker, Waker
     from anyserial._port.reading import DirectCalls
     from anyserial._port.self_waiting import SelfWaitingTransport
     from anyserial._readiness._contract import Signal
@@ -71,6 +72,7 @@ __all__ = (
     "ErrorContext",
     "ExchangeSteps",
     "Face",
+    "Items",
     "Job",
     "Lifecycle",
     "LinesSeen",
@@ -113,6 +115,7 @@ __all__ = (
     "limited",
     "loading",
     "native_token",
+    "nothing_onto",
     "now",
     "operations",
     "path_of",
@@ -133,7 +136,7 @@ _LATE = {
     "_asyncio.errors": {"translate_errors_with": "translate_errors_with"},
     "_attributes": {"attributes_of": "attributes_of"},
     "_drivers": {name: name for name in ("create_pty", "inspect", "path_to")},
-    "_port.contract": {name: name for name in ("LinesSeen", "OnWorker", "Waker")},
+    "_port.contract": {name: name for name in ("Items", "LinesSeen", "OnWorker", "Waker")},
     "_port.reading": {"DirectCalls": "DirectCalls"},
     "_port.self_waiting": {"SelfWaitingTransport": "SelfWaitingTransport"},
     "_readiness._contract": {"Signal": "Signal"},

@@ -62,6 +62,12 @@ def _hash_of_number(self: StrEnum) -> int:
     return hash(float(self))
 
 
+def _of_number[E: StrEnum](cls: type[E], value: object) -> E | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return next((member for member in cls if float(member) == value), None)
+
+
 class ByteSize(StrEnum):
     """Data bits per character. A member equals the number and the string, and hashes as the number."""
 
@@ -81,6 +87,11 @@ class ByteSize(StrEnum):
     def __hash__(self) -> int:
         """Return the hash of the number."""
         return _hash_of_number(self)
+
+    @classmethod
+    @override
+    def _missing_(cls, value: object) -> Self | None:
+        return _of_number(cls, value)
 
 
 class Parity(StrEnum):
@@ -114,6 +125,11 @@ class StopBits(StrEnum):
     def __hash__(self) -> int:
         """Return the hash of the number."""
         return _hash_of_number(self)
+
+    @classmethod
+    @override
+    def _missing_(cls, value: object) -> Self | None:
+        return _of_number(cls, value)
 
 
 class UnsupportedPolicy(StrEnum):

@@ -90,7 +90,8 @@ def _outside(platform: str, group: str, gid: int) -> str:
             f"user {user} is in group {group}, but has not logged in again since:"
             f" log out and in, or run: newgrp {group}"
         )
-    if user is None or uid == 0 or gid in {0, _OVERFLOW} or group not in PORT_GROUPS:
+    # Whatever runs as nobody would get the port with it.
+    if user is None or uid in {0, _OVERFLOW} or gid in {0, _OVERFLOW} or group not in PORT_GROUPS:
         return f"only its owner and group {group} may read and write it"
     if platform != "linux":
         return f"user {user} is not in group {group}: add it there, then log in again"

@@ -34,7 +34,7 @@ def open_node(system: "Syscalls", platform: "Platform", path: str) -> Handle:
     """
     try:
         status = system.stat(path)
-        # What is no port is not even opened: that alone has effects on a FIFO, a tape or ptmx.
+        # What is no character device is not even opened, nor is ptmx: that alone has effects on a FIFO or on ptmx.
         if not stat.S_ISCHR(status.st_mode):
             raise translate(os_error(errno.ENOTTY), context="open", path=path)
         if status.st_rdev in platform.pty_makers or path.endswith("/ptmx"):

@@ -240,7 +240,7 @@ class BufferedReceiving(BlockingPort):
             turnstile.check(me)
         attempt_first, self._attempt_first = self._attempt_first, False
         if attempt_first or poll:
-            if port.transport.read_onto(port.pushback.items, size):
+            if (self._read_at_once if poll else port.transport.read_onto)(port.pushback.items, size):
                 return
             if poll and port.transport.has_descriptor:
                 raise timed_out("not everything was received", port.path)

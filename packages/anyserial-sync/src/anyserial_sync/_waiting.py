@@ -9,9 +9,10 @@ What the operations do is in `anyserial._port.operations`, and how a port ends i
 """
 
 import sys
-from typing import TYPE_CHECKING
+from time import monotonic, sleep
+from typing import TYPE_CHECKING, Final
 
-from anyserial._spi import DISCONNECTED, RECEIVER, SENDER, Face, OpenPort, check_timeout
+from anyserial._spi import DISCONNECTED, GRACE, RECEIVER, SENDER, Face, OpenPort, check_timeout, nothing_onto
 from anyserial.exceptions import SerialDisconnectedError
 
 from anyserial_sync._runner import perform
@@ -19,7 +20,7 @@ from anyserial_sync._timeouts import timed_out
 from anyserial_sync._turnstile import Turnstile
 
 if TYPE_CHECKING:
-    from anyserial._spi import Lifecycle, SelfWaitingTransport, Steps
+    from anyserial._spi import Items, Lifecycle, SelfWaitingTransport, Steps
     from anyserial.backend import AsyncSerialBackend, SerialBackend
     from anyserial.config import SerialConfig
     from anyserial.discovery import PortInfo
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from anyserial_sync._contract import Waits
 
 __all__ = ("BlockingPort", "calls_below")
+
+_PAUSE: Final = 0.0005  # seconds between two looks whether a change of settings is over
 
 
 class _DescriptorWaits:
@@ -123,7 +126,7 @@ class BlockingPort(Face):
             attempt_first, self._attempt_first = self._attempt_first, False
             if not (attempt_first or poll):
                 return None
-            if not port.transport.read_onto(port.pushback.items, size):
+            if not (self._read_at_once if poll else port.transport.read_onto)(port.pushback.items, size):
                 if poll and port.transport.has_descriptor:
                     raise timed_out("nothing was received", port.path)
                 return None
@@ -132,6 +135,27 @@ class BlockingPort(Face):
             return port.pushback.take(size)
         except IndexError:  # another thread has discarded it meanwhile
             return None
+
+    def _read_at_once(self, items: "Items", size: int) -> bool:
+        """Append to *items* what has arrived, at most *size* bytes; return whether there was anything.
+
+        A change of `line_errors` in another thread holds back for some milliseconds what has arrived. This
+        waits for the end of the change, at most GRACE.
+        """
+        transport = self._port.transport
+        until: float | None = None
+        while True:
+            read_onto = transport.read_onto
+            if read_onto(items, size):
+                return True
+            is_held_back = nothing_onto in (read_onto, transport.read_onto)  # the change may have begun meanwhile
+            if not is_held_back or not transport.has_descriptor:
+                return False
+            now = monotonic()
+            until = until or now + GRACE
+            if now > until:
+                return False
+            sleep(_PAUSE)
 
     def _wait_and_take(self, me: object, size: int, deadline: float | None) -> bytes:
         """Wait until bytes arrive, and return 1..*size* of them."""
