@@ -45,6 +45,22 @@ def test_unplugging_hangs_up_and_the_path_comes_back() -> None:
             assert read_line(port) == b"!\n"
 
 
+def test_a_short_unplug_hangs_up_too() -> None:
+    plan = FaultPlan(schedule=(Fault("replug", on="read", at_byte=0, seconds=0.001),))
+    device = SimulatedDevice().on(b"?\n", b"!\n")
+    with virtual_serial_port(device, faults=plan) as virtual:
+        with SerialPort.open(virtual.path) as port:
+            port.send(b"?\n")
+            with raises(SerialDisconnectedError):
+                port.receive(timeout=5.0)
+        virtual.replug()
+        with SerialPort.open(virtual.path) as port:
+            device.unplug()
+            device.replug()
+            with raises(SerialDisconnectedError):
+                port.receive(timeout=5.0)
+
+
 def test_faults_and_a_strict_device() -> None:
     plan = FaultPlan(schedule=(Fault("parity", at_byte=0), Fault("overrun", at_byte=2)))
     with (  # noqa: PT012  # leaving the block raises it

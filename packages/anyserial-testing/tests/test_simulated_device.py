@@ -245,6 +245,27 @@ async def test_events_and_breaks() -> None:
     assert events == ["open", "break", "configure", "close"]
 
 
+async def test_open_port_does_not_survive_an_unplug_however_short() -> None:
+    device = SimulatedDevice().on(b"?\n", b"!\n")
+
+    async def listen(port: SerialPort) -> None:
+        with pytest.raises(SerialDisconnectedError):
+            await port.receive()
+
+    async with simulated_port(device) as idle:
+        device.unplug()
+        device.replug()
+        with pytest.raises(SerialDisconnectedError):
+            await idle.send(b"?\n")
+    async with simulated_port(device) as port, anyio.create_task_group() as tasks:
+        await port.send(b"?\n")
+        assert await port.receive() + await port.receive() == b"!\n"
+        tasks.start_soon(listen, port)
+        await anyio.wait_all_tasks_blocked()
+        device.unplug()
+        device.replug()
+
+
 async def test_unplugged_device_ends_calls_and_can_come_back() -> None:
     device = SimulatedDevice().on(b"?\n", b"!")
     backend = SimulatedBackend(device)

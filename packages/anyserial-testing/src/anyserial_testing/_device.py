@@ -235,6 +235,7 @@ class SimulatedDevice:
 
     def unplug(self) -> None:
         """Pull the plug: the port is disconnected, and cannot be opened until `replug`. From any thread."""
+        self._line.departures += 1
         self._line.is_gone = True
         self._line.end()
         self._line.wake()

@@ -70,6 +70,7 @@ class Line:
         self.received: deque[Character] = deque()
         self.overruns: int = 0
         self.is_gone: bool = False
+        self.departures: int = 0  # how often the plug was pulled, for a port that was not looking
         self.listeners: set[Callable[[], None]] = set()
         self.control: ControlLines = ControlLines(rts=False, dtr=False)
         self.modem: ModemLines = ModemLines(cts=False, dsr=False, ri=False, cd=False)

@@ -68,6 +68,7 @@ class SimulatedBackend:
         self._loop: object = None
         self._begun = 0.0
         self._stalled: dict[Direction, float] = {"read": 0.0, "write": 0.0}
+        self._departures = 0
         self._found: deque[bytes | LineError] = deque()  # taken from the line, not handed out
         self._decode = DecodeMarks("")
         self._counts: dict[str, int] = dict.fromkeys(("rx", "tx", "parity", "framing", "overrun", "break"), 0)
@@ -130,6 +131,7 @@ class SimulatedBackend:
         if self._line.is_gone or not self._faults.comes_back():
             raise translate(OSError(errno.ENODEV, os.strerror(errno.ENODEV)), context="open", path=path)
         self._path, self._is_open = path, True
+        self._departures = self._line.departures
         self._found.clear()
         self._decode = DecodeMarks(path)
         self._counts = dict.fromkeys(self._counts, 0)
@@ -287,7 +289,7 @@ class SimulatedBackend:
 
     @property
     def _is_gone(self) -> bool:
-        return self._line.is_gone or self._faults.disconnected
+        return self._line.is_gone or self._line.departures != self._departures or self._faults.disconnected
 
     def _check_and_pace(self) -> Literal[True]:
         self._check()

@@ -190,7 +190,9 @@ class VirtualPort:
             return
         with served.changed:
             served.wake()
-            if not served.changed.wait_for(lambda: served.is_plugged_in == plugged_in or not served.is_alive(), 5.0):
+            if not served.changed.wait_for(
+                lambda: served.has_settled(plugged_in=plugged_in) or not served.is_alive(), 5.0
+            ):
                 raise TimeoutError(f"the virtual port at {self._link} did not {'come back' if plugged_in else 'go'}")
 
     def _forget_folder(self) -> None:
@@ -215,6 +217,7 @@ class _Service(threading.Thread):
         self._stalled: dict[Direction, float] = {"read": 0.0, "write": 0.0}
         self._unsent = bytearray()  # what the program has written and the line has not taken yet
         self._gone_by_plan = False
+        self._departures = 0
         self.error: Exception | None = None
         self._wake_out, self._wake_in = os.pipe()
         os.set_blocking(self._wake_in, False)
@@ -266,6 +269,7 @@ class _Service(threading.Thread):
         self._line.advance(time.monotonic() - self._begun)
 
     def _plug_in(self) -> None:
+        self._departures = self._line.departures
         self._master, self._slave = os.openpty()
         try:
             tty.setraw(self._slave)
@@ -292,15 +296,23 @@ class _Service(threading.Thread):
             self.is_plugged_in = False
             self.changed.notify_all()
 
+    @property
+    def _must_pull(self) -> bool:
+        return self.is_plugged_in and (self._line.is_gone or self._departures != self._line.departures)
+
+    def has_settled(self, *, plugged_in: bool) -> bool:
+        """Return whether the path is there, or is not, and nothing is about to change that."""
+        return self.is_plugged_in == plugged_in and not self._must_pull
+
     def _look_at_the_plug(self) -> None:
         gone = self._line.is_gone
+        if self._must_pull:  # also if it is back already: programs that had it open were disconnected
+            self._pull()
         self._gone_by_plan = gone and (self._gone_by_plan or self._faults.disconnected)
         if self._gone_by_plan and self._faults.comes_back():
             self._device.replug()
             gone = self._gone_by_plan = False
-        if gone and self.is_plugged_in:
-            self._pull()
-        elif not gone and not self.is_plugged_in:
+        if not gone and not self.is_plugged_in:
             with suppress(OSError):  # tried again: no pty is left, or the old path is still there
                 self._plug_in()
 
@@ -374,7 +386,7 @@ class _Service(threading.Thread):
             poll.register(self._master, select.POLLIN)
         elif self._unsent and self._line.output_waiting < _READ_SIZE and now >= self._stalled["write"]:
             times.append(now)
-        if self._line.received and self.is_plugged_in and now >= self._stalled["read"]:
+        if self._must_pull or (self._line.received and self.is_plugged_in and now >= self._stalled["read"]):
             times.append(now)
         ready = poll.poll(max(0.0, min(times) - now) * 1000)
         for number, _ in ready:
