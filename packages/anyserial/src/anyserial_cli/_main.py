@@ -5,7 +5,6 @@ it does belongs in its own module. Nothing of `anyserial` is imported before the
 """
 
 import argparse
-import io
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -181,8 +180,9 @@ def _prepare_standard_streams() -> None:
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(fd, "w", encoding="utf-8", closefd=False))
     # In a locale that has not every character, a name is printed with escapes.
-    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
-        sys.stdout.reconfigure(errors="backslashreplace")
+    reconfigure: Callable[..., None] | None = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None and sys.stdout.errors == "strict":
+        reconfigure(errors="backslashreplace")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
