@@ -243,6 +243,12 @@ async def test_a_port_of_the_network(scheme: str) -> None:
             assert await protocol.ended is None
 
             transport, protocol = await create_serial_connection(None, Echo, url)
+            transport.serial.baudrate = 57600
+            transport.close()
+            assert await protocol.ended is None
+            assert scheme == "socket" or port.config.baudrate == 57600  # and the settings
+
+            transport, protocol = await create_serial_connection(None, Echo, url)
             tasks.cancel_scope.cancel()  # the server goes
             with anyio.CancelScope(shield=True):
                 assert isinstance(await protocol.ended, SerialDisconnectedError)

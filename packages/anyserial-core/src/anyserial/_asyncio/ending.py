@@ -81,9 +81,9 @@ class Ending(asyncio.Transport):
     def close(self) -> None:
         """Close the port, once the output has left.
 
-        Nothing more is read. Output may leave for as long as it moves. If nothing has left for
-        `SerialConfig.close_timeout` seconds, the rest is discarded, with a RuntimeWarning. Then the protocol's
-        ``connection_lost`` is called with None.
+        Nothing more is read. What was set before is carried out, and output may leave for as long as it moves. If
+        nothing has left for `SerialConfig.close_timeout` seconds, the rest is discarded, with a RuntimeWarning. Then
+        the protocol's ``connection_lost`` is called with None.
         """
         if self._is_closing:
             return
@@ -91,12 +91,18 @@ class Ending(asyncio.Transport):
         if self._lifecycle.state == FOREIGN:
             return  # the event loop is the parent process's
         self._channel.stop_reading()
-        if not self._output.data or self._lifecycle.state:
+        if self._lifecycle.state or not self._has_more_to_do:
             self._end(None)
             return
         self._moved = self._left()
         self._moved_at = self._loop.time()
         self._look_at_output()
+
+    @property
+    def _has_more_to_do(self) -> bool:
+        """Whether output, or a setting that was changed before, holds up the end."""
+        serial = self._serial
+        return bool(self._output.data) or (isinstance(serial, TransportSerial) and serial.has_settings_under_way)
 
     def _left(self) -> tuple[int, int]:
         """Return how much output has not left: what the transport holds, and what the driver holds."""
@@ -109,6 +115,9 @@ class Ending(asyncio.Transport):
     def _look_at_output(self) -> None:
         """Give the output up if it has stood still for too long."""
         if self._is_ending:
+            return
+        if not self._has_more_to_do:
+            self._end(None)
             return
         left, now = self._left(), self._loop.time()
         if left < self._moved:

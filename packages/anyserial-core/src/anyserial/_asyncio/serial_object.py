@@ -368,6 +368,11 @@ class TransportSerial:
         """Note the event loop in which the transport lives."""
         self._loop = loop
 
+    @property
+    def has_settings_under_way(self) -> bool:
+        """Whether the event loop still has to carry out something that was set in it; see `_do`."""
+        return self._queue is not None and not self._queue.done()
+
     def _do(self, steps: "Steps[None]") -> None:
         """Carry out what returns nothing."""
         if self._port.transport.has_descriptor or not self._is_in_loop:

@@ -304,7 +304,7 @@ class SerialTransport(Ending):
         output.advance(count)  # the protocol may write, close or abort here
         if not output.data:
             self._channel.stop_writing()
-            if self._is_closing and not self._is_ending:
+            if self._is_closing and not self._is_ending and not self._has_more_to_do:
                 self._end(None)
 
     @property
