@@ -52,7 +52,7 @@ def terminal(link: UsbLink, tmp_path: Path) -> Iterator[Terminal]:
     terminal.stop()
 
 
-@pytest.mark.drivers("ftdi_sio")
+@pytest.mark.drivers("ftdi_sio", "cp210x", "pl2303", "ch341")
 def test_the_terminal_shows_lines_and_follows_a_device_that_comes_back(
     link: UsbLink, terminal: Terminal, tmp_path: Path
 ) -> None:

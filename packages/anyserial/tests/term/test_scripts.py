@@ -163,6 +163,14 @@ def test_wrong_arguments_are_a_usage_error(
     assert message in capsys.readouterr().err
 
 
+def test_a_file_without_an_end_is_refused_before_it_is_opened(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in (str(pipe), "/dev/zero"):
+        with pytest.raises(TransferError, match="only ordinary files are sent"):
+            sending("raw", path)
+
+
 # ---- profiles
 
 BY_ID = "/dev/serial/by-id/usb-FTDI_FT232R_A1-if00-port0"

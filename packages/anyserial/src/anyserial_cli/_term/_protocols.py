@@ -5,8 +5,11 @@ Nothing here runs a program or touches a port.
 
 import re
 import shutil
+import stat
 from pathlib import Path
 from typing import NamedTuple
+
+from anyserial._spi import printable
 
 __all__ = (
     "CANCEL",
@@ -67,8 +70,12 @@ def sending(protocol: str, path: str) -> Plan:
     """
     file = Path(path).expanduser()
     try:
+        status = file.stat()
+        if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+            # Opening a named pipe waits for its writer, and a device may have no end.
+            raise TransferError(f"{printable(str(file))}: only ordinary files are sent")
         with file.open("rb"):
-            total = file.stat().st_size
+            total = status.st_size
     except OSError as exc:
         raise TransferError(f"{file}: {exc.strerror}") from exc
     options = {"xmodem": ("--xmodem", "-k"), "ymodem": ("--ymodem", "-k"), "zmodem": ("--zmodem", "-b")}
