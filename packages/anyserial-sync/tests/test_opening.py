@@ -1,5 +1,6 @@
 """The blocking openers: their settings, the default timeout, what their errors show, and the constructor's."""
 
+import inspect
 import logging
 import os
 import sys
@@ -150,6 +151,7 @@ CALLS: dict[str, Callable[[SerialPort], object]] = {
     "receive": lambda port: port.receive(),
     "receive_into": lambda port: port.receive_into(bytearray(9)),
     "receive_available": lambda port: port.receive_available(),
+    "receive_with_time": lambda port: port.receive_with_time(),
     "receive_exactly": lambda port: port.receive_exactly(2),
     "receive_until": lambda port: port.receive_until(b"x", 9),
     "lines": lambda port: next(port.lines()),
@@ -170,6 +172,20 @@ def test_the_default_timeout_limits_every_call_that_has_none_of_its_own(rig: Rig
     with pytest.raises(TimeoutError):
         CALLS[call](rig.port)
     assert rig.port.is_open
+
+
+def test_every_call_with_a_timeout_is_tried_or_cannot_wait_in_the_rig() -> None:
+    timed = {
+        name for name, member in inspect.getmembers(SerialPort) if name[0] != "_" and "timeout" in _parameters(member)
+    }
+    at_once = {"configure", "control_lines", "line_counters", "modem_lines", "set_break", "set_control_lines"}
+    at_once |= {"reset_input_buffer", "reset_output_buffer", "send_eof", "drain_exact", "send_break"}
+    assert timed - {"open", "close"} == {*CALLS} - {"iteration"} | at_once
+
+
+def _parameters(member: Any) -> set[str]:
+    is_method = inspect.isfunction(member) or inspect.ismethod(member)
+    return {*inspect.signature(member).parameters} if is_method else set()
 
 
 @pytest.mark.parametrize("opener_", OPENERS)

@@ -45,7 +45,7 @@ class BufferedReceiving(BlockingPort):
 
         Args:
             max_bytes: As for `receive`.
-            timeout: Seconds to wait; 0 polls, None waits without limit.
+            timeout: Seconds to wait; 0 polls, None takes `default_timeout`.
 
         Returns:
             1..max_bytes bytes, and the time of `time.monotonic` in seconds.
@@ -63,7 +63,7 @@ class BufferedReceiving(BlockingPort):
             return min(len(buffer), max_bytes)
 
         # `_gather` loses nothing, wherever it is interrupted.
-        return self._gather(ends, max_bytes, timeout), read_at
+        return self._gather(ends, max_bytes, self._limit(timeout)), read_at
 
     def receive_exactly(self, nbytes: int, *, timeout: float | None = None) -> bytes:
         """Receive an exact number of bytes.

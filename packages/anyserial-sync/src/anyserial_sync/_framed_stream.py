@@ -125,7 +125,8 @@ class FramedStream(anyio.TypedAttributeProvider):
         """Receive one frame.
 
         Args:
-            timeout: Seconds to wait for all of it; 0 takes what has arrived, None waits without limit.
+            timeout: Seconds to wait for all of it; 0 takes what has arrived, None waits as long as the stream's own
+                ``receive`` does: a port's `default_timeout`, counted from each read.
 
         Returns:
             The frame, without what the framing adds to it on the line.

@@ -242,7 +242,7 @@ class PortLink(anyio.TypedAttributeProvider):
 
         Args:
             max_bytes: The most to return, at least 1.
-            timeout: Seconds to wait; 0 polls, None waits without limit.
+            timeout: Seconds to wait; 0 polls, None takes the `default_timeout` of the port.
 
         Returns:
             1..max_bytes bytes, as soon as any have arrived; never empty.
@@ -277,7 +277,7 @@ class PortLink(anyio.TypedAttributeProvider):
 
         Args:
             item: What to send; nothing if empty.
-            timeout: Seconds to wait for the turn and for the port; None waits without limit.
+            timeout: Seconds to wait for the turn and for the port; None takes the port's `default_timeout`.
 
         Raises:
             TimeoutError: Not all of it was taken in time. If the turn did not come, nothing was sent, and
@@ -295,7 +295,7 @@ class PortLink(anyio.TypedAttributeProvider):
         """Wait until everything has been sent, as the port's `drain`, when it is this call's turn.
 
         Args:
-            timeout: Seconds to wait for the turn and for the output; None waits without limit.
+            timeout: Seconds to wait for the turn and for the output; None takes the port's `default_timeout`.
 
         Raises:
             TimeoutError: It took longer.
