@@ -22,6 +22,7 @@ from anyserial import SerialConfig, SerialPort, _workers, open_serial_port
 from anyserial._port.closing import Closing
 from anyserial.exceptions import SerialClosedError, SerialError
 from backends import Far, OwnBackend, PtyBackend, until
+from event_loops import only_on
 
 pytestmark = pytest.mark.anyio
 
@@ -264,9 +265,8 @@ async def test_closing_cancelled_while_it_waits_stops_waiting(far: Far, backend:
     await until(lambda: not backend.is_open)
 
 
-async def test_task_cancel_closes_too(far: Far, backend: PtyBackend, anyio_backend: Any) -> None:
-    if anyio_backend[0] != "asyncio":
-        pytest.skip("asyncio's own cancellation")
+@only_on("asyncio", "uvloop", "portable")
+async def test_task_cancel_closes_too(far: Far, backend: PtyBackend) -> None:
     backend.queued = 100
     port = await open_serial_port(far.path, SerialConfig(close_timeout=30.0), backend=backend)
     task = asyncio.create_task(port.aclose())
@@ -277,11 +277,8 @@ async def test_task_cancel_closes_too(far: Far, backend: PtyBackend, anyio_backe
     await until(lambda: not backend.is_open)
 
 
-async def test_task_cancel_ends_a_receive_and_the_port_stays_usable(
-    far: Far, backend: PtyBackend, anyio_backend: Any
-) -> None:
-    if anyio_backend[0] != "asyncio":
-        pytest.skip("asyncio's own cancellation")
+@only_on("asyncio", "uvloop", "portable")
+async def test_task_cancel_ends_a_receive_and_the_port_stays_usable(far: Far, backend: PtyBackend) -> None:
     async with await open_serial_port(far.path, backend=backend) as port:
         for _ in range(3):
             task = asyncio.create_task(port.receive())
@@ -523,12 +520,10 @@ def _new_loop(options: dict[str, Any]) -> asyncio.AbstractEventLoop:
     return loop
 
 
+# A run of trio ends after its tasks, and AnyIO's selector holds the waiting task for as long as the process lives.
+@only_on("asyncio", "uvloop")
 def test_a_port_forgotten_while_a_task_reads_from_it_warns(far: Far, backend: PtyBackend, anyio_backend: Any) -> None:
     """The event loop ends with a task still parked in receive, and nobody closed the port."""
-    if anyio_backend[0] != "asyncio":
-        pytest.skip("trio ends no run before its tasks")
-    if "loop_factory" in anyio_backend[1]:
-        pytest.skip("AnyIO's selector holds whoever waits on it for as long as the process lives")
     complaints: list[str] = []
 
     def complain(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -33,6 +33,7 @@ from anyserial import (
 from anyserial._opener import Opener
 from anyserial.exceptions import errno_to_exception
 from backends import Far, OwnBackend, PtyBackend
+from event_loops import only_on
 
 pytestmark = pytest.mark.anyio
 
@@ -252,11 +253,10 @@ async def test_it_is_a_coroutine() -> None:
         assert inspect.iscoroutinefunction(function)
 
 
+@only_on("asyncio", "uvloop", "portable")
 async def test_asyncio_takes_it_wherever_it_takes_a_coroutine(
-    far: Far, driver: PtyBackend, anyio_backend: Any, monkeypatch: pytest.MonkeyPatch
+    far: Far, driver: PtyBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if anyio_backend[0] != "asyncio":
-        pytest.skip("asyncio's own functions")
     backends: list[PtyBackend] = []
 
     def create_backend() -> PtyBackend:

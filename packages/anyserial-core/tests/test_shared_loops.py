@@ -20,6 +20,7 @@ from anyio import wait_all_tasks_blocked
 from anyio.streams.file import FileStreamAttribute
 from anyserial import SerialClosedError, SerialError, SerialPort, open_serial_port
 from backends import Far, PtyBackend, until
+from event_loops import only_on
 
 # The descriptor is the caller's too.
 
@@ -125,11 +126,8 @@ async def _expect(port: SerialPort, data: bytes) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_caller_that_keeps_a_reader_and_a_writer_of_the_descriptor(
-    far: Far, backend: PtyBackend, anyio_backend: Any
-) -> None:
-    if anyio_backend[0] == "trio" or "loop_factory" in (anyio_backend[1] or {}):
-        pytest.skip("this event loop has no such calls")
+@only_on("asyncio", "uvloop")  # the others have no such calls
+async def test_a_caller_that_keeps_a_reader_and_a_writer_of_the_descriptor(far: Far, backend: PtyBackend) -> None:
     loop = asyncio.get_running_loop()
     async with await open_serial_port(far.path, backend=backend) as port:
         fd = port.extra(FileStreamAttribute.fileno)

@@ -17,8 +17,10 @@ from anyio.streams.file import FileStreamAttribute
 from anyserial import PortInfo, SerialConfig, SerialPort, SerialStreamAttribute, open_serial_port
 from anyserial.exceptions import SerialClosedError, SerialDisconnectedError, SerialError
 from backends import CAPABILITIES, Far, PtyBackend, until
+from event_loops import only_on
 
 pytestmark = pytest.mark.anyio
+reads_in_callback = only_on("asyncio", "uvloop")  # the others do not read in the event loop's callback
 
 CALLS: dict[str, Callable[[SerialPort], Any]] = {
     "receive": lambda port: port.receive(),
@@ -237,11 +239,8 @@ async def test_the_process_stays_idle_after_a_hang_up(far: Far, backend: PtyBack
             await port.receive()
 
 
-async def test_an_idle_port_that_was_read_from_notices_by_itself(
-    far: Far, backend: PtyBackend, anyio_backend: Any
-) -> None:
-    if anyio_backend[0] != "asyncio" or "loop_factory" in anyio_backend[1]:
-        pytest.skip("only asyncio and uvloop keep a registration between receives")
+@only_on("asyncio", "uvloop")  # the others keep no registration between receives
+async def test_an_idle_port_that_was_read_from_notices_by_itself(far: Far, backend: PtyBackend) -> None:
     async with await open_serial_port(far.path, backend=backend) as port:
         with anyio.move_on_after(0.01):
             await port.receive()
@@ -261,12 +260,6 @@ async def test_an_idle_port_with_data_stays_open(far: Far, backend: PtyBackend) 
         assert await port.receive() == b"waiting"
 
 
-@pytest.fixture
-def reads_in_callback(anyio_backend: Any) -> None:
-    if anyio_backend[0] != "asyncio" or "loop_factory" in anyio_backend[1]:
-        pytest.skip("the read in the event loop's callback is asyncio's and uvloop's")
-
-
 async def _carry(port: SerialPort, far: Far, backend: PtyBackend, data: bytes) -> None:
     """Have *data* read for a task that is cancelled before it wakes."""
     loop = asyncio.get_running_loop()
@@ -279,7 +272,7 @@ async def _carry(port: SerialPort, far: Far, backend: PtyBackend, data: bytes) -
     backend.hooks.clear()
 
 
-@pytest.mark.usefixtures("reads_in_callback")
+@reads_in_callback
 @pytest.mark.parametrize("noticed_by", ["receive", "send", "input_waiting", "output_waiting", "itself"])
 async def test_bytes_come_before_the_disconnect(far: Far, backend: PtyBackend, noticed_by: str) -> None:
     async with await open_serial_port(far.path, backend=backend) as port:
@@ -308,7 +301,7 @@ async def test_bytes_come_before_the_disconnect(far: Far, backend: PtyBackend, n
                 port.input_waiting()
 
 
-@pytest.mark.usefixtures("reads_in_callback")
+@reads_in_callback
 async def test_closing_forgets_what_was_carried(far: Far, backend: PtyBackend) -> None:
     port = await open_serial_port(far.path, backend=backend)
     await _carry(port, far, backend, b"gone")
@@ -319,7 +312,7 @@ async def test_closing_forgets_what_was_carried(far: Far, backend: PtyBackend) -
         port.input_waiting()
 
 
-@pytest.mark.usefixtures("reads_in_callback")
+@reads_in_callback
 async def test_a_hang_up_seen_for_a_cancelled_task_is_noticed(far: Far, backend: PtyBackend) -> None:
     """The cancellation stays one, and the port knows nevertheless."""
     async with await open_serial_port(far.path, backend=backend) as port:

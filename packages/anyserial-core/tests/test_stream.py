@@ -12,8 +12,10 @@ from anyio.streams.buffered import BufferedByteStream
 from anyserial import BytesLike, SerialConfig, SerialPort, open_serial_port
 from anyserial.exceptions import ConfigurationError, LineError
 from backends import Far, PtyBackend, until
+from event_loops import only_on
 
 pytestmark = pytest.mark.anyio
+reads_in_callback = only_on("asyncio", "uvloop")  # the others do not read in the event loop's callback
 
 
 async def test_a_round_trip(far: Far, backend: PtyBackend) -> None:
@@ -306,12 +308,6 @@ async def _receive_exactly(port: SerialPort, count: int) -> bytes:
     return data
 
 
-@pytest.fixture
-def reads_in_callback(anyio_backend: Any) -> None:
-    if anyio_backend[0] != "asyncio" or "loop_factory" in anyio_backend[1]:
-        pytest.skip("the read in the event loop's callback is asyncio's and uvloop's")
-
-
 async def _caught_between(port: SerialPort, far: Far, backend: PtyBackend, *, into: bool = False) -> None:
     """Have a task cancelled by ``task.cancel()`` after its bytes were read and before it woke."""
     loop = asyncio.get_running_loop()
@@ -325,7 +321,7 @@ async def _caught_between(port: SerialPort, far: Far, backend: PtyBackend, *, in
     backend.hooks.clear()
 
 
-@pytest.mark.usefixtures("reads_in_callback")
+@reads_in_callback
 @pytest.mark.parametrize("into", [False, True])
 async def test_a_task_cancelled_between_the_read_and_its_waking_loses_nothing(
     far: Far, backend: PtyBackend, into: bool
@@ -341,7 +337,7 @@ async def test_a_task_cancelled_between_the_read_and_its_waking_loses_nothing(
         assert port.statistics.bytes_received == 14
 
 
-@pytest.mark.usefixtures("reads_in_callback")
+@reads_in_callback
 async def test_carried_bytes_come_in_any_size_and_into_any_buffer(far: Far, backend: PtyBackend) -> None:
     async with await open_serial_port(far.path, backend=backend) as port:
         await _caught_between(port, far, backend)
@@ -352,7 +348,7 @@ async def test_carried_bytes_come_in_any_size_and_into_any_buffer(far: Far, back
         assert await port.receive() == b"ous"
 
 
-@pytest.mark.usefixtures("reads_in_callback")
+@reads_in_callback
 async def test_reset_input_buffer_clears_what_was_carried(far: Far, backend: PtyBackend) -> None:
     async with await open_serial_port(far.path, backend=backend) as port:
         await _caught_between(port, far, backend)
@@ -362,7 +358,7 @@ async def test_reset_input_buffer_clears_what_was_carried(far: Far, backend: Pty
         assert await port.receive() == b"new"
 
 
-@pytest.mark.usefixtures("reads_in_callback")
+@reads_in_callback
 async def test_a_cancelled_task_receives_nothing_though_bytes_were_carried(far: Far, backend: PtyBackend) -> None:
     async with await open_serial_port(far.path, backend=backend) as port:
         await _caught_between(port, far, backend)
@@ -503,7 +499,7 @@ async def test_a_mark_that_is_not_complete_gives_nothing_yet(far: Far, backend: 
         assert port.statistics.bytes_received == 2 * len(b"half\\whole")
 
 
-@pytest.mark.usefixtures("reads_in_callback")
+@reads_in_callback
 async def test_a_line_error_read_for_a_cancelled_task_is_not_lost(far: Far, backend: PtyBackend) -> None:
     backend.decoder = _marked
     async with await open_serial_port(far.path, backend=backend) as port:

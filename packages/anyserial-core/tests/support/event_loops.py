@@ -3,7 +3,9 @@
 import asyncio
 from typing import Any
 
-__all__ = ("KINDS", "NoReaderLoop")
+import pytest
+
+__all__ = ("KINDS", "NoReaderLoop", "only_on")
 
 
 class NoReaderLoop(asyncio.SelectorEventLoop):
@@ -22,3 +24,13 @@ KINDS: dict[str, dict[str, Any]] = {
     "portable": {"backend": "asyncio", "backend_options": {"loop_factory": NoReaderLoop}},
 }
 """What `anyio.run` takes for each of them, by name."""
+
+
+def only_on(*names: str) -> pytest.MarkDecorator:
+    """Run an async test on these event loops alone, because it is about what the others lack."""
+    backends = [
+        pytest.param((kind["backend"], kind["backend_options"]), id=name)
+        for name, kind in KINDS.items()
+        if name in names
+    ]
+    return pytest.mark.parametrize("anyio_backend", backends)
