@@ -370,7 +370,7 @@ class TransportSerial:
 
     @property
     def has_settings_under_way(self) -> bool:
-        """Whether the event loop still has to carry out something that was set in it; see `_do`."""
+        """Whether the event loop still has to carry out something that was set in it."""
         return self._queue is not None and not self._queue.done()
 
     def _do(self, steps: "Steps[None]") -> None:
