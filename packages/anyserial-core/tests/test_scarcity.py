@@ -40,6 +40,34 @@ async def test_a_stuck_break_does_not_hold_the_close(far: Far, backend: PtyBacke
     assert backend.breaks[-1] is False
 
 
+@pytest.mark.parametrize("where", ["output queue", "before the close", "after the close"])
+async def test_a_close_that_finds_no_memory_is_tried_again(far: Far, backend: PtyBackend, where: str) -> None:
+    port = await open_serial_port(far.path, backend=backend)
+    failures = [MemoryError(), MemoryError()]
+    close = backend.close
+
+    def close_with_little_memory() -> None:
+        if where == "after the close":
+            close()
+        if failures:
+            raise failures.pop()
+        close()
+
+    def output_waiting() -> int:
+        if failures:
+            raise failures.pop()
+        return 0
+
+    if where == "output queue":
+        backend.output_waiting = output_waiting  # type: ignore[method-assign]
+    else:
+        backend.close = close_with_little_memory  # type: ignore[method-assign]
+    with anyio.fail_after(5):
+        await port.aclose()
+    await until(lambda: not backend.is_open)
+    assert port._lifecycle.closing.finished
+
+
 DEPTH_CALLS: dict[str, Callable[[SerialPort], Awaitable[object]]] = {
     "configure": lambda port: port.configure(port.config),
     "drain": lambda port: port.drain(),

@@ -324,6 +324,50 @@ def test_a_pool_whose_next_thread_finds_no_memory_goes_on(monkeypatch: pytest.Mo
         wait_for(lambda: len(workers()) == 2)  # one is started again with the next job
 
 
+def test_a_job_that_finds_no_memory_is_tried_again() -> None:
+    attempts: list[int] = []
+
+    def job() -> None:
+        attempts.append(1)
+        if len(attempts) < 3:
+            raise MemoryError
+
+    with _workers.held():
+        _workers.post(job)
+        wait_for(lambda: len(attempts) == 3)
+
+
+def test_a_job_that_never_finds_memory_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_workers, "RETRY_SECONDS", 0)
+    attempts: list[int] = []
+    done = threading.Event()
+
+    def job() -> NoReturn:
+        attempts.append(1)
+        raise MemoryError
+
+    with _workers.held():
+        _workers.post(job)
+        _workers.post(done.set)
+        assert done.wait(5)
+        wait_for(lambda: len(attempts) == _workers.MOST_ATTEMPTS)
+
+
+def test_a_caller_learns_of_the_end_of_a_job_though_telling_it_found_no_memory() -> None:
+    told: list[int] = []
+
+    def tell() -> None:
+        told.append(1)
+        if len(told) == 1:
+            raise MemoryError
+
+    job = Job(lambda: "result", tell)
+    with _workers.held():
+        _workers.post(job)
+        wait_for(lambda: len(told) == 2)
+    assert job.take() == "result"
+
+
 def test_exit_waits_for_threads_that_are_being_started(monkeypatch: pytest.MonkeyPatch) -> None:
     """CPython frees the state of a thread that has not run yet, which then crashes the process."""
     let_go, exiting = threading.Event(), threading.Event()

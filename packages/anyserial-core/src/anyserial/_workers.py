@@ -12,6 +12,7 @@ interrupted code has nothing else to do.
 A thread that takes a job first makes sure that another thread waits for the next job. So threads start
 threads, which run no signal handlers, and while the pool is held there is always one in hand. If the
 system gives no more threads, the one in hand makes the calls that close a port and refuses all others.
+A thread that runs out of memory tries its job again, so it must be possible to call a job twice.
 Once the pool is not held any more, the threads end after a few milliseconds, in case another port is
 opened meanwhile. The pool refers to its holders weakly. When one dies without having let go, the interpreter
 itself strikes it off, so that no finalizer has to run. That wakes no thread, since the interpreter may be
@@ -28,6 +29,7 @@ import atexit
 import os
 from _thread import get_ident, start_new_thread
 from contextlib import nullcontext, suppress
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
@@ -41,6 +43,8 @@ __all__ = ("Job", "held", "hold", "post", "poster", "release", "start")
 
 EXIT_PATIENCE = 1.0  # seconds that the interpreter's exit waits for threads that are being started
 IDLE_SECONDS = 5.0  # how long a thread waits for more work while another one is in hand
+MOST_ATTEMPTS = 100  # to make a call that may have failed only because memory was short
+RETRY_SECONDS = 0.01  # between two of them
 LINGER_SECONDS = 0.005  # the same while the pool is not held: ports are often opened one after another
 
 
@@ -100,10 +104,12 @@ class Job:
         self.error: BaseException | None = None
 
     def __call__(self) -> None:
-        """Make the call, for the worker that takes the job. A second time it does nothing."""
+        """Make the call, for the worker that takes the job. A second time it only tells again that the call is over."""
         try:
             function = self._functions.pop()
         except IndexError:
+            if self.finished:
+                self._finish()
             return
         try:
             with self._guard or nullcontext():
@@ -112,18 +118,19 @@ class Job:
         except BaseException as exc:  # noqa: BLE001  # carried to the caller that waits
             self.error = exc
         del function
+        self.finished = True  # here too, because memory may be too short for the next call
         self._finish()
 
     def refuse(self) -> None:
         """Fail, because the system gives no thread for the call."""
         from errno import EAGAIN  # noqa: PLC0415  # for errors only
 
-        self._functions.clear()
         self.error = SerialError(
             EAGAIN,
             "the system gives this process no more threads (RLIMIT_NPROC, or a cgroup's pids.max),"
             " and this call may block: raise that limit, or run fewer threads",
         )
+        self._functions.clear()
         self._finish()
 
     def _finish(self) -> None:
@@ -204,8 +211,6 @@ class _Pool:
 
     def let_starts_finish(self) -> None:
         """Wait until every thread that was started runs, for at most EXIT_PATIENCE."""
-        from time import monotonic, sleep  # noqa: PLC0415  # only at the interpreter's exit
-
         give_up = monotonic() + EXIT_PATIENCE
         while (self.begun or self.coming) and monotonic() < give_up:
             sleep(0.0005)
@@ -218,27 +223,45 @@ class _Pool:
     def work(self) -> None:
         me = get_ident()
         self.alive.add(me)
+        job: Callable[[], object] | None = None
+        attempts = 0
         while True:
             try:
-                job = self._next_job(me)
+                if job is None:
+                    job = self._next_job(me)
+                if job is not None:  # otherwise the pool is not held any more
+                    self._make(job)
             except self.empty:
-                if self.holders and not self.idle:
-                    continue  # this is the thread in hand
-                self.alive.discard(me)
-                # Checked after the discard; `hold` adds its holder before it checks `alive`. So one sees the other.
-                if self.jobs.empty() and (self.alive or not self.holders):
+                if job is None and self._may_end(me):
                     return
-                self.alive.add(me)
-                continue
-            if job is None:  # the pool is not held any more
-                continue
-            is_last = not self.idle and not self.coming and not self.follow()
-            if is_last and not _exiting and isinstance(job, Job) and not job.essential:
-                job.refuse()
-            else:
-                with suppress(Exception):  # a job keeps its error itself
-                    job()
-            del job  # a waiting thread would keep it alive, and a forgotten port would never be collected
+            except MemoryError:
+                # Neither the thread nor the job may be lost: a port would stay open.
+                attempts += 1
+                if attempts < MOST_ATTEMPTS:
+                    sleep(RETRY_SECONDS)
+                    continue
+            except Exception:  # noqa: BLE001, S110  # a job keeps its error itself
+                pass
+            job = None  # a waiting thread would keep it alive, and a forgotten port would never be collected
+            attempts = 0
+
+    def _may_end(self, me: int) -> bool:
+        """Return whether this thread, for which there was no job for a while, is not needed any more."""
+        if self.holders and not self.idle:
+            return False  # this is the thread in hand
+        self.alive.discard(me)
+        # Checked after the discard; `hold` adds its holder before it checks `alive`. So one sees the other.
+        if self.jobs.empty() and (self.alive or not self.holders):
+            return True
+        self.alive.add(me)
+        return False
+
+    def _make(self, job: "Callable[[], object]") -> None:
+        is_last = not self.idle and not self.coming and not self.follow()
+        if is_last and not _exiting and isinstance(job, Job) and not job.essential:
+            job.refuse()
+        else:
+            job()
 
     def strike_off(self, holder: object) -> None:
         """Forget a holder. With the last one, each thread that waits is woken."""

@@ -139,6 +139,9 @@ class Closing:
             return
         try:
             self._transport.close()
+        except MemoryError:
+            if self._transport.backend.is_open:
+                raise  # the worker tries again
         except Exception as exc:  # noqa: BLE001  # closing has nobody to raise to; aclose reports it
             self.error = exc
         self.finish()
