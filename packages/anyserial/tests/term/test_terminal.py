@@ -541,6 +541,30 @@ def test_a_signal_restores_the_terminal(run: Any, device: Any, number: int, mode
     assert user.screen.margins is None or user.screen.margins.bottom == 23
 
 
+def test_the_shell_goes_on_below_the_text(run: Any, device: Any) -> None:
+    user = connect(run, device)
+    device.send(b"one\r\ntwo\r\n")
+    user.wait("two")
+    row = user.screen.cursor.y
+    leave(user)
+    assert user.screen.cursor.y == row == 3
+
+
+def test_a_terminal_that_fetches_rows_from_its_history_keeps_no_old_status_line(run: Any, device: Any) -> None:
+    user = connect(run, device)
+    device.send(b"one\r\ntwo\r\nlogin: ")
+    user.wait(lambda: "rx 17" in user.lines[-1])
+    user.resize(30, 80)
+    user.screen.cursor.y, y = 0, user.screen.cursor.y
+    user.screen.margins = None
+    user.screen.insert_lines(4)  # as tmux does
+    user.screen.cursor_position(y + 5, len("login: ") + 1)
+    user.wait(lambda: "rx 17" in user.lines[-1])
+    user.wait(lambda: user.text.count("rx 17") == 1)
+    assert user.lines[4:8] == [f"--- connected to {device.path} at 115200,8N1", "one", "two", "login:"]
+    leave(user)
+
+
 def test_nothing_that_the_device_set_stays_behind(run: Any, device: Any) -> None:
     user = connect(run, device, "--no-status")
     modes = set(user.screen.mode)

@@ -49,6 +49,7 @@ class EscapeFilter:
             that line redraws it and sets this back.
         was_reset: The terminal was reset (RIS), scroll region included; the owner sets this back, too.
         alternate: The device has switched to the alternate screen.
+        origin: The device has switched to the origin mode.
     """
 
     def __init__(self, choice: str, rows: int | None = None) -> None:
@@ -57,7 +58,7 @@ class EscapeFilter:
         self.rows = rows
         self.disturbed = False
         self.was_reset = False
-        self.alternate = False
+        self.alternate = self.origin = False
         self._held = ""
         self._in_string = 0
 
@@ -65,6 +66,7 @@ class EscapeFilter:
         """Return what the terminal gets for *text*."""
         if self.choice == "obey":
             self.disturbed = True
+            self.origin |= "\x1b[?6h" in text
             return text
         if self.choice == "show":
             return _SPECIAL.sub(lambda match: _shown(match[0]), text)
@@ -135,7 +137,7 @@ class EscapeFilter:
         if following in _SINGLE:
             if following == "c":
                 self.disturbed = self.was_reset = True
-                self.alternate = False
+                self.alternate = self.origin = False
             return 2, self._passed("\x1b" + following)
         # An unknown sequence of two characters, or an ESC before something that is no part of one.
         return (2 if "\x20" <= following <= "\x7e" else 1), ""
@@ -175,6 +177,8 @@ class EscapeFilter:
         if prefix and not {"47", "1047", "1049"}.isdisjoint(kept):
             self.alternate = final == "h"
             self.disturbed = True
+        if prefix and "6" in kept:
+            self.origin = final == "h"
         return self._passed(f"\x1b[{prefix}{';'.join(kept)}{final}") if kept else ""
 
     def _region(self, parameters: str) -> str:

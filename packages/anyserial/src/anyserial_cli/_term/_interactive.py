@@ -17,7 +17,7 @@ from anyserial_cli._term._keys import Key, Keys, key_name
 from anyserial_cli._term._menu import Menu
 from anyserial_cli._term._newlines import map_sent
 from anyserial_cli._term._settings import describe as describe_settings
-from anyserial_cli._term._tty import RESET
+from anyserial_cli._term._tty import RESET, RESET_ORIGIN
 from anyserial_cli._term._view import View, ViewSettings
 
 if TYPE_CHECKING:
@@ -79,7 +79,11 @@ class Interactive:
         """Set the scroll region for the size that the terminal has now."""
         if not self.screen:
             return
-        change = self.terminal.open_region() if self.wants_status else self.terminal.close_region()
+        change = (
+            self.terminal.open_region(alternate=self.session.view.escapes.alternate)
+            if self.wants_status
+            else self.terminal.close_region()
+        )
         self.session.display.put(change.encode())
         self.session.view.escapes.rows = self.rows
         self._drawn = ""
@@ -87,8 +91,10 @@ class Interactive:
     def close_screen(self) -> None:
         """Leave the terminal as it was found; never raises."""
         if self.screen:
-            alternate = "\x1b[?1049l" if self.session.view.escapes.alternate else ""
-            self.session.display.put((alternate + self.terminal.close_region() + RESET).encode())
+            escapes = self.session.view.escapes
+            alternate = "\x1b[?1049l" if escapes.alternate else ""
+            origin = RESET_ORIGIN if escapes.origin else ""
+            self.session.display.put((alternate + origin + self.terminal.close_region() + RESET).encode())
             self.session.display.status(b"")
             self.session.display.flush(1.0)
         self.terminal.restore()
@@ -96,7 +102,7 @@ class Interactive:
     def clear(self) -> None:
         """Clear the screen and reset what the device may have done to it."""
         if self.screen:
-            self.session.display.put(("\x1b[?1049l" + RESET + "\x1b[r\x1b[2J\x1b[H").encode())
+            self.session.display.put(("\x1b[?1049l" + RESET_ORIGIN + RESET + "\x1b[r\x1b[2J\x1b[H").encode())
             self.terminal.region = False
             self.layout()
 

@@ -16,7 +16,7 @@ from anyserial_cli._term._display import Display
 from anyserial_cli._term._interactive import Interactive
 from anyserial_cli._term._newlines import SENT, map_sent
 from anyserial_cli._term._session import Options, Session
-from anyserial_cli._term._tty import RESET, UserTerminal
+from anyserial_cli._term._tty import RESET, RESET_ORIGIN, UserTerminal
 from anyserial_cli._term._view import ViewSettings
 
 if TYPE_CHECKING:
@@ -90,7 +90,9 @@ async def run(arguments: "argparse.Namespace", config: "SerialConfig") -> int:
             signal.signal(signal.SIGTSTP, before)
             user.close_screen()
         elif is_smart:
-            display.put(RESET.encode())  # the device's colours end with the session
+            display.put(
+                ((RESET_ORIGIN if session.view.escapes.origin else "") + RESET).encode()
+            )  # the device's colours end with the session
         display.close(LAST_OUTPUT)
     if display.failed is not None:
         session.status = session.status or FAILED

@@ -9,15 +9,17 @@ import tty
 import unicodedata
 from contextlib import suppress
 
-__all__ = ("RESET", "UserTerminal")
+__all__ = ("RESET", "RESET_ORIGIN", "UserTerminal")
 
 SMALLEST = 5  # rows; below that the status line is left out
 # What the device may have changed, as it is in every terminal at first: the scroll region, attributes, character
 # sets, cursor, tab stops, and the modes that `_escapes` lets through.
 RESET = (
-    "\x1b7\x1b[r\x1b8\x1b[0m\x1b(B\x1b)B\x0f\x1b[?25h\x1b[0 q\x1b[?7h\x1b[?6l\x1b[?5l\x1b[4l\x1b[20l\x1b[?1l\x1b>"
+    "\x1b7\x1b[r\x1b8\x1b[0m\x1b(B\x1b)B\x0f\x1b[?25h\x1b[0 q\x1b[?7h\x1b[?5l\x1b[4l\x1b[20l\x1b[?1l\x1b>"
     "\x1b[?2004l\x1b[?5W"
 )
+# The origin mode by itself: ending it moves the cursor to the first row, so it moves on to the last one.
+RESET_ORIGIN = "\x1b[?6l\x1b[999;1H"
 
 
 class UserTerminal:
@@ -63,13 +65,23 @@ class UserTerminal:
             with suppress(termios.error):  # the terminal is gone
                 termios.tcsetattr(self._fd, termios.TCSANOW, self._before)
 
-    def open_region(self) -> str:
-        """Return what keeps the last row free; empty if there are too few rows."""
+    def open_region(self, *, alternate: bool = False) -> str:
+        """Return what keeps the last row free; empty if there are too few rows.
+
+        Args:
+            alternate: The device has switched to the alternate screen.
+        """
         old = self.rows
         self.measure()
         if self.rows < SMALLEST:
             return self.close_region()
-        erase = f"\x1b7\x1b[r\x1b[{old};1H\x1b[2K\x1b8" if self.region else ""
+        erase = ""
+        if self.region and self.rows > old and not alternate:
+            # A terminal that grows may fetch rows from its history, and moves the old status line down by as many.
+            # The cursor moves with it, and is never in the last row then.
+            erase = "\x1b7\x1b[r\x1b8\x1b7\x1b[B\r\x1b[J\x1b8"
+        elif self.region:
+            erase = f"\x1b7\x1b[r\x1b[{old};1H\x1b[2K\x1b8"
         self.region = True
         # A line feed and one up: the cursor is above the last row, and nothing is overwritten.
         return f"{erase}\n\x1b[A\x1b7\x1b[1;{self.rows - 1}r\x1b8"
