@@ -1,4 +1,4 @@
-"""Run the tests on another Python: ``python tools/other_pythons.py 3.14 [PYTEST ARGUMENT ...]``.
+"""Run the tests on another Python: ``python tools/other_pythons.py 3.14 [-- PYTEST ARGUMENT ...]``.
 
 The interpreter is one that uv finds or fetches. Where uv can do neither, and this system is Debian or
 a relative of it with apt and root, the interpreter comes from Debian's testing suite, unpacked into a
