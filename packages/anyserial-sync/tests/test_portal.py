@@ -146,6 +146,8 @@ def test_the_device_goes(port: SerialPort, queue_backend: QueueBackend) -> None:
     assert get_portal_provider()._leases == 0
 
 
+# A portal is a thread; from Python 3.15 on, the warning about that reaches the parent.
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 def test_a_child_after_fork_gets_a_portal_of_its_own(port: SerialPort, queue_backend: QueueBackend) -> None:
     child = os.fork()
     if child == 0:

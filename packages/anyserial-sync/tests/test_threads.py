@@ -292,6 +292,8 @@ def test_the_block_closes_and_the_attributes_tell(rig: Rig) -> None:
         port.fileno()
 
 
+# The pool has a thread at this moment; from Python 3.15 on, the warning about that reaches the parent.
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 def test_a_forked_child_is_refused_and_does_not_hold_the_device(rig: Rig, threads: ThreadPoolExecutor) -> None:
     future = threads.submit(rig.port.receive)
     _begun(rig.port, "receiver", future)
