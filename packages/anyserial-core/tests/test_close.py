@@ -247,6 +247,19 @@ async def test_closing_in_a_cancelled_scope_closes_at_once(far: Far, backend: Pt
         await port.receive()
 
 
+async def test_closing_in_a_shielded_scope_lets_output_leave(far: Far, backend: PtyBackend) -> None:
+    queued = [3, 2, 1, 0]
+    port = await open_serial_port(far.path, backend=backend)
+    backend.output_waiting = lambda: queued.pop(0) if queued else 0  # type: ignore[method-assign]
+    with anyio.CancelScope() as outer:
+        outer.cancel()
+        with anyio.fail_after(5, shield=True):
+            await port.aclose()
+    assert not backend.is_open
+    assert not queued
+    assert "reset_output_buffer" not in backend.names()
+
+
 async def test_leaving_a_cancelled_block_closes(far: Far, backend: PtyBackend) -> None:
     with anyio.CancelScope() as scope:
         async with await open_serial_port(far.path, backend=backend) as port:
