@@ -1,12 +1,15 @@
 """Network ports keep the contract of backends, and serve blocking code, of which nothing waits in vain."""
 
 import errno
+import logging
+import os
 import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -27,8 +30,11 @@ from anyserial._network.com_port import Command, ModemState
 from anyserial.network import Rfc2217Backend, TcpBackend
 from anyserial.sync import SerialConnectable as BlockingConnectable
 from anyserial.sync import SerialPort, open_serial_port, reconnect
-from anyserial.testing import BackendBench, check_backend
+from anyserial.tap import Tap
+from anyserial.testing import BackendBench, check_backend, spy
 from network_far_end import PATIENCE, FarEnd
+
+FULL = os.environ.get("ANYSERIAL_STRESS") == "full"
 
 
 def nobody() -> int:
@@ -98,6 +104,158 @@ def test_blocking_data(far: FarEnd) -> None:
         port.drain(timeout=PATIENCE)
     with pytest.raises(SerialClosedError):
         port.receive()
+
+
+def test_a_blocking_receive_makes_room_for_answers_and_notifications(server: FarEnd) -> None:
+    """One thread receives all the time; the answers that others wait for come in the same stream."""
+    with open_serial_port(server.url) as port:
+        got = bytearray()
+        lines: list[Any] = []
+
+        def receive() -> None:
+            while len(got) < 3000:
+                got.extend(port.receive(timeout=PATIENCE))
+
+        threads = [
+            threading.Thread(target=receive),
+            threading.Thread(target=lambda: lines.append(port.wait_modem_change(interval=60, timeout=PATIENCE))),
+        ]
+        port.modem_lines(timeout=PATIENCE)
+        for thread in threads:
+            thread.start()
+        for rate in range(1, 11):
+            server.send(bytes(range(156, 256)))
+            port.configure(port.config.with_changes(baudrate=rate * 100), timeout=PATIENCE)
+            assert port.actual_baudrate == rate * 100
+            server.send(bytes(range(200)))
+            port.drain(timeout=PATIENCE)
+        server.say(Command.NOTIFY_MODEM_STATE, ModemState.CD)
+        for thread in threads:
+            thread.join(PATIENCE)
+        assert bytes(got) == (bytes(range(156, 256)) + bytes(range(200))) * 10
+        assert lines[0].cd
+
+
+def test_what_came_before_the_end_is_received_by_a_blocking_port(far: FarEnd) -> None:
+    with open_serial_port(far.url) as port:
+        far.send(bytes(30_000))
+        far.hang_up()
+        with suppress(SerialDisconnectedError):
+            while True:
+                port.send(b"x", timeout=PATIENCE)
+        got = 0
+        with suppress(SerialDisconnectedError):
+            while True:
+                got += len(port.receive(timeout=PATIENCE))
+        assert got == 30_000
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("watch", [Tap, spy])
+async def test_what_a_network_port_sends_is_observed(far: FarEnd, watch: Any, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "anyserial.spy")
+    heard: list[Any] = []
+    async with await SerialConnectable(path=far.url).connect() as port:
+        with watch(port, heard.append) if watch is Tap else watch(port):
+            await port.send(b"there")
+            far.send(b"back")
+            with anyio.fail_after(PATIENCE):
+                assert await port.receive() == b"back"
+    told = [str(event.data) for event in heard] or [record.getMessage() for record in caplog.records]
+    assert "there" in str(told)
+    assert "back" in str(told)
+
+
+def test_a_blocking_port_that_is_watched_tells_everything(far: FarEnd) -> None:
+    heard: list[Any] = []
+    with open_serial_port(far.url) as port:
+        port.send(b"before")
+        with Tap(port, heard.append):
+            port.send(b"there", timeout=PATIENCE)
+            far.send(b"back")
+            assert port.receive(timeout=PATIENCE) == b"back"
+        far.send(b"after")
+        assert port.receive(timeout=PATIENCE) == b"after"
+    assert [bytes(event.data) for event in heard if event.data] == [b"there", b"back"]
+
+
+def test_a_program_that_forgets_its_port_still_ends(far: FarEnd) -> None:
+    program = f"from anyserial.sync import open_serial_port\nport = open_serial_port({far.url!r})\nport.send(b'x')"
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PATIENCE * 3,
+    )
+    assert done.stderr == ""
+
+
+# A handler that raises comes at a random moment of a call. What was counted was sent and received, exactly once.
+STORM = """
+import random, signal, sys, time
+from anyserial.sync import open_serial_port
+
+class Interruption(Exception):
+    pass
+
+def interrupt(*_):
+    if armed:
+        armed.clear()
+        raise Interruption
+
+def guarded(call):
+    signal.setitimer(signal.ITIMER_REAL, random.choice([1e-5, 1e-4, 1e-3]) * random.random() + 1e-6)
+    try:
+        try:
+            armed.append(True)
+            call()
+        finally:
+            armed.clear()
+    except (Interruption, TimeoutError):
+        pass
+
+def stream(begin, count):
+    return bytes((i * 7 + i // 256) % 256 for i in range(begin, begin + count))
+
+armed = []
+sys.unraisablehook = lambda _: None
+signal.signal(signal.SIGALRM, interrupt)
+port = open_serial_port(sys.argv[1])
+sent = received = 0
+end = time.monotonic() + float(sys.argv[2])
+while time.monotonic() < end:
+    if sent - received < 4000:
+        data = stream(sent, random.randrange(1, 200))
+        guarded(lambda: port.send(data))
+        sent = port.statistics.bytes_sent
+    got = []
+    size, timeout = random.choice([1, 5, 65536]), random.choice([0, 0.001, 0.1])
+    guarded(lambda: got.append(port.receive(size, timeout=timeout)))
+    assert all(data == stream(received, len(data)) for data in got), (received, got)
+    received = port.statistics.bytes_received
+    if random.random() < 0.02:
+        guarded(port.input_waiting)
+signal.setitimer(signal.ITIMER_REAL, 0)
+while received < sent:
+    data = port.receive(timeout=5)
+    assert data == stream(received, len(data)), (received, data)
+    received += len(data)
+try:
+    print("too much:", port.receive(timeout=0.1))
+except TimeoutError:
+    print("over")
+port.close()
+"""
+
+
+@pytest.mark.parametrize("speaks", [False, True])
+def test_an_interruption_loses_no_byte_and_doubles_none(speaks: bool) -> None:
+    with FarEnd(speaks=speaks, echoes=True) as end:
+        done = subprocess.run(
+            [sys.executable, "-c", STORM, end.url, "20" if FULL else "0.5"], capture_output=True, text=True, check=False
+        )
+    assert (done.stdout, done.stderr) == ("over\n", "")
 
 
 def test_blocking_settings_and_lines(server: FarEnd) -> None:

@@ -340,7 +340,7 @@ async def test_every_byte_passes_in_both_directions(split: bool) -> None:
 async def test_output_that_is_cut_in_the_middle_of_a_doubled_byte_goes_on_whole() -> None:
     server = Server()
     server.echoes = False
-    data = b"\xff" * (1 << 19)
+    data = b"\xff" * (1 << 17)
     async with serving(server) as url, open_serial_port(url, close_timeout=0) as port:
         with anyio.fail_after(60):
             async with anyio.create_task_group() as tasks:

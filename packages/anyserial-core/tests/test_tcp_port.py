@@ -4,6 +4,7 @@ import errno
 import socket
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -268,6 +269,25 @@ async def test_a_peer_that_closes_is_a_disconnect_after_its_last_byte(listener: 
         assert not port.is_open
         with pytest.raises(SerialDisconnectedError):
             await port.send(b"x")
+
+
+async def test_what_came_before_a_reset_is_received_although_a_send_notices_it_first(listener: Listener) -> None:
+    port = await open_serial_port(listener.url)
+    peer = listener.accept()
+    whole = bytes(range(256)) * 400
+    async with port:
+        peer.sendall(whole)
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        peer.close()
+        with anyio.fail_after(PATIENCE), suppress(SerialDisconnectedError):
+            while True:
+                await port.send(b"x")
+        got = bytearray()
+        with anyio.fail_after(PATIENCE), suppress(SerialDisconnectedError):
+            while True:
+                got += await port.receive(1000)
+        assert got == whole[: len(got)]
+        assert len(got) > 30_000, "what the system held is lost"
 
 
 async def test_a_peer_that_resets_wakes_a_parked_receive(listener: Listener) -> None:

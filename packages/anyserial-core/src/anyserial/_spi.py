@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from anyserial._looking.log import Log
     from anyserial._looking.watching import Seat
     from anyserial._network import com_port, telnet
+    from anyserial._network.thread_calls import ThreadCalls
     from anyserial._port.contract import Items, LinesSeen, OnWorker, Waker
     from anyserial._port.reading import DirectCalls
     from anyserial._port.self_waiting import SelfWaitingTransport
@@ -91,6 +92,7 @@ __all__ = (
     "Signal",
     "Step",
     "Steps",
+    "ThreadCalls",
     "Waker",
     "as_bytes",
     "as_writable",
@@ -150,6 +152,7 @@ _LATE = {
     "_looking.contract": {"Pty": "Pty"},
     "_looking.log": {"Log": "Log"},
     "_looking.watching": {"Seat": "Seat"},
+    "_network.thread_calls": {"ThreadCalls": "ThreadCalls"},
 }
 _LATE_MODULES = {"com_port": "_network.com_port", "telnet": "_network.telnet"}
 

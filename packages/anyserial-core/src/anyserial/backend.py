@@ -217,13 +217,15 @@ class AsyncSerialBackend(Protocol):
     lose no byte. anyserial makes sure that at most one `receive`, one `send` and one
     `configure` run at a time.
 
-    Four more methods are optional. All are called in the event loop's thread:
+    Five more methods are optional. All are called in the event loop's thread:
 
     - ``interrupt() -> None``: end the `receive` and the `send` under way with `SerialClosedError`, and nothing
       else: the port is being closed, or moves to another event loop while neither is under way. A backend with
       this method is spared a cancel scope around each call. Its `receive` and `send` must check for
       cancellation, and let other tasks run now and then, also when they need not wait.
     - ``send_now(data) -> int | None``: as `send`, but without waiting: return None if nothing is taken now.
+    - ``receive_now(max_bytes) -> bytes | None``: as `receive`, but without waiting: return None if nothing has
+      arrived. It is called when another call has found that the device is gone, for what came before.
     - ``wait_modem_change(lines: ModemLines, counts: tuple[int, ...]) -> None``, a coroutine function: return once
       the modem lines or the counters of their changes (CTS, DSR, RI, CD) are others than these. Without it, the
       port polls. A backend that has it must have `line_counters`.

@@ -232,11 +232,29 @@ class ObservedBackend(_Observed):
 class ObservedAsyncBackend(_Observed):
     """An `AsyncSerialBackend`, observed."""
 
+    # The blocking port would otherwise receive and send past this object.
+    _thread_calls = None
+
     def __getattr__(self, name: str) -> Any:
         # What a backend may leave out must be missing here, too, and must not go past the audience.
         if name == "send_now":
             return self._observed_attempt(self.inner.send_now)
+        if name == "receive_now":
+            return self._observed_receive(self.inner.receive_now)
         return super().__getattr__(name)
+
+    def _observed_receive(self, receive_now: "Callable[[int], bytes | None]") -> "Callable[[int], bytes | None]":
+        def receive(max_bytes: int) -> bytes | None:
+            try:
+                data = receive_now(max_bytes)
+            except Exception as exc:
+                self.audience.failed("received", exc)
+                raise
+            if data:
+                self.audience.done("received", data)
+            return data
+
+        return receive
 
     async def receive(self, max_bytes: int) -> bytes:
         """See `AsyncSerialBackend`."""

@@ -11,6 +11,8 @@ control and not by memory.
 
 The call that sends writes the bytes. The protocol's own output (answers, requests) goes first.
 
+A write that fails ends the connection for every call but a receive: what arrived before is still to be received.
+
 What the bytes mean belongs to the protocol (`wire.Plain`, `session.Session`); the socket to `connection`.
 """
 
@@ -20,22 +22,21 @@ import anyio
 import anyio.lowlevel
 
 from anyserial._errno import closed_error
+from anyserial._network.leaving import FIRST_PAUSE, LONGEST_PAUSE, READS, let_output_leave
 from anyserial.exceptions import SerialDisconnectedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from anyserial._network.connection import Connection
+    from anyserial._network.thread_calls import ThreadCalls
     from anyserial._network.wire import Wire
 
 __all__ = ("Channel",)
 
 _MOST = 65536  # bytes of one send
 _CALLS_IN_A_ROW = 32  # before other tasks get their turn
-_READS = 16  # in a row; a flood must not hold up the event loop
 _QUIET = 4096  # bytes sent without looking whether the peer has asked for a pause
-_FIRST_PAUSE = 0.001  # seconds between two looks at the kernel's queue; doubled each time
-_LONGEST_PAUSE = 0.02
 
 
 class Channel:
@@ -48,20 +49,24 @@ class Channel:
 
     Attributes:
         wire: The protocol.
+        news: The events that calls wait for, until something changes.
     """
+
+    _threads: "ThreadCalls | None" = None  # most channels have none
 
     def __init__(self, connection: "Connection", wire: "Wire", path: str) -> None:
         self.wire = wire
         self._connection = connection
         self._path = path
         self._is_closed = False
-        self._ended: SerialDisconnectedError | None = None
+        self._ended: SerialDisconnectedError | None = None  # nothing more can come
+        self._broken: SerialDisconnectedError | None = None  # nothing more can be sent
         self._is_reading = False
         self._is_writing = False
         self._since_look = 0
         self._in_a_row = 0
         self._interruptions = 0
-        self._news: list[anyio.Event] = []
+        self.news: list[anyio.Event] = []
 
     # State
 
@@ -70,8 +75,16 @@ class Channel:
         """Whether `close` was not called."""
         return not self._is_closed
 
-    def check(self) -> None:
-        """Raise if nothing more can come.
+    @property
+    def has_ended(self) -> bool:
+        """Whether every call but a receive is refused."""
+        return self._is_closed or self._ended is not None or self._broken is not None
+
+    def check(self, *, receiving: bool = False) -> None:
+        """Raise if the connection has ended.
+
+        Args:
+            receiving: Whether only its other direction counts: it may be broken while this one holds bytes.
 
         Raises:
             SerialClosedError: The channel is closed.
@@ -79,9 +92,22 @@ class Channel:
         """
         if self._is_closed:
             raise closed_error(self._path)
-        if self._ended is not None:
-            ended = self._ended
-            raise SerialDisconnectedError(*ended.args, self._path) from ended.__cause__
+        error = self._broken or self._ended
+        if error is not None and (self._ended is not None or not receiving):
+            raise SerialDisconnectedError(*error.args, self._path) from error.__cause__
+
+    def share(self, has_sent: "Callable[[int], object]") -> "ThreadCalls":
+        """Return the calls for another thread, which may use them beside this event loop from now on."""
+        from anyserial._network.thread_calls import ThreadCalls  # noqa: PLC0415  # for blocking ports
+
+        self._threads = threads = ThreadCalls(self, self._connection, self.wire, has_sent)
+        return threads
+
+    def catch_up(self) -> None:
+        """Do what another thread has left to the event loop."""
+        if not self._is_closed:
+            self._push_now()
+        self.tell()
 
     def look(self) -> bool:
         """Read what has arrived by now, and send what the protocol has to send, without waiting.
@@ -89,19 +115,28 @@ class Channel:
         Returns:
             Whether there may be more.
         """
-        for _ in range(_READS):  # a flood must not hold up the event loop
-            if self._is_closed or self._ended is not None or self.wire.inbox.is_full:
-                return False
-            if not self._pull():
-                if self.wire.output:
-                    self._push_now()
-                return False
+        threads = None if self._is_reading else self._threads
+        if threads is not None and not threads.claim("reader"):
+            if self.wire.output:
+                self._push_now()
+            return False  # a thread waits for what comes, and reads it
+        try:
+            for _ in range(READS):  # a flood must not hold up the event loop
+                if self._is_closed or self._ended is not None or self.wire.inbox.is_full:
+                    return False
+                if not self._pull():
+                    if self.wire.output:
+                        self._push_now()
+                    return False
+        finally:
+            if threads is not None:
+                threads.release("reader")
         return True
 
     def discard_input(self) -> None:
         """Discard what has arrived by now."""
         inbox = self.wire.inbox
-        for _ in range(_READS):
+        for _ in range(READS):
             inbox.clear()
             if not self.look():
                 break
@@ -110,8 +145,8 @@ class Channel:
 
     # Waiting
 
-    async def until(self, done: "Callable[[], object]") -> None:
-        """Wait until *done* returns something true. It is asked after whatever arrives.
+    async def until(self, done: "Callable[[], object]", *, receiving: bool = False) -> None:  # noqa: C901  # the hot path
+        """Wait until *done* returns something true. It is asked after whatever arrives. *receiving*: see `check`.
 
         Raises:
             SerialClosedError: The channel was closed.
@@ -121,17 +156,25 @@ class Channel:
         """
         first = True
         interruptions = self._interruptions
+        threads = self._threads
         while not done():
-            self.check()
+            if self._is_closed or self._ended is not None or self._broken is not None:
+                self.check(receiving=receiving)
             if interruptions != self._interruptions:
                 raise closed_error(self._path)
             if self._is_reading or self.wire.inbox.is_full:
                 await self._hear_news()
                 continue
+            if threads is not None and not threads.claim("reader"):
+                await self._hear_news(threads)
+                continue
             self._is_reading = True
             try:
                 waiter = self._connection.waiter()
-                if first and waiter.attempt_first and self._pull():
+                if ((first and waiter.attempt_first) or self._connection.unfiled or self._broken) and self._pull():
+                    continue
+                if self._broken is not None:  # and nothing was left
+                    self._ended = self._broken
                     continue
                 try:
                     await waiter.read(self._pull, None)
@@ -143,6 +186,8 @@ class Channel:
             finally:
                 first = False
                 self._is_reading = False
+                if threads is not None:
+                    threads.release("reader")
                 self.tell()
 
     async def receive(self, max_bytes: int) -> bytes:
@@ -157,7 +202,7 @@ class Channel:
         if inbox:
             await self._checkpoint()
         if not inbox:
-            await self.until(inbox.__bool__)
+            await self.until(inbox.__bool__, receiving=True)
         was_full = inbox.is_full
         try:
             return inbox.take(max_bytes)
@@ -184,15 +229,32 @@ class Channel:
 
     def tell(self) -> None:
         """Wake every call that waits for news: something has changed."""
-        if self._news:
-            news, self._news = self._news, []
+        if self.news:
+            news, self.news = self.news, []
             for event in news:
                 event.set()
 
-    async def _hear_news(self) -> None:
+    def receive_now(self, max_bytes: int) -> bytes | None:
+        """Return 1..max_bytes bytes of data that have arrived; None if there are none.
+
+        Raises:
+            LineError: The protocol reports one at this place.
+            SerialDisconnectedError: The connection has ended, and everything from before has been received.
+        """
+        inbox = self.wire.inbox
+        if not inbox:
+            self.look()
+        if not inbox:
+            self.check(receiving=True)
+            return None
+        return inbox.take(max_bytes)
+
+    async def _hear_news(self, threads: "ThreadCalls | None" = None) -> None:
+        """Wait for news; with *threads*, only while one of them reads. It tells when it ends, if it finds us here."""
         event = anyio.Event()
-        self._news.append(event)
-        await event.wait()
+        self.news.append(event)
+        if threads is None or threads.is_reading:
+            await event.wait()
 
     def _pull(self, _argument: object = None) -> bool | None:
         """Read once, and file what came; None if nothing has. The attempt of `Waiter.read`."""
@@ -232,7 +294,7 @@ class Channel:
                 await self._until_writable()
         return count
 
-    def send_now(self, data: bytes | memoryview) -> int | None:
+    def send_now(self, data: bytes | memoryview) -> int | None:  # noqa: C901  # the hot path
         """Send what is taken of *data* (not empty) without waiting, and return how much; None if nothing is.
 
         Raises:
@@ -243,24 +305,32 @@ class Channel:
         if self._since_look >= _QUIET and not self._is_reading:
             self._since_look = 0
             self.look()
-        if self._is_closed or self._ended is not None:
+        if self._is_closed or self._ended is not None or self._broken is not None:
             self.check()
         if wire.is_suspended or self._is_writing:
             return None
         if len(data) > _MOST:
             data = data[:_MOST]
+        threads = self._threads
+        if threads is not None and not threads.claim("writer"):
+            return None
         try:
-            if wire.output and not self._push():
+            if wire.output and not self._push_all():
                 return None
             encoded = wire.encode(data)
             count = self._connection.send_now(encoded)
         except SerialDisconnectedError as exc:
-            self._ended = exc
+            self._broken = exc
             self.tell()
             raise
+        finally:
+            if threads is not None:
+                threads.release("writer")
         if count is not None:
-            count = wire.taken(data, encoded, count)
+            count, rest = wire.taken(data, encoded, count)
             self._since_look += count
+            if rest:
+                wire.output[:0] = rest  # nothing may come before it
         return count
 
     async def flush(self) -> None:
@@ -299,6 +369,17 @@ class Channel:
 
     def _push(self) -> bool:
         """Send the protocol's own output as far as the kernel takes it; return whether that was all."""
+        threads = self._threads
+        if threads is None:
+            return self._push_all()
+        if not threads.claim("writer"):
+            return False  # when the thread has sent, it has this done
+        try:
+            return self._push_all()
+        finally:
+            threads.release("writer")
+
+    def _push_all(self) -> bool:
         output = self.wire.output
         while output:
             sent = self._connection.send_now(output)
@@ -312,8 +393,8 @@ class Channel:
         try:
             self._push()
         except SerialDisconnectedError as exc:
-            if self._ended is None:
-                self._ended = exc
+            if self._broken is None:
+                self._broken = exc
 
     def unsent(self) -> int:
         """Return how many bytes are on their way, as far as the kernel tells."""
@@ -322,10 +403,10 @@ class Channel:
     async def drain(self) -> None:
         """Wait until the peer's system has acknowledged every byte."""
         await self.flush()
-        pause = _FIRST_PAUSE
+        pause = FIRST_PAUSE
         while self._connection.unsent():
             await anyio.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
+            pause = min(pause * 2, LONGEST_PAUSE)
             if not self._is_reading:
                 self.look()
             self.check()
@@ -345,35 +426,16 @@ class Channel:
         self.interrupt()
         has_left = False
         try:
-            has_left = self._ended is not None or await self._let_output_leave(patience)
+            has_left = (
+                self._ended is not None
+                or self._broken is not None
+                or await let_output_leave(self._connection, self._push, self.unsent, patience)
+            )
         finally:
             if has_left:
                 self._connection.finish()
             self._connection.close(discard=not has_left)
             self.tell()
-
-    async def _let_output_leave(self, patience: float) -> bool:
-        pause = _FIRST_PAUSE
-        before = self.unsent()
-        stuck_at = anyio.current_time() + patience
-        while True:
-            try:
-                self._push()
-                for _ in range(_READS):  # unread input would make the kernel reset the connection
-                    if self._connection.receive_now() is None:
-                        break
-            except SerialDisconnectedError:
-                return True
-            left = self.unsent()
-            if not left:
-                return True
-            now = anyio.current_time()
-            if left < before:
-                before, stuck_at = left, now + patience
-            elif now >= stuck_at:
-                return False
-            await anyio.sleep(min(pause, max(stuck_at - now, 0)))
-            pause = min(pause * 2, _LONGEST_PAUSE)
 
     def abandon(self) -> None:
         """Close the connection at once, without waiting."""

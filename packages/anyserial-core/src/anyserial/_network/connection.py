@@ -66,6 +66,13 @@ class Connection:
     Args:
         sock: The socket; it belongs to this object from now on.
         address: What it is connected to, for messages.
+
+    Attributes:
+        fileno: The descriptor.
+        receive: The socket's own `recv`.
+        send: The socket's own `send`.
+        unfiled: What another thread has read and left for the event loop (see `thread_calls`); `b""` is the end.
+        error: What ended another thread's read.
     """
 
     def __init__(self, sock: socket.socket, address: "Address") -> None:
@@ -74,8 +81,10 @@ class Connection:
         self._waiter: Waiter = NOWHERE
         self._process = os.getpid()
         self.receive: Any = sock.recv
-        self._send: Any = sock.send
-        self._fileno = sock.fileno()
+        self.send: Any = sock.send
+        self.fileno = sock.fileno()
+        self.unfiled: list[bytes] = []
+        self.error: OSError | None = None
 
     def waiter(self) -> "Waiter":
         """Return what waits for the socket in the running event loop."""
@@ -87,7 +96,7 @@ class Connection:
             pass
         if waiter is not NOWHERE:
             waiter.wake()  # of another event loop, where no call waits now
-        self._waiter = waiter = _readiness.waiter(self._fileno, _Use(self._owner))
+        self._waiter = waiter = _readiness.waiter(self.fileno, _Use(self._owner))
         return waiter
 
     def interrupt(self) -> None:
@@ -101,12 +110,17 @@ class Connection:
         Raises:
             SerialDisconnectedError: The peer has closed the connection, or it broke.
         """
-        try:
-            data: bytes = self.receive(_CHUNK)
-        except BlockingIOError:
-            return None
-        except OSError as exc:
-            raise self._broken(exc) from exc
+        if self.unfiled:
+            data = self.unfiled.pop(0)
+        elif self.error is not None:
+            raise self._broken(self.error) from self.error
+        else:
+            try:
+                data = self.receive(_CHUNK)
+            except BlockingIOError:
+                return None
+            except OSError as exc:
+                raise self._broken(exc) from exc
         if not data:
             raise SerialDisconnectedError(errno.ECONNRESET, f"{self._address} closed the connection", self._address.url)
         return data
@@ -118,7 +132,7 @@ class Connection:
             SerialDisconnectedError: The connection broke.
         """
         try:
-            count: int = self._send(data)
+            count: int = self.send(data)
         except BlockingIOError:
             return None
         except OSError as exc:
@@ -131,7 +145,7 @@ class Connection:
             from fcntl import ioctl  # noqa: PLC0415  # not on every platform
             from termios import TIOCOUTQ  # noqa: PLC0415
 
-            held = ioctl(self._fileno, TIOCOUTQ, bytes(4))
+            held = ioctl(self.fileno, TIOCOUTQ, bytes(4))
         except (ImportError, OSError):
             return 0
         return int.from_bytes(held, "little" if struct.pack("=H", 1)[0] else "big")
@@ -163,7 +177,7 @@ class Connection:
 
     def __del__(self) -> None:
         """Close a connection that was forgotten."""
-        if hasattr(self, "_fileno"):
+        if hasattr(self, "fileno"):
             self.close()
 
     def _broken(self, exc: OSError) -> SerialDisconnectedError:

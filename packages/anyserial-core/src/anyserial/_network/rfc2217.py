@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from anyserial._network.asking import Commands
     from anyserial._network.settings import Request
+    from anyserial._network.thread_calls import ThreadCalls
     from anyserial.capabilities import LineCounters, ModemLines, SerialCapabilities
     from anyserial.discovery import PortInfo
 
@@ -189,6 +190,14 @@ class Rfc2217Backend:
         self._sent += count
         at = now()
         self._idle_at = (self._idle_at if self._idle_at > at else at) + count * self._character  # noqa: FURB136
+
+    def receive_now(self, max_bytes: int) -> bytes | None:
+        """See `AsyncSerialBackend`."""
+        return self._here()[0].receive_now(max_bytes)
+
+    def _thread_calls(self) -> "ThreadCalls":
+        """Return the calls that the blocking port makes in its caller's thread."""
+        return self._here()[0].share(self._has_sent)
 
     def interrupt(self) -> None:
         """See `AsyncSerialBackend`."""

@@ -17,6 +17,7 @@ from anyserial._network.questions import Questions
 from anyserial._network.telnet import (
     BINARY,
     COM_PORT,
+    DOUBLED,
     ECHO,
     IAC,
     LOCAL,
@@ -32,6 +33,7 @@ from anyserial.exceptions import LineError
 if TYPE_CHECKING:
     from anyserial._network.questions import Key
     from anyserial._network.telnet import Event
+    from anyserial._port.contract import Items
 
 __all__ = ("Session",)
 
@@ -60,6 +62,8 @@ class Session:
         reports_errors: Whether line errors go to the inbox.
         received: How many bytes of data have come.
     """
+
+    can_suspend = True
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -111,17 +115,29 @@ class Session:
         """See `Wire`: every 255 is doubled."""
         return escaped(data)
 
-    def taken(self, data: bytes | memoryview, encoded: bytes | memoryview, count: int) -> int:
-        """See `Wire`. If a doubled 255 was cut, its second half goes to the output, where nothing comes before it."""
+    def taken(self, data: bytes | memoryview, encoded: bytes | memoryview, count: int) -> tuple[int, bytes]:
+        """See `Wire`. If a doubled 255 was cut, its second half must follow."""
         if len(encoded) == len(data):
-            return count
+            return count, b""
         sent = encoded[:count]
         doubled, half = divmod(bytes(sent).count(IAC), 2)
-        if half:
-            self.output[:0] = bytes((IAC,))
-        return count - doubled
+        return count - doubled, DOUBLED[:half]
 
     # Receiving
+
+    def pass_on(self, unfiled: list[bytes], items: "Items") -> bool:
+        """See `Wire`."""
+        data = unfiled[0]
+        if not data or not self._telnet.is_in_data:
+            return False
+        if IAC not in data:
+            items.extend(map(unfiled.pop, (0,)))
+        elif IAC not in data.replace(DOUBLED, b""):
+            items.extend(map(bytes.replace, map(unfiled.pop, (0,)), (DOUBLED,), (DOUBLED[:1],)))
+        else:
+            return False
+        self.received += len(items[-1])  # type: ignore[arg-type]  # it is what was appended
+        return True
 
     def feed(self, data: bytes) -> None:
         """See `Wire`."""

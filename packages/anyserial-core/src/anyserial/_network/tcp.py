@@ -18,6 +18,7 @@ from anyserial.config import SerialConfig
 from anyserial.exceptions import UnsupportedFeatureError
 
 if TYPE_CHECKING:
+    from anyserial._network.thread_calls import ThreadCalls
     from anyserial.capabilities import ControlLines, LineCounters, ModemLines, SerialCapabilities
     from anyserial.discovery import PortInfo
 
@@ -87,6 +88,14 @@ class TcpBackend:
     def send_now(self, data: bytes | memoryview) -> int | None:
         """See `AsyncSerialBackend`."""
         return self._open_channel().send_now(data)
+
+    def receive_now(self, max_bytes: int) -> bytes | None:
+        """See `AsyncSerialBackend`."""
+        return self._open_channel().receive_now(max_bytes)
+
+    def _thread_calls(self) -> "ThreadCalls":
+        """Return the calls that the blocking port makes in its caller's thread."""
+        return self._open_channel().share(lambda _: None)
 
     def interrupt(self) -> None:
         """See `AsyncSerialBackend`."""

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = (
     "BINARY",
     "COM_PORT",
+    "DOUBLED",
     "ECHO",
     "IAC",
     "LOCAL",
@@ -71,7 +72,7 @@ MOST_ANSWERS: Final = 8
 """How many times one option of one side is answered. Enough for any honest peer; ends a loop with any other."""
 
 _IAC = bytes((IAC,))
-_IAC_DOUBLED = _IAC * 2
+DOUBLED: Final = _IAC * 2
 _END = bytes((IAC, SE))
 
 type Side = Literal["local", "remote"]
@@ -105,14 +106,15 @@ type Event = bytes | Subnegotiation | OptionChange | TelnetCommand
 
 def escaped(data: bytes | memoryview) -> bytes | memoryview:
     """Return *data* as it goes over the wire: with every 255 doubled. Without one, *data* itself."""
-    if IAC not in data:
+    whole = data if isinstance(data, bytes) else bytes(data)  # searching a view is slow
+    if _IAC not in whole:
         return data
-    return bytes(data).replace(_IAC, _IAC_DOUBLED)
+    return whole.replace(_IAC, DOUBLED)
 
 
 def subnegotiation(option: int, payload: bytes) -> bytes:
     """Return the message of *option* as it goes over the wire."""
-    return bytes((IAC, SB, option)) + payload.replace(_IAC, _IAC_DOUBLED) + _END
+    return bytes((IAC, SB, option)) + payload.replace(_IAC, DOUBLED) + _END
 
 
 type _State = Literal["no", "yes", "want no", "want no, then yes", "want yes", "want yes, then no"]
@@ -264,6 +266,11 @@ class Telnet:
             events.append(OptionChange(side, option, reports))
 
     # Parsing
+
+    @property
+    def is_in_data(self) -> bool:
+        """Whether a byte other than 255 would be data, next."""
+        return self._where == _IN_DATA
 
     def feed(self, data: bytes) -> list[Event]:
         """Take what has arrived, in any pieces.

@@ -105,6 +105,14 @@ class Transport(Protocol):
         """Raise what *error* of a step of `writer` means; return if nothing was taken."""
         ...
 
+    def read_the_rest(self, items: Items, size: int) -> None:
+        """Append what has arrived to *items*, in reads of *size* bytes, because the device is gone.
+
+        Raises:
+            SerialError: That was all, or the device is really gone.
+        """
+        ...
+
     @property
     def backend(self) -> "SerialBackend | AsyncSerialBackend":
         """The backend itself, for what both contracts share."""

@@ -197,8 +197,7 @@ class OpenPort:
         # A function of its own: the jump out of a handler is outside of the `try` around it, and a signal may
         # come there.
         with suppress(SerialError):
-            while self.transport.read_onto(self.pushback.items, self.chunk_size):
-                pass
+            self.transport.read_the_rest(self.pushback.items, self.chunk_size)
 
     def check_open(self) -> None:
         """Raise the refusal of a call that the state does not allow."""

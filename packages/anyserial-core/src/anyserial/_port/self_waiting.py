@@ -27,7 +27,7 @@ __all__ = ("SelfWaitingTransport",)
 class SelfWaitingTransport:
     """An `AsyncSerialBackend`: the backend waits by itself, so an attempt never finds anything.
 
-    The exception is a backend that can attempt to send (`send_now`).
+    The exceptions are what a backend may have beside the contract: `send_now`, and `receive_now`.
     """
 
     has_descriptor = False
@@ -72,6 +72,12 @@ class SelfWaitingTransport:
     def hung_up(self) -> bool:
         """See `Transport`."""
         return False
+
+    def read_the_rest(self, items: "Items", size: int) -> None:
+        """See `Transport`."""
+        receive_now: Callable[[int], bytes | None] | None = getattr(self.backend, "receive_now", None)
+        while receive_now is not None and (data := receive_now(size)):
+            items.append(data)
 
     def input_waiting(self) -> int:
         """See `Transport`."""

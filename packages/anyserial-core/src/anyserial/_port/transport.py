@@ -191,6 +191,11 @@ class DescriptorTransport:
         """See `Transport`."""
         return self.backend.hung_up()
 
+    def read_the_rest(self, items: "Items", size: int) -> None:
+        """See `Transport`."""
+        while self.read_onto(items, size):
+            pass
+
     def input_waiting(self) -> int:
         """See `Transport`."""
         return self.backend.input_waiting()
