@@ -493,6 +493,7 @@ async def test_the_protocol_is_connected_after_the_call(far: Far, backend: PtyBa
     assert protocol.events == []
     transport.write(b"x")
     assert await in_thread(far.read, 1) == b"x"
+    await protocol.until(lambda: protocol.events)  # the thread may end before the event loop's next round
     assert protocol.events == ["made"]
     await shut(transport, protocol)
 
