@@ -3,13 +3,13 @@
 What is read or written is not known here.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, override
 
 import anyio
 import anyio.lowlevel
 
 from anyserial._readiness import shortcuts
-from anyserial._readiness.portable import GONE, OnceReleased, call_in, is_over
+from anyserial._readiness.portable import Ending
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -23,7 +23,7 @@ __all__ = ("OwnWaiter",)
 _CALLS_IN_A_ROW = 32  # before other tasks get their turn
 
 
-class OwnWaiter:
+class OwnWaiter(Ending):
     """Turns attempts and waits into the backend's own `receive` and `send`.
 
     When the port is closed, a `receive` or `send` under way is cancelled, so that it wakes
@@ -31,35 +31,25 @@ class OwnWaiter:
     around each of them, which takes as long as everything else that the port does for a message.
     """
 
-    is_event_loop = True
-
     __slots__ = (
-        "__weakref__",
         "_calls",
         "_detached",
         "_interrupt",
-        "_release",
-        "_token",
         "_transport",
         "attempt_first",
         "deadline",
-        "home",
         "running",
-        "scopes",
     )
 
     def __init__(self, transport: "SelfWaitingTransport", watch: "Watch") -> None:
         self._transport = transport  # its backend may be replaced
-        self._release = OnceReleased(watch)
-        self._token = anyio.lowlevel.current_token()
-        self.home: object
+        super().__init__(watch)
         self.running: Callable[[], object]
         self.deadline: Callable[[], float]
         self.running, self.home, self.deadline = shortcuts()
         self._calls = 0
         self._detached = False
         self._interrupt: Callable[[], object] | None = getattr(transport.backend, "interrupt", None)
-        self.scopes: set[anyio.CancelScope] = set()
         self.attempt_first = False
 
     checkpoint = staticmethod(anyio.lowlevel.checkpoint)
@@ -102,27 +92,12 @@ class OwnWaiter:
 
     reclaim_write = reclaim
 
-    @property
-    def is_dead(self) -> bool:
-        """See `Waiter.is_dead`."""
-        return is_over(self._token.native_token)
-
     def move(self, fd: int) -> None:
         """See `Waiter.move`: there is no descriptor."""
 
-    def disown(self) -> None:
-        """See `Waiter.disown`."""
-        self.home = GONE
-
-    def wake(self) -> None:
-        """See `Waiter.wake`."""
-        self.home = GONE
-        if not self._release.is_done:
-            call_in(self._token, self._let_go, self._release)
-
+    @override
     def _let_go(self) -> None:
         self._detached = True
         if self._interrupt is not None:
             self._interrupt()
-        for scope in list(self.scopes):
-            scope.cancel()
+        self._cancel_calls()

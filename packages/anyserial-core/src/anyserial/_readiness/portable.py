@@ -7,7 +7,7 @@ after a pause, which is short and rarely needed. What is read or written is not 
 """
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, override
 
 import anyio
 import anyio.from_thread
@@ -22,39 +22,66 @@ if TYPE_CHECKING:
 
     from anyserial._readiness._contract import Watch
 
-__all__ = ("GONE", "OnceReleased", "PortableWaiter", "call_in", "is_over", "running_loop")
+__all__ = ("Ending", "PortableWaiter")
 
 GONE = object()  # equals no event loop, so the next call looks at the port's state
 FIRST_PAUSE = 0.001  # seconds between attempts to write; doubled each time
 LONGEST_PAUSE = 0.02
 
 
-class PortableWaiter:
-    """The `Waiter` of one port in any event loop that AnyIO supports. Registers for every wait."""
+class Ending:
+    """How a `Waiter` that waits through AnyIO alone lets go of the descriptor when the port ends."""
 
     is_event_loop = True
 
+    __slots__ = ("__weakref__", "_release", "_token", "home", "scopes")
+
+    def __init__(self, watch: "Watch") -> None:
+        self._release = OnceReleased(watch)
+        self._token = anyio.lowlevel.current_token()
+        self.home: object = self._token.native_token
+        self.scopes: set[anyio.CancelScope] = set()
+
+    @property
+    def is_dead(self) -> bool:
+        """See `Waiter.is_dead`."""
+        return is_over(self._token.native_token)
+
+    def disown(self) -> None:
+        """See `Waiter.disown`."""
+        self.home = GONE
+
+    def wake(self) -> None:
+        """See `Waiter.wake`."""
+        self.home = GONE
+        if not self._release.is_done:
+            call_in(self._token, self._let_go, self._release)
+
+    def _let_go(self) -> None:
+        """End what waits, in the event loop."""
+        raise NotImplementedError
+
+    def _cancel_calls(self) -> None:
+        for scope in list(self.scopes):
+            scope.cancel()
+
+
+class PortableWaiter(Ending):
+    """The `Waiter` of one port in any event loop that AnyIO supports. Registers for every wait."""
+
     __slots__ = (
-        "__weakref__",
         "_detached",
         "_fd",
-        "_release",
-        "_token",
         "_waits_for",
         "attempt_first",
         "deadline",
-        "home",
         "running",
-        "scopes",
     )
 
     def __init__(self, fd: int, watch: "Watch") -> None:
+        super().__init__(watch)
         self._fd = self._waits_for = fd
-        self._release = OnceReleased(watch)
-        self.scopes: set[anyio.CancelScope] = set()
         self._detached = anyio.Event()
-        self._token = anyio.lowlevel.current_token()
-        self.home: object = self._token.native_token
         self.running: Callable[[], object] = running_loop
         self.deadline: Callable[[], float] = anyio.current_effective_deadline
         self.attempt_first = True
@@ -89,11 +116,6 @@ class PortableWaiter:
 
     reclaim_write = reclaim
 
-    @property
-    def is_dead(self) -> bool:
-        """See `Waiter.is_dead`."""
-        return is_over(self._token.native_token)
-
     def move(self, fd: int) -> None:
         """See `Waiter.move`; from the next wait on.
 
@@ -102,21 +124,11 @@ class PortableWaiter:
         """
         self._fd = fd
 
-    def disown(self) -> None:
-        """See `Waiter.disown`."""
-        self.home = GONE
-
-    def wake(self) -> None:
-        """See `Waiter.wake`."""
-        self.home = GONE
-        if not self._release.is_done:
-            call_in(self._token, self._let_go, self._release)
-
+    @override
     def _let_go(self) -> None:
         self._detached.set()
         anyio.notify_closing(self._waits_for)
-        for scope in list(self.scopes):
-            scope.cancel()
+        self._cancel_calls()
 
 
 class OnceReleased:
