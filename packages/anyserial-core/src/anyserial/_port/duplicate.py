@@ -20,13 +20,21 @@ class Duplicate:
         self._numbers: list[int] = []
         forking.watch(self)
 
-    def take(self, number: int) -> None:
-        """Duplicate *number*, in one step of C: a signal handler that raises loses no descriptor.
+    def take(self, number: int, path: str) -> None:
+        """Duplicate *number*, unless that was done before.
 
         Raises:
-            OSError: No descriptor is free.
+            SerialError: No descriptor is free.
         """
-        self._numbers.extend(map(os.dup, (number,)))
+        if self._numbers:
+            return
+        try:
+            # One step of C: a signal handler that raises loses no descriptor.
+            self._numbers.extend(map(os.dup, (number,)))
+        except OSError as exc:
+            from anyserial._errno import translate  # noqa: PLC0415  # for errors only
+
+            raise translate(exc, context="io", path=path) from exc
 
     def fork(self) -> None:
         """See `Forkable`: the port itself refuses every use."""

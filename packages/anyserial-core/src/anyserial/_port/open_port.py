@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from anyserial._clock import now
 from anyserial._port.lifecycle import CLOSED, DISCONNECTED, OPEN, RECEIVER, Lifecycle
 from anyserial._port.pushback import Pushback
-from anyserial._port.transport import transport_for
+from anyserial._port.transport import DescriptorTransport, waits_itself
 from anyserial.exceptions import SerialDisconnectedError, SerialError
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class OpenPort:
     ) -> None:
         self.path: str = backend.path
         self.pushback: Pushback = Pushback()
-        self.transport: Transport = transport_for(backend, self.pushback, config, self_waiting)
+        self.transport: Transport = _transport_for(backend, self.pushback, config, self_waiting)
         self.port_info: PortInfo | None = port_info
         self.bytes_sent: int = 0
         self.bytes_received: int = 0
@@ -210,3 +210,28 @@ class OpenPort:
             return bool(self.transport.input_waiting())
         except SerialError:
             return False
+
+
+def _transport_for(
+    backend: "SerialBackend | AsyncSerialBackend",
+    pushback: "Pushback",
+    config: "SerialConfig",
+    self_waiting: "Callable[[AsyncSerialBackend], SelfWaitingTransport] | None",
+) -> "Transport":
+    """Return the transport for an open backend; *self_waiting* makes that for an `AsyncSerialBackend`.
+
+    Raises:
+        SerialClosedError: *backend* is not open.
+        TypeError: *backend* declares an unknown kind.
+    """
+    if not backend.is_open:
+        from anyserial._errno import closed_error  # noqa: PLC0415  # for errors only
+
+        raise closed_error(backend.path or None)
+    if waits_itself(backend):
+        if self_waiting is not None:
+            return self_waiting(backend)
+        from anyserial._port.self_waiting import SelfWaitingTransport  # noqa: PLC0415  # few ports need it
+
+        return SelfWaitingTransport(backend)
+    return DescriptorTransport(backend, pushback, config)

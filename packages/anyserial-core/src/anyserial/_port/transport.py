@@ -1,7 +1,7 @@
 """One internal interface for the two backend contracts: how a port reaches its device.
 
-The backend declares which contract it follows (`SerialBackend.kind`). `transport_for` asks it once, when
-the port is made. A `DescriptorTransport` makes attempts (read, write) that never wait, and hands what may
+The backend declares which contract it follows (`SerialBackend.kind`), and is asked once, when the port is
+made. A `DescriptorTransport` makes attempts (read, write) that never wait, and hands what may
 block to a worker. A `SelfWaitingTransport` has no attempts that could succeed, and its calls return
 awaitables, because such a backend waits by itself.
 
@@ -21,12 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import TypeIs
 
-    from anyserial._port.contract import Items, LinesSeen, OnWorker, Transport
+    from anyserial._port.contract import Items, LinesSeen, OnWorker
     from anyserial._port.duplicate import Duplicate
     from anyserial._port.engine import Steps
     from anyserial._port.pushback import Pushback
     from anyserial._port.reading import DirectCalls
-    from anyserial._port.self_waiting import SelfWaitingTransport
     from anyserial.backend import AsyncSerialBackend, SerialBackend
     from anyserial.capabilities import LineCounters, SerialCapabilities
     from anyserial.config import SerialConfig
@@ -37,7 +36,6 @@ __all__ = (
     "line_counts",
     "nothing",
     "nothing_onto",
-    "transport_for",
     "waits_itself",
 )
 
@@ -64,31 +62,6 @@ def waits_itself(backend: "SerialBackend | AsyncSerialBackend") -> "TypeIs[Async
             f" (got {kind!r})"
         )
     return bool(kind == "self-waiting")
-
-
-def transport_for(
-    backend: "SerialBackend | AsyncSerialBackend",
-    pushback: "Pushback",
-    config: "SerialConfig",
-    self_waiting: "Callable[[AsyncSerialBackend], SelfWaitingTransport] | None",
-) -> "Transport":
-    """Return the transport for an open backend; *self_waiting* makes that for an `AsyncSerialBackend`.
-
-    Raises:
-        SerialClosedError: *backend* is not open.
-        TypeError: *backend* declares an unknown kind.
-    """
-    if not backend.is_open:
-        from anyserial._errno import closed_error  # noqa: PLC0415  # for errors only
-
-        raise closed_error(backend.path or None)
-    if waits_itself(backend):
-        if self_waiting is not None:
-            return self_waiting(backend)
-        from anyserial._port.self_waiting import SelfWaitingTransport  # noqa: PLC0415  # few ports need it
-
-        return SelfWaitingTransport(backend)
-    return DescriptorTransport(backend, pushback, config)
 
 
 class DescriptorTransport:
@@ -174,17 +147,11 @@ class DescriptorTransport:
     def share(self) -> int:
         """See `Transport`."""
         number = self.backend.fileno()
-        if self.watched() == number:
+        if not self._duplicates:
             from anyserial._port.duplicate import Duplicate  # noqa: PLC0415  # few programs ask for the descriptor
 
-            if not self._duplicates:
-                self._duplicates.append(Duplicate())
-            try:
-                self._duplicates[0].take(number)
-            except OSError as exc:
-                from anyserial._errno import translate  # noqa: PLC0415  # for errors only
-
-                raise translate(exc, context="io", path=self.backend.path) from exc
+            self._duplicates.append(Duplicate())
+        self._duplicates[0].take(number, self.backend.path)
         return number
 
     def hung_up(self) -> bool:
