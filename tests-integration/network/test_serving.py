@@ -21,6 +21,7 @@ from anyserial import (
     SerialClosedError,
     SerialConfig,
     SerialDisconnectedError,
+    SerialError,
     SerialPort,
     open_serial_port,
 )
@@ -604,6 +605,16 @@ async def test_a_port_is_opened_for_each_client_with_the_servers_settings(tmp_pa
             async with open_serial_port(pty.path, exclusive=True):
                 pass
     # The device has gone meanwhile; the next client is told.
+
+
+@pytest.mark.parametrize("hold", [False, True])
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [("/dev/null", "serial port"), ("/dev/nowhere", "there is no serial port at this path")],
+)
+async def test_what_is_no_port_is_not_served(path: str, reason: str, hold: bool) -> None:
+    with pytest.raises(SerialError, match=reason):
+        await serve(path, rfc2217=("127.0.0.1", 0), hold=hold)
 
 
 async def test_a_port_that_cannot_be_opened_is_told_to_the_client(tmp_path: Path) -> None:

@@ -259,6 +259,8 @@ class SimulatedKernel:
         return sorted(found)
 
     def readlink(self, path: str) -> str:
+        if path not in self.files:
+            raise FileNotFoundError(errno.ENOENT, "no such link", path)
         return self.files[path]
 
     def realpath(self, path: str) -> str:

@@ -21,6 +21,7 @@ from anyserial.exceptions import (
     UnsupportedFeatureError,
 )
 from anyserial_posix import _access
+from anyserial_posix._inspection import inspect
 
 type Call = Callable[[Any], object]
 
@@ -77,6 +78,23 @@ def test_opening(simulated: Any, call: str, number: int, expected: type[SerialEr
     assert kernel.exclusive == 0
     assert [entry[1] for entry in kernel.log if entry[0] == "flock"][1:] in ([], [8])
     assert (kernel.attributes, bytes(kernel.serial), kernel.rs485) == (before[0], before[2], before[3])
+
+
+@pytest.mark.parametrize(("subsystem", "opens"), [("misc", False), ("mem", False), ("tty", True), (None, True)])
+def test_a_device_of_another_kind_is_not_even_opened(simulated: Any, subsystem: str | None, opens: bool) -> None:
+    """Opening a watchdog starts it."""
+    kernel = simulated()
+    kernel.device = os.makedev(10, 130)
+    if subsystem is not None:
+        kernel.files["/sys/dev/char/10:130/subsystem"] = f"../../../../class/{subsystem}"
+    if opens:
+        kernel.open_backend()
+        return
+    with pytest.raises(SerialError, match="not a tty"):
+        kernel.open_backend()
+    assert kernel.names() == ["stat"]
+    with pytest.raises(SerialError, match="not a tty"):
+        inspect(kernel, kernel.platform, "/dev/ttyTEST0", opens=False)
 
 
 @pytest.mark.parametrize("mode", [stat.S_IFREG, stat.S_IFDIR, stat.S_IFIFO, stat.S_IFSOCK, stat.S_IFBLK])

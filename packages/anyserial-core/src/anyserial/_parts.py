@@ -9,8 +9,6 @@ import importlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from anyserial.exceptions import SerialError
-
 if TYPE_CHECKING:
     from collections.abc import Generator
 
@@ -59,9 +57,12 @@ def loading(path: str) -> "Generator[None]":
     """
     try:
         yield
-    except SerialError:
-        raise
     except OSError as exc:
+        # Loaded long before. Not above, because `python -m anyserial` says what is wrong with a broken installation.
+        from anyserial.exceptions import SerialError  # noqa: PLC0415
+
+        if isinstance(exc, SerialError):
+            raise
         raise SerialError(exc.errno, f"anyserial cannot load what it needs: {exc.strerror}", path) from exc
 
 

@@ -16,12 +16,13 @@ from anyserial import PortState
 from anyserial._spi import translate
 from anyserial.capabilities import ControlLines, ModemLines
 from anyserial.config import FlowControl, SerialConfig
+from anyserial.exceptions import SerialError
 
 from anyserial_posix import _access, _lock, _termios
 from anyserial_posix._handle import os_error
 from anyserial_posix._ioctl import get_int
 from anyserial_posix._line_status import read_counters
-from anyserial_posix._node import open_node
+from anyserial_posix._node import check_node, open_node
 
 if TYPE_CHECKING:
     from anyserial_posix._handle import Handle
@@ -38,12 +39,12 @@ def inspect(system: "Syscalls", platform: "Platform", path: str, *, opens: bool)
         SerialError: There is no such port, it is none, or it cannot be opened.
     """
     try:
-        status = system.stat(path)
+        status = check_node(system, platform, path)
+    except SerialError:
+        raise
     except (OSError, ValueError) as exc:  # a null character, say
         error = exc if isinstance(exc, OSError) else os_error(errno.ENOENT)
         raise translate(error, context="open", path=path) from exc
-    if not stat.S_ISCHR(status.st_mode):
-        raise translate(os_error(errno.ENOTTY), context="open", path=path)
     may_open = os.access(path, os.R_OK | os.W_OK)
     state = PortState(
         path=path,

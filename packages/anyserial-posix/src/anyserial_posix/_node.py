@@ -18,9 +18,42 @@ if TYPE_CHECKING:
     from anyserial_posix._syscalls import Syscalls
     from anyserial_posix._tables import Platform
 
-__all__ = ("open_node",)
+__all__ = ("check_node", "open_node")
 
 OPEN_FLAGS: Final = os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC
+# Major numbers that are ttys' alone, so that opening one of those asks sysfs nothing: ttyS, pseudo-terminals,
+# ttyACM, ttyUSB, and the UARTs of boards (the kernel's Documentation/admin-guide/devices.txt).
+_TTYS: Final = frozenset((4, *range(136, 144), 166, 188, 204))
+
+
+def check_node(system: "Syscalls", platform: "Platform", path: str) -> os.stat_result:
+    """Return the status of the node at *path*, which is not opened: opening a FIFO, ptmx or a watchdog has effects.
+
+    Raises:
+        SerialError: The node is of another kind.
+        OSError: There is no node, or it cannot be reached.
+        ValueError: *path* has a null character.
+    """
+    status = system.stat(path)
+    if not stat.S_ISCHR(status.st_mode):
+        raise translate(os_error(errno.ENOTTY), context="open", path=path)
+    if status.st_rdev in platform.pty_makers or path.endswith("/ptmx"):
+        raise SerialError(errno.ENOTTY, "this is not a serial port: opening it makes a new pseudo-terminal", path)
+    if _is_of_another_kind(system, platform, status.st_rdev):
+        raise translate(os_error(errno.ENOTTY), context="open", path=path)
+    return status
+
+
+def _is_of_another_kind(system: "Syscalls", platform: "Platform", device: int) -> bool:
+    """Return whether Linux says that a character device is no tty."""
+    major = os.major(device)
+    if not platform.name.startswith("linux") or major in _TTYS:
+        return False
+    try:
+        subsystem = system.readlink(f"/sys/dev/char/{major}:{os.minor(device)}/subsystem")
+    except OSError:  # no sysfs, as in some containers: the first request tells
+        return False
+    return os.path.basename(subsystem) not in {"tty", "serial-base"}  # as everywhere here
 
 
 def open_node(system: "Syscalls", platform: "Platform", path: str) -> Handle:
@@ -30,16 +63,10 @@ def open_node(system: "Syscalls", platform: "Platform", path: str) -> Handle:
     for a carrier; O_CLOEXEC, or a child process keeps the port open.
 
     Raises:
-        SerialError: It cannot be opened, or is no character device.
+        SerialError: It cannot be opened, or is no tty.
     """
     try:
-        status = system.stat(path)
-        # What is no character device is not even opened, nor is ptmx: that alone has effects on a FIFO or on ptmx.
-        if not stat.S_ISCHR(status.st_mode):
-            raise translate(os_error(errno.ENOTTY), context="open", path=path)
-        if status.st_rdev in platform.pty_makers or path.endswith("/ptmx"):
-            text = "this is not a serial port: opening it makes a new pseudo-terminal"
-            raise SerialError(errno.ENOTTY, text, path)  # noqa: TRY301  # beside its like
+        status = check_node(system, platform, path)
         return Handle(system, platform, path, system.open(path, OPEN_FLAGS), status.st_rdev)
     except SerialError:
         raise

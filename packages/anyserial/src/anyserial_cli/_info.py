@@ -1,9 +1,7 @@
 """``anyserial info``: everything that can be learnt about one port without changing anything on it."""
 
-import errno
 import json
 import os
-import stat
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -78,25 +76,8 @@ def _find(name: str) -> "PortInfo | None":
     if found is None and os.path.exists(name):  # noqa: PTH110
         # A tty that is no hardware, such as a pseudo-terminal.
         path = os.path.realpath(name)
-        _refuse_other_devices(path)
         found = anyserial_discovery.port_info_for(path) or PortInfo(device=path)
     return found
-
-
-def _refuse_other_devices(path: str) -> None:
-    """Refuse a device that the kernel knows as something else than a tty (``/dev/null``), without opening it.
-
-    Raises:
-        OSError: It is one.
-    """
-    try:
-        status = os.stat(path)  # noqa: PTH116
-        device = f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}"
-        subsystem = os.readlink(f"/sys/dev/char/{device}/subsystem")  # noqa: PTH115
-    except OSError:
-        return  # a pseudo-terminal has none, and what is no device at all is refused as such
-    if stat.S_ISCHR(status.st_mode) and os.path.basename(subsystem) not in {"tty", "serial-base"}:  # noqa: PTH119
-        raise OSError(errno.ENOTTY, "this is not a serial port (not a tty)", path)
 
 
 def _state(state: "PortState") -> dict[str, Any]:

@@ -19,6 +19,7 @@ import anyio
 from anyio import TASK_STATUS_IGNORED
 
 from anyserial._checks import check_flag, check_seconds
+from anyserial._inspection import inspect_serial_port
 from anyserial._network.client_link import ClientLink
 from anyserial._network.listening import Endpoint, addresses_of, check_endpoint, listen
 from anyserial._network.peers import close, part, peer_name, shown_address, watch_for_death
@@ -26,9 +27,8 @@ from anyserial._network.port_sources import HeldPort, LentPort, OpenedPort
 from anyserial._network.server_session import RawSession, Rfc2217Session
 from anyserial._opening import settled
 from anyserial._printable import printable
-from anyserial._runner import run_on_worker
 from anyserial.discovery import PortInfo
-from anyserial.exceptions import PortNotFoundError, SerialDisconnectedError, SerialError
+from anyserial.exceptions import SerialDisconnectedError, SerialError
 from anyserial.stream import SerialPort
 
 if TYPE_CHECKING:
@@ -329,7 +329,7 @@ async def serve(
         SerialDisconnectedError: An open port was given, and its device is gone.
         SerialClosedError: An open port was given, and it was closed.
         SerialError: As `open_serial_port`, for a port that is held. If the port is opened for each client, the
-            client receives the reason instead.
+            client receives the reason instead; only a path that leads to no serial port is refused at once.
         ConfigurationError: A field is not valid.
         OSError: The server cannot listen there; ``filename`` is the address.
         TypeError: An argument has the wrong type, or an open port was given together with settings.
@@ -351,8 +351,8 @@ async def serve(
         settings, named = port.config, port.path
     else:
         settings, named = settled(config, config_fields), _name_of(port)
-        if not (hold or wait):
-            await run_on_worker(partial(_check_presence, named))
+        if not (hold or wait or "://" in named):
+            await inspect_serial_port(port)  # what can never be opened is refused now, and not to each client
         source = HeldPort(port, settings, waits=wait, resets=reset_on_connect) if hold else OpenedPort(port, settings)
     server = PortServer(
         named,
@@ -386,8 +386,3 @@ def _endpoints(rfc2217: Endpoint | None, tcp: Endpoint | None) -> "dict[Protocol
 
 def _name_of(port: "str | os.PathLike[str] | PortInfo") -> str:
     return port.device if isinstance(port, PortInfo) else os.fspath(port)
-
-
-def _check_presence(path: str) -> None:
-    if "://" not in path and not os.path.exists(path):  # noqa: PTH110  # a path as the driver takes it
-        raise PortNotFoundError(errno.ENOENT, "there is no serial port at this path", path)
