@@ -12,6 +12,7 @@ from typing import Any
 import anyserial_posix
 import pytest
 from anyserial import FlowControl, PortNotFoundError, SerialConfig, SerialError
+from anyserial.capabilities import Capability
 from anyserial_posix._inspection import inspect
 from anyserial_posix._platform import current_platform
 from anyserial_posix._syscalls import Kernel
@@ -100,6 +101,28 @@ def test_only_requests_that_read_are_made(pty: tuple[int, str]) -> None:
     assert state.line_counters is not None
     assert state.line_counters.cts == int.from_bytes(bytes(range(4)), "little")
     assert system.open_now == set()
+
+
+@pytest.mark.parametrize("opens", [False, True])
+def test_the_capabilities_of_a_pty_are_not_the_platforms(pty: tuple[int, str], opens: bool) -> None:
+    capabilities = anyserial_posix.inspect_port(pty[1], opens=opens).capabilities
+    assert capabilities.modem_lines is Capability.UNSUPPORTED
+    assert capabilities.input_waiting is Capability.SUPPORTED
+
+
+def test_the_driver_is_asked_what_it_can_do(simulated: Any) -> None:
+    kernel = simulated()
+    kernel.refused["tiocmget"] = errno.ENOTTY
+    before = bytes(kernel.serial), kernel.attributes
+    known = inspect(kernel, kernel.platform, "/dev/ttyTEST0", opens=False).capabilities
+    asked = inspect(kernel, kernel.platform, "/dev/ttyTEST0", opens=True).capabilities
+    assert (known.modem_lines, asked.modem_lines) == (Capability.SUPPORTED, Capability.UNSUPPORTED)
+    assert (bytes(kernel.serial), kernel.attributes) == before
+    kernel.refused["tcgets"] = errno.ENOTTY
+    assert (
+        inspect(kernel, kernel.platform, "/dev/ttyTEST0", opens=True).capabilities.custom_baudrate
+        is Capability.UNSUPPORTED
+    )
 
 
 @pytest.mark.parametrize(

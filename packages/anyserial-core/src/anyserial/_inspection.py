@@ -31,7 +31,8 @@ class PortState:
         group: The group that the node belongs to, by name or number.
         mode: The node's permissions as ls(1) writes them, such as ``crw-rw----``.
         holders: The processes that have it open; None if there are none, or where ``/proc`` does not tell.
-        capabilities: What the platform can do with a port.
+        capabilities: What the port can do. The driver is asked only if the port was opened; otherwise it is what the
+            platform can do with a port of this kind.
         config: The rate, frame, flow control and hang-up on close that the driver has; the other fields are
             the defaults. None if the port was not opened, or if its rate is 0 (hung up).
         is_raw: Whether the tty passes every byte on; None if the port was not opened.

@@ -23,6 +23,7 @@ from anyserial_posix._handle import os_error
 from anyserial_posix._ioctl import get_int
 from anyserial_posix._line_status import read_counters
 from anyserial_posix._node import check_node, open_node
+from anyserial_posix._probe import before_asking, refine, through_c_library
 
 if TYPE_CHECKING:
     from anyserial_posix._handle import Handle
@@ -54,7 +55,7 @@ def inspect(system: "Syscalls", platform: "Platform", path: str, *, opens: bool)
         group=_access.group_name(status.st_gid),
         mode=stat.filemode(status.st_mode),
         holders=_lock.holders(system, path),
-        capabilities=platform.capabilities,
+        capabilities=before_asking(platform, status.st_rdev),
     )
     if not opens:
         return state
@@ -71,6 +72,7 @@ def inspect(system: "Syscalls", platform: "Platform", path: str, *, opens: bool)
 def _opened(handle: "Handle", state: PortState) -> PortState:
     system, platform, fd = handle.system, handle.platform, handle.fd
     flags = platform.flags
+    capabilities = state.capabilities if handle.is_pty else refine(platform, system, fd)[0]
     try:
         attributes = platform.get_attributes(system, fd)
     except OSError as exc:
@@ -78,8 +80,10 @@ def _opened(handle: "Handle", state: PortState) -> PortState:
         if simpler is None:
             raise
         attributes, flags = simpler.get_attributes(system, fd), simpler.flags
+        capabilities = through_c_library(capabilities)
     state = replace(
         state,
+        capabilities=capabilities,
         config=_config(_termios.decode(attributes, flags)),
         is_raw=not (
             # XON and XOFF are flow control, which `config` tells.

@@ -1,5 +1,6 @@
-"""What an open port can do, found out by queries. None of them may change anything."""
+"""What a port can do: what is known of every device of its kind, and what queries say. None may change anything."""
 
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
@@ -15,7 +16,18 @@ if TYPE_CHECKING:
     from anyserial_posix._syscalls import Syscalls
     from anyserial_posix._tables import Platform
 
-__all__ = ("refine",)
+__all__ = ("before_asking", "refine", "through_c_library")
+
+
+def before_asking(platform: "Platform", device: int) -> "SerialCapabilities":
+    """Return what a port with this device number can do, as far as that is known without opening it."""
+    return platform.pty_capabilities if os.major(device) in platform.pty_majors else platform.capabilities
+
+
+def through_c_library(found: "SerialCapabilities") -> "SerialCapabilities":
+    """Return what is left where the kernel has no attributes of its own (see `Platform.simpler`)."""
+    unsupported = Capability.UNSUPPORTED
+    return replace(found, custom_baudrate=unsupported, mark_space_parity=unsupported)
 
 
 def refine(platform: "Platform", system: "Syscalls", fd: int) -> "tuple[SerialCapabilities, bytes | None]":

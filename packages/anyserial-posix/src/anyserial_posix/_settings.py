@@ -31,7 +31,7 @@ from anyserial_posix._ioctl import get_int, set_int
 from anyserial_posix._line_status import LineDecoder, change_over
 from anyserial_posix._low_latency import LowLatency, left_on
 from anyserial_posix._policy import lacks_feature, refuses_values
-from anyserial_posix._probe import refine
+from anyserial_posix._probe import before_asking, refine, through_c_library
 from anyserial_posix._syscalls import FLUSH_INPUT
 
 if TYPE_CHECKING:
@@ -219,18 +219,13 @@ class Settings:
     def _ask_driver(self) -> None:
         """Find out what the port can do, and put back what a process that was killed has left on."""
         system, fd = self._system, self._handle.fd
-        if self._handle.is_pty:
-            self.capabilities = self._tables.pty_capabilities
-        else:
+        self.capabilities = before_asking(self._tables, self._device)
+        if not self._handle.is_pty:
             self.capabilities, serial = refine(self._tables, system, fd)
             if serial is not None and left_on(serial) and _lock.alone(system, self._handle.path):
                 LowLatency(system, fd, self._ioctls, self._device).put_back()
         if self._platform is not self._tables:
-            self.capabilities = replace(
-                self.capabilities,
-                custom_baudrate=Capability.UNSUPPORTED,
-                mark_space_parity=Capability.UNSUPPORTED,
-            )
+            self.capabilities = through_c_library(self.capabilities)
 
     def _take_lock(self, undo: _Undo) -> None:
         try:
