@@ -5,14 +5,18 @@ With the real driver; permission is tried where the tests do not run as root.
 
 import fcntl
 import os
+import socket
 import traceback
 import tty
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any, NoReturn
 
 import anyio
+import anyserial.sync
 import pytest
-from anyserial import PortPermissionError, SerialError, open_serial_port
+from anyserial import PortPermissionError, SerialError, find_serial_port, open_serial_port
 from anyserial import SerialPort as AsyncPort
 from anyserial.config import SerialConfig, SerialConfigFields
 from anyserial.sync import SerialPort as BlockingPort
@@ -145,3 +149,28 @@ def test_a_wrong_setting(pty: str, face: str, most: int) -> None:
     with pytest.raises(SerialError) as caught:
         SerialConfig(parity="X")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     assert len(shown(caught.value)) == 1
+
+
+@FACES
+def test_a_host_that_cannot_be_resolved(face: str, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The words of the resolver are in the message, so its own traceback adds nothing."""
+
+    def fail(*_: object, **__: object) -> NoReturn:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    error = fails("tcp://nowhere.invalid:1", face)
+    assert "Name or service not known" in str(error)
+    assert error.__cause__ is None
+    assert len(shown(error)) <= most + 2
+
+
+@pytest.mark.parametrize("filters", [{"vid": "x"}, {"vid": -1}, {"serial_number": 5}, {"device": 5}], ids=str)
+def test_a_wrong_filter(filters: dict[str, Any]) -> None:
+    async def look() -> None:
+        await find_serial_port(**filters)
+
+    for call in (partial(anyio.run, look), partial(anyserial.sync.find_serial_port, **filters)):
+        with pytest.raises((TypeError, ValueError)) as caught:
+            call()
+        assert len(shown(caught.value)) <= 3

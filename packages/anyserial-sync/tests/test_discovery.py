@@ -1,5 +1,6 @@
 """List, find and watch for threads, over a discovery part of the test's own."""
 
+import importlib
 import os
 import sys
 import threading
@@ -83,8 +84,12 @@ def test_a_listing_that_takes_too_long(watcher: Watcher, monkeypatch: pytest.Mon
 
 
 def test_without_the_part_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(name: str, *_: Any) -> Any:
-        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+    load = importlib.import_module
+
+    def missing(name: str, *others: Any) -> Any:
+        if name == "anyserial_discovery":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        return load(name, *others)
 
     monkeypatch.setattr("importlib.import_module", missing)
     for call in (list_serial_ports, find_serial_port, lambda: watch_serial_ports().__enter__()):

@@ -143,13 +143,16 @@ def disconnected_error(path: str | None, cause: BaseException | None = None) -> 
 def brief[E: BaseException](error: E) -> E:
     """Return the error of an open or an operation for its caller: without inner frames and redundant causes.
 
-    A cause that is a plain OSError with the same errno is redundant: the number, the words and the path are
-    the error's own. An error that is no SerialError comes back as it is, since it may be a defect.
+    A cause that is a plain OSError is redundant if it has the same errno, or if the error repeats its words, as it
+    does for a host name that cannot be resolved: the number, the words and the path are the error's own. An error that
+    is no SerialError comes back as it is, since it may be a defect.
     """
     if isinstance(error, exc.SerialError):
         cause = error.__cause__
-        if isinstance(cause, OSError) and not isinstance(cause, exc.SerialError) and cause.errno == error.errno:
-            error.__cause__ = None  # which leaves __suppress_context__ set
+        if isinstance(cause, OSError) and not isinstance(cause, exc.SerialError):
+            words = cause.strerror
+            if cause.errno == error.errno or (words and words in str(error.strerror)):
+                error.__cause__ = None  # which leaves __suppress_context__ set
         error.__traceback__ = None
     return error
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from anyserial._asyncio.errors import translate_errors_with
     from anyserial._attributes import attributes_of
     from anyserial._drivers import create_pty, inspect, path_to
+    from anyserial._filters import checked_filters
     from anyserial._framing.decoder import Decoder
     from anyserial._framing.exchange import Clear, Receive, Send, Settle, Step, exchange
     from anyserial._framing.exchange import Steps as ExchangeSteps
@@ -107,6 +108,7 @@ __all__ = (
     "check_positive",
     "check_seconds",
     "check_timeout",
+    "checked_filters",
     "closed_error",
     "com_port",
     "create_pty",
@@ -138,6 +140,7 @@ _LATE = {
     "_asyncio.errors": {"translate_errors_with": "translate_errors_with"},
     "_attributes": {"attributes_of": "attributes_of"},
     "_drivers": {name: name for name in ("create_pty", "inspect", "path_to")},
+    "_filters": {"checked_filters": "checked_filters"},
     "_port.contract": {name: name for name in ("Items", "LinesSeen", "OnWorker", "Waker")},
     "_port.reading": {"DirectCalls": "DirectCalls"},
     "_port.self_waiting": {"SelfWaitingTransport": "SelfWaitingTransport"},

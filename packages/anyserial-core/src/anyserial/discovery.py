@@ -205,7 +205,7 @@ async def find_serial_port(
     Cancellation:
         May be cancelled at any time; the search then ends unseen in its thread.
     """
-    filters: dict[str, Any] = {
+    filters: dict[str, object] = {
         "vid": vid,
         "pid": pid,
         "serial_number": serial_number,
@@ -215,10 +215,13 @@ async def find_serial_port(
         "manufacturer": manufacturer,
         "product": product,
     }
+    from anyserial._filters import checked_filters  # noqa: PLC0415  # few programs filter ports
+
+    checked_filters(filters)  # before a worker does, so that a mistake shows this call alone
     return await run(lambda: _find(filters, backend))
 
 
-def _find(filters: dict[str, Any], backend: DiscoveryBackend) -> PortInfo | None:
+def _find(filters: dict[str, object], backend: DiscoveryBackend) -> PortInfo | None:
     port: PortInfo | None = _part().find_port(backend=backend, **filters)
     return port
 

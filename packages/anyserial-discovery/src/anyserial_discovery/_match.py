@@ -1,21 +1,18 @@
-"""Finding ports among many: the filters, their checks and what matches.
+"""Finding ports among many: what matches the filters.
 
 The only place that decides whether a port is the one that was asked for by its fields.
 Find and every command use it. Where the ports come from is not known here.
 """
 
-import os
 from collections.abc import Iterable
 from typing import cast
 
+from anyserial._spi import checked_filters
 from anyserial.discovery import PortInfo, canonical_port_name
 
 from anyserial_discovery._host import Host
 
 __all__ = ("Filters",)
-
-_NUMBERS = {"vid": 0xFFFF, "pid": 0xFFFF, "interface_number": 0xFF}
-_TEXTS = frozenset({"serial_number", "location", "manufacturer", "product"})
 
 
 class Filters:
@@ -34,19 +31,9 @@ class Filters:
 
     def __init__(self, host: Host | None = None, /, **filters: object) -> None:
         self._host = Host() if host is None else host
-        self._device = _checked_path(filters.pop("device", None))
-        self._fields: list[tuple[str, object]] = []
-        for name, value in filters.items():
-            if value is None:
-                continue
-            if name in _NUMBERS:
-                _check_number(name, value)
-            elif name in _TEXTS:
-                if not isinstance(value, str):
-                    raise TypeError(f"{name} must be a str, not {type(value).__name__} {value!r}")
-            else:
-                raise TypeError(f"there is no filter {name!r}")
-            self._fields.append((name, value))
+        wanted = checked_filters(filters)
+        self._device = cast("str | None", wanted.pop("device", None))
+        self._fields: list[tuple[str, object]] = list(wanted.items())
 
     def first(self, ports: Iterable[PortInfo]) -> PortInfo | None:
         """Return the first port that matches everything, or None; one that has a node here before one that has none."""
@@ -78,20 +65,3 @@ class Filters:
         if device in {port.device, port.name, port.by_id, port.by_path}:
             return True
         return port.present and canonical_port_name(device) == canonical_port_name(port.device)
-
-
-def _checked_path(device: object) -> str | None:
-    if device is None or isinstance(device, str):
-        return device
-    path: object = os.fspath(cast("os.PathLike[str]", device)) if isinstance(device, os.PathLike) else device
-    if not isinstance(path, str):
-        raise TypeError(f"device must be a str or a path, not {type(path).__name__} {path!r}")
-    return path
-
-
-def _check_number(name: str, value: object) -> None:
-    highest = _NUMBERS[name]
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be an int from 0 to {highest:#x}, not {type(value).__name__} {value!r}")
-    if not 0 <= value <= highest:
-        raise ValueError(f"{name} must be from 0 to {highest:#x}, not {value:#x}")

@@ -86,7 +86,7 @@ def find_serial_port(
         ImportError: As for `list_serial_ports`.
         UnsupportedPlatformError: As for `list_serial_ports`.
     """
-    filters: dict[str, Any] = {
+    filters: dict[str, object] = {
         "vid": vid,
         "pid": pid,
         "serial_number": serial_number,
@@ -96,6 +96,9 @@ def find_serial_port(
         "manufacturer": manufacturer,
         "product": product,
     }
+    from anyserial._spi import checked_filters  # noqa: PLC0415  # few programs filter ports
+
+    checked_filters(filters)  # before a worker does, so that a mistake shows this call alone
     return within(lambda: discovery._find(filters, backend), timeout)  # noqa: SLF001  # core's, for its parts
 
 
