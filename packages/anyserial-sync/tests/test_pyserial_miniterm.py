@@ -7,7 +7,7 @@ import termios
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
@@ -46,6 +46,13 @@ class Screen:
             self.shown += os.read(self.master, 4096).decode(errors="replace")
         before, found, self.shown = self.shown.partition(text)
         return before + found
+
+    def waits_until_raw(self) -> None:
+        """Before that, what is typed is echoed by the kernel, and shown a second time when it has come back."""
+        deadline = monotonic() + PATIENCE
+        while self.modes()[3] & termios.ECHO:
+            assert monotonic() < deadline
+            sleep(0.001)
 
     def modes(self) -> list[Any]:
         return termios.tcgetattr(self.fd)
@@ -94,6 +101,7 @@ def test_every_key_does_what_the_help_says(screen: Screen, monkeypatch: pytest.M
     screen.waits_for("--- forcing RTS inactive")
     screen.waits_for("--- Miniterm on loop://  19200,8,N,1 ---")
     screen.waits_for("followed by Ctrl+H ---")
+    screen.waits_until_raw()
     dialogue = (
         ("abc\r", "abc"),
         (f"{MENU}h", "RTS/CTS flow control off, on"),
@@ -167,6 +175,7 @@ def test_a_port_that_fails_ends_it_with_an_error(screen: Screen, monkeypatch: py
     monkeypatch.setattr(Serial, "read", fail)
     running = Running(monkeypatch, "loop://")
     screen.waits_for("followed by Ctrl+H ---")
+    screen.waits_until_raw()
     failing.set()
     screen.types("x")
     assert running.ends() == 1
