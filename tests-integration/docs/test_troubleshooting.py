@@ -28,7 +28,6 @@ from source_tree import ROOT
 
 PAGE = ROOT / "docs/troubleshooting.md"
 NULL_DISCIPLINE = 27  # include/uapi/linux/tty.h: N_NULL, which swallows everything
-NOBODY = 65534
 
 
 class Pty(NamedTuple):
@@ -98,18 +97,23 @@ def stale_link(folder: Path) -> str:
 
 
 def no_permission(_: Path) -> str:
-    grp = pytest.importorskip("grp")
+    grp, pwd = pytest.importorskip("grp"), pytest.importorskip("pwd")
     if os.geteuid() != 0 or sys.platform != "linux":
         pytest.skip("only root can give a port away and become somebody else")
     try:
         dialout = grp.getgrnam("dialout").gr_gid
     except KeyError:
         pytest.skip("this system has no group dialout")
+    # On the page it is alice. Any account but root and nobody, to whom the message says something else.
+    accounts = [user for user in pwd.getpwall() if user.pw_uid and user.pw_name != "nobody"]
+    if not accounts:
+        pytest.skip("this system has no ordinary account")
+    user = accounts[0]
 
-    def open_as_nobody() -> None:
+    def open_as_user() -> None:
         os.setgroups([])
-        os.setresgid(NOBODY, NOBODY, NOBODY)
-        os.setresuid(NOBODY, NOBODY, NOBODY)
+        os.setresgid(user.pw_gid, user.pw_gid, user.pw_gid)
+        os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)
         SerialPort.open(port.path)
 
     with pty() as port:
@@ -117,7 +121,7 @@ def no_permission(_: Path) -> str:
         told(SerialPort.open, "/dev/null")
         os.chown(port.path, 0, dialout)
         Path(port.path).chmod(0o660)
-        return in_child(open_as_nobody)
+        return in_child(open_as_user).replace(user.pw_name, "alice")
 
 
 def busy(_: Path) -> str:
