@@ -8,6 +8,7 @@ import os
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,6 +24,20 @@ RUNTIMES = (
 # Idle threads that trio caches for its next call. anyserial keeps none once its ports are closed.
 KEPT_THREADS = ("Trio thread",)
 THREAD_GRACE = 2.0  # seconds that a thread which is already stopping may take
+# Few tests that take long. With --dist loadfile these files come first, or one core would run them alone at the end.
+LONG_FILES = (
+    "term/test_terminal.py",
+    "docs/test_snippets.py",
+    "docs/test_tutorial.py",
+    "sync/test_signals.py",
+    "network/test_serving.py",
+    "term/test_scripts.py",
+    "tools/test_machine.py",
+    "docs/test_screens.py",
+    "docs/test_troubleshooting.py",
+    "tests-integration/test_recorded_port.py",
+    "sync/test_stress.py",
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -30,6 +45,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--serial-pair", metavar="A,B", help="two real ports joined by a null modem, for the hardware tests"
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep xdist to the order of `pytest_collection_modifyitems`; by itself it counts the tests of a file."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On several cores, begin with the files that take long, then go by the number of tests."""
+    if not hasattr(config, "workerinput"):
+        return
+    counts = Counter(item.path for item in items)
+    items.sort(key=lambda item: (not item.path.as_posix().endswith(LONG_FILES), -counts[item.path], item.path))
 
 
 @pytest.fixture(params=RUNTIMES)
