@@ -25,6 +25,9 @@ from backends import Far, OwnBackend, PtyBackend, until
 
 pytestmark = pytest.mark.anyio
 
+# A cancelled open waits that long for a driver that is stuck.
+IMPATIENT = SerialConfig(close_timeout=0.01)
+
 
 def descriptors() -> list[str]:
     return sorted(os.listdir("/dev/fd"))  # noqa: PTH208  # names, not paths
@@ -197,14 +200,14 @@ async def test_a_cancelled_open_leaves_no_descriptor(
 
     backend.hooks["open"] = stay
     if native:
-        task = asyncio.create_task(open_serial_port(far.path, backend=backend))
+        task = asyncio.create_task(open_serial_port(far.path, IMPATIENT, backend=backend))
         await until(entered.is_set)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
     else:
         async with anyio.create_task_group() as group:
-            group.start_soon(lambda: open_serial_port(far.path, backend=backend))
+            group.start_soon(lambda: open_serial_port(far.path, IMPATIENT, backend=backend))
             await until(entered.is_set)
             group.cancel_scope.cancel()
     assert backend.names() == ["open"]
@@ -243,7 +246,7 @@ async def test_an_open_that_fails_after_its_cancellation_is_silent(backend: PtyB
 
     backend.hooks["open"] = stay
     async with anyio.create_task_group() as group:
-        group.start_soon(lambda: open_serial_port("/dev/no-such-port", backend=backend))
+        group.start_soon(lambda: open_serial_port("/dev/no-such-port", IMPATIENT, backend=backend))
         await until(entered.is_set)
         group.cancel_scope.cancel()
     go.set()
@@ -262,7 +265,7 @@ async def test_a_close_that_fails_after_a_cancelled_open_is_silent(far: Far, bac
 
     backend.hooks.update(open=stay, close=fail)
     async with anyio.create_task_group() as group:
-        group.start_soon(lambda: open_serial_port(far.path, backend=backend))
+        group.start_soon(lambda: open_serial_port(far.path, IMPATIENT, backend=backend))
         await until(entered.is_set)
         group.cancel_scope.cancel()
     go.set()
