@@ -126,7 +126,7 @@ def _release() -> Iterator[Command]:
 
 
 def _reported(step: str, command: Command) -> Command:
-    """A command whose failure is told and does not stop the gate."""
+    """A command whose failure is reported and does not stop the gate."""
     failed = f"tools/check: {step} FAILED; this step does not stop the gate"
     return ("bash", "-c", f"{shlex.join(command)} || echo {shlex.quote(failed)}")
 

@@ -1,6 +1,6 @@
 """The filters by which a port is found: their names, and what each accepts.
 
-They are checked where the caller gives them, so that a mistake is told before any port is looked for. What
+They are checked where the caller gives them, so that a mistake is an error before any port is looked for. What
 matches is the discovery part's business.
 """
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ("COUNTERS", "LEVELS", "WAITING", "Audience", "ObservedAsyncBackend", "ObservedBackend")
 
 WAITING = "waiting"
-"""The kind of calls that ask how much is queued, or wait for it. Only their failures are told."""
+"""The kind of calls that ask how much is queued, or wait for it. Only their failures are reported."""
 
 LEVELS = "control_levels"
 """The kind of a call that reads RTS and DTR back."""
@@ -53,11 +53,11 @@ _WAITS = {"drain", "drain_exact", "transmitter_empty"}
 
 
 class Audience(Protocol):
-    """Who is told. No method may raise, and any thread may call them."""
+    """Receives what happens on a port. No method may raise, and any thread may call them."""
 
     @property
     def lock(self) -> "AbstractContextManager[object]":
-        """Held while something is read or written and told, so an answer is told after its request.
+        """Held while something is read or written and reported, so an answer is reported after its request.
 
         The thread that holds it may take it again.
         """
@@ -81,7 +81,7 @@ class _Observed:
 
     Attributes:
         inner: The port's own backend.
-        audience: Who is told.
+        audience: Receives what happens.
     """
 
     def __init__(self, backend: Any, audience: Audience) -> None:
@@ -123,7 +123,7 @@ class ObservedBackend(_Observed):
 
     @property
     def line_decoder(self) -> "Callable[[bytes], Sequence[bytes | LineError]] | None":
-        """See `SerialBackend`. With one, what is read is told when it is decoded: the audience sees no marks."""
+        """See `SerialBackend`. With one, what is read is reported when it is decoded: the audience sees no marks."""
         decode: Callable[[bytes], Sequence[bytes | LineError]] | None = self.inner.line_decoder
         if decode is None:
             return None
@@ -164,7 +164,7 @@ class ObservedBackend(_Observed):
             return count
 
     def read_onto(self, items: "list[Any]", max_bytes: int) -> bool:
-        """See `SerialBackend`: the bytes are on the list before anyone is told, so an interruption loses none."""
+        """See `SerialBackend`: the bytes are on the list before they are reported, so none is lost."""
         with self.audience.lock:
             try:
                 if (read_onto := getattr(self.inner, "read_onto", None)) is not None:
@@ -193,7 +193,7 @@ class ObservedBackend(_Observed):
             return count
 
     def write_onto(self, counts: list[int], data: bytes | memoryview) -> bool:
-        """See `SerialBackend`: the count is on the list before anyone is told."""
+        """See `SerialBackend`: the count is on the list before the audience hears of it."""
         with self.audience.lock:
             try:
                 if (write_onto := getattr(self.inner, "write_onto", None)) is not None:

@@ -1,4 +1,4 @@
-"""`Tap`: an onlooker that makes events of what it is told, for a function or a logger.
+"""`Tap`: an onlooker that makes events of what happens on a port, for a function or a logger.
 
 How it gets its place at a port is in `watching`.
 """

@@ -22,7 +22,7 @@ __all__ = ("Hub", "Onlooker", "Seat")
 
 
 class Onlooker(Protocol):
-    """Who is told, and when it happened: *at* is in seconds. See `observing.Audience`."""
+    """Receives what happens and when: *at* is in seconds. See `observing.Audience`."""
 
     def begun(self, at: float, kind: str, value: object) -> None:
         """Note that a change is about to be made. Must not raise."""
@@ -78,7 +78,7 @@ class Seat:
 
     Args:
         port: The inside of the port.
-        onlooker: Who is told. Calls that are waiting are told as well.
+        onlooker: Receives what happens, also in calls that are waiting already.
 
     Raises:
         SerialClosedError: The port is closed.

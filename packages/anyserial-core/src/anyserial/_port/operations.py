@@ -131,7 +131,7 @@ def look_at_lines(port: "OpenPort", *, counting: bool = True) -> "Steps[LinesSee
 def modem_change(port: "OpenPort", interval: float, since: "LinesSeen | None") -> "Steps[LinesSeen]":
     """Wait until the lines or their counts differ from *since*; return the new look.
 
-    The lines are looked at every *interval* seconds, unless the backend is told of changes.
+    The lines are looked at every *interval* seconds, unless the backend reports changes.
     """
     check_seconds("interval", interval, zero=False)
     return _modem_change(port, interval, since)

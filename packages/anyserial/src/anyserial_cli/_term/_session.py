@@ -257,7 +257,7 @@ class Session:
             yield
         finally:
             with contextlib.suppress(OSError):
-                self._recorder.close()  # what it failed with is told below
+                self._recorder.close()  # its failure is reported below
             self._look_at_recording()
             self._recorder = self.recording = None
 
