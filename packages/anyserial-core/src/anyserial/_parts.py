@@ -45,8 +45,8 @@ def load_part(module: str) -> Any:
 class loading:  # noqa: N801  # used as a function
     """Raise the OSError of an import in the block as a SerialError.
 
-    An import opens files, so it fails if the process has no descriptor left. Every open is in such a block, and
-    this takes a third of what a generator with `contextmanager` does.
+    An import opens files, so it fails if the process has no descriptor left. Every open is in such a block, so
+    it is a plain object and no generator.
 
     Args:
         path: The port that needs the module.

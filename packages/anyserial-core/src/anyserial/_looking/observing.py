@@ -7,10 +7,11 @@ nobody does.
 Who listens is in `watching`.
 """
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Generator, Sequence
     from contextlib import AbstractContextManager
 
     from anyserial.exceptions import LineError
@@ -108,10 +109,16 @@ class _Observed:
         return self._ask(self.inner.output_waiting)
 
     def _ask(self, call: "Callable[[], int]") -> int:
-        try:
+        with self._failures(WAITING):
             return call()
+
+    @contextmanager
+    def _failures(self, kind: str) -> "Generator[None]":
+        """Report an error that the block raises."""
+        try:
+            yield
         except Exception as exc:
-            self.audience.failed(WAITING, exc)
+            self.audience.failed(kind, exc)
             raise
 
 
@@ -142,11 +149,8 @@ class ObservedBackend(_Observed):
     def read(self, max_bytes: int) -> bytes | None:
         """See `SerialBackend`."""
         with self.audience.lock:
-            try:
+            with self._failures("received"):
                 data: bytes | None = self.inner.read(max_bytes)
-            except Exception as exc:
-                self.audience.failed("received", exc)
-                raise
             if data is not None and self.inner.line_decoder is None:
                 self.audience.done("received", data)
             return data
@@ -154,11 +158,8 @@ class ObservedBackend(_Observed):
     def read_into(self, buffer: memoryview) -> int | None:
         """See `SerialBackend`."""
         with self.audience.lock:
-            try:
+            with self._failures("received"):
                 count: int | None = self.inner.read_into(buffer)
-            except Exception as exc:
-                self.audience.failed("received", exc)
-                raise
             if count is not None:
                 self.audience.done("received", bytes(buffer[:count]))
             return count
@@ -166,7 +167,7 @@ class ObservedBackend(_Observed):
     def read_onto(self, items: "list[Any]", max_bytes: int) -> bool:
         """See `SerialBackend`: the bytes are on the list before they are reported, so none is lost."""
         with self.audience.lock:
-            try:
+            with self._failures("received"):
                 if (read_onto := getattr(self.inner, "read_onto", None)) is not None:
                     if not read_onto(items, max_bytes):
                         return False
@@ -174,20 +175,14 @@ class ObservedBackend(_Observed):
                     return False
                 else:
                     items.append(data)
-            except Exception as exc:
-                self.audience.failed("received", exc)
-                raise
             self.audience.done("received", items[-1])
             return True
 
     def write(self, data: bytes | memoryview) -> int | None:
         """See `SerialBackend`."""
         with self.audience.lock:
-            try:
+            with self._failures("sent"):
                 count: int | None = self.inner.write(data)
-            except Exception as exc:
-                self.audience.failed("sent", exc)
-                raise
             if count:
                 self.audience.done("sent", bytes(data[:count]))
             return count
@@ -195,7 +190,7 @@ class ObservedBackend(_Observed):
     def write_onto(self, counts: list[int], data: bytes | memoryview) -> bool:
         """See `SerialBackend`: the count is on the list before the audience hears of it."""
         with self.audience.lock:
-            try:
+            with self._failures("sent"):
                 if (write_onto := getattr(self.inner, "write_onto", None)) is not None:
                     if not write_onto(counts, data):
                         return False
@@ -203,9 +198,6 @@ class ObservedBackend(_Observed):
                     return False
                 else:
                     counts.append(count)
-            except Exception as exc:
-                self.audience.failed("sent", exc)
-                raise
             self.audience.done("sent", bytes(data[: counts[-1]]))
             return True
 
@@ -217,11 +209,8 @@ class ObservedBackend(_Observed):
             if describe is not None:
                 value = describe(*arguments, **named)
                 audience.begun(kind, value)
-            try:
+            with self._failures(kind):
                 result = call(*arguments, **named)
-            except Exception as exc:
-                audience.failed(kind, exc)
-                raise
             if kind is not WAITING:
                 audience.done(kind, b"", result if describe is None else value)
             return result
@@ -245,11 +234,8 @@ class ObservedAsyncBackend(_Observed):
 
     def _observed_receive(self, receive_now: "Callable[[int], bytes | None]") -> "Callable[[int], bytes | None]":
         def receive(max_bytes: int) -> bytes | None:
-            try:
+            with self._failures("received"):
                 data = receive_now(max_bytes)
-            except Exception as exc:
-                self.audience.failed("received", exc)
-                raise
             if data:
                 self.audience.done("received", data)
             return data
@@ -258,21 +244,15 @@ class ObservedAsyncBackend(_Observed):
 
     async def receive(self, max_bytes: int) -> bytes:
         """See `AsyncSerialBackend`."""
-        try:
+        with self._failures("received"):
             data: bytes = await self.inner.receive(max_bytes)
-        except Exception as exc:
-            self.audience.failed("received", exc)
-            raise
         self.audience.done("received", data)
         return data
 
     async def send(self, data: bytes | memoryview) -> int:
         """See `AsyncSerialBackend`."""
-        try:
+        with self._failures("sent"):
             count: int = await self.inner.send(data)
-        except Exception as exc:
-            self.audience.failed("sent", exc)
-            raise
         self.audience.done("sent", bytes(data[:count]))
         return count
 
@@ -280,11 +260,8 @@ class ObservedAsyncBackend(_Observed):
         self, send_now: "Callable[[bytes | memoryview], int | None]"
     ) -> "Callable[[bytes | memoryview], int | None]":
         def attempt(data: bytes | memoryview) -> int | None:
-            try:
+            with self._failures("sent"):
                 count = send_now(data)
-            except Exception as exc:
-                self.audience.failed("sent", exc)
-                raise
             if count:
                 self.audience.done("sent", bytes(data[:count]))
             return count
@@ -299,11 +276,8 @@ class ObservedAsyncBackend(_Observed):
             if describe is not None:
                 value = describe(*arguments, **named)
                 audience.begun(kind, value)
-            try:
+            with self._failures(kind):
                 result = await call(*arguments, **named)
-            except Exception as exc:
-                audience.failed(kind, exc)
-                raise
             if kind is not WAITING:
                 audience.done(kind, b"", result if describe is None else value)
             return result
