@@ -11,8 +11,16 @@ async def main(one: str, other: str) -> None:
     sender, receiver = aioserial.AioSerial(one, 115200, timeout=10), aioserial.AioSerial(other, 115200, timeout=10)
     await sender.write_async(b"hello\n")
     line = await receiver.readline_async()
+    loop, begun, read = asyncio.get_running_loop(), asyncio.Event(), receiver.read
+
+    def read_and_say_so(size: int = 1) -> bytes:
+        loop.call_soon_threadsafe(begun.set)
+        data: bytes = read(size)
+        return data
+
+    receiver.read = read_and_say_so
     waiting = asyncio.create_task(receiver.read_async(10))
-    await asyncio.sleep(0.1)
+    await begun.wait()
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
     buffer = bytearray(3)
