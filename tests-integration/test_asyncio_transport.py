@@ -2,19 +2,22 @@
 
 import asyncio
 import os
+import re
 import tty
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import anyio
 import pytest
 import uvloop
-from anyserial import PortBusyError, SerialPort, open_serial_port
+from anyserial import ConfigurationError, PortBusyError, SerialPort, open_serial_port
 from anyserial.asyncio import connection_for_serial, create_serial_connection, open_serial_connection
 from anyserial.exceptions import SerialDisconnectedError
 from anyserial.network import PortServer, serve
 from anyserial.pyserial import SerialException
+from anyserial.tap import Tap, TapEvent
 from anyserial.testing import serial_port_pair
 from anyserial_sync._pyserial.urlhandler import protocol_hwgrep
 
@@ -122,6 +125,70 @@ async def test_input_from_before_is_discarded_as_pyserial_does(pty: Pty) -> None
     await writer.wait_closed()
 
 
+DUMP = """\
+{0} RX   0000  65 63 68 6F echo
+{0} TX   0000  65 63 68 6F echo
+{0} Q-RX reset_input_buffer
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "shown"),
+    [("", DUMP), ("&all", DUMP), ("&raw", "echoecho"), ("&raw&color", "\x1b[32mecho\x1b[31mecho")],
+)
+async def test_spy_writes_down_what_goes_through_a_transport(
+    pty: Pty, tmp_path: Path, options: str, shown: str
+) -> None:
+    log = tmp_path / "log"
+    transport, protocol = await create_serial_connection(None, Echo, f"SPY://{pty.path}?file={log}{options}")
+    assert transport.serial.port == pty.path
+    assert await answers(pty) == b"echo"
+    transport.serial.reset_input_buffer()
+    transport.close()
+    assert await end(protocol) is None
+    found = re.sub(r"\d{6}\.\d{3}", "{0}", log.read_text())
+    assert re.sub(r" {5,}(echo *)?", lambda gap: " echo" if gap[1] else " ", found) == shown
+
+
+@pytest.mark.parametrize("size", [5, 3_000_000])
+async def test_a_loop_sends_back_what_it_is_given(size: int) -> None:
+    reader, writer = await open_serial_connection(url="loop://", baudrate=300, limit=size)
+    data = bytes(range(256)) * (size // 256) + bytes(size % 256)
+    writer.write(data)
+    assert (writer.transport.get_write_buffer_size() > 0) == (size > 1_000_000)
+    with anyio.fail_after(5):
+        assert await reader.readexactly(size) == data
+    serial = writer.transport.get_extra_info("serial")
+    serial.dtr = False
+    assert (serial.cts, serial.dsr, serial.ri, serial.cd) == (True, False, False, True)
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_a_loop_counts_and_discards_what_is_on_it() -> None:
+    transport, protocol = await create_serial_connection(None, Echo, "loop://")
+    transport.pause_reading()
+    written = transport.serial.write(bytes(10_000_000))
+    assert transport.serial.in_waiting == written > 0
+    transport.serial.reset_input_buffer()
+    assert transport.serial.in_waiting == 0
+    transport.serial.write(b"abc")
+    assert transport.serial.read(10) == b"abc"
+    transport.close()
+    assert await end(protocol) is None
+
+
+async def test_a_tap_looks_at_a_transport() -> None:
+    events: list[TapEvent] = []
+    transport, protocol = await create_serial_connection(None, Echo, "loop://")
+    with Tap(transport.serial, events.append):
+        transport.serial.rts = False
+    transport.serial.rts = True
+    assert [(event.kind, event.value) for event in events] == [("control_lines", {"rts": False})]
+    transport.close()
+    assert await end(protocol) is None
+
+
 async def test_a_blocking_port_becomes_a_transport(pty: Pty) -> None:
     sync = pytest.importorskip("anyserial.sync")
     port = sync.SerialPort.open(pty.path)
@@ -198,17 +265,22 @@ async def test_pyserials_urls_of_devices(pty: Pty, url: str, monkeypatch: pytest
 
 
 @pytest.mark.parametrize(
-    ("url", "message"),
+    ("url", "error", "words"),
     [
-        ("hwgrep://nothing", "no ports found matching"),
-        ("alt:///dev/ttyS9?class=Nonsense", "class must be one of"),
-        ("loop://", "a URL that anyserial knows"),
-        ("spy:///dev/ttyS9", "a URL that anyserial knows"),
+        ("hwgrep://nothing", SerialException, "no ports found matching"),
+        ("hwgrep://x&n=0", ConfigurationError, "n must be a whole number.*'hwgrep://x&n=0'"),
+        ("alt://{}?class=Nonsense", ConfigurationError, "class must be one of .*'Nonsense'"),
+        ("alt://{}?x", SerialException, "unknown option 'x'"),
+        ("loop://?logging=loud", SerialException, "logging must be one of"),
+        ("spy://{}?nope", SerialException, "unknown option 'nope'"),
+        ("spy://{}?file=/no/such/folder/x", FileNotFoundError, "/no/such/folder/x"),
+        ("spy:///dev/no-such-port", SerialException, "could not open port /dev/no-such-port"),
+        ("other://x", ConfigurationError, "a URL that anyserial knows"),
     ],
 )
-async def test_pyserials_urls_that_name_no_device(url: str, message: str) -> None:
-    with pytest.raises((ValueError, SerialException), match=message):
-        await create_serial_connection(None, Echo, url)
+async def test_pyserials_urls_that_are_refused(pty: Pty, url: str, error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        await create_serial_connection(None, Echo, url.format(pty.path))
 
 
 async def received(port: SerialPort, count: int) -> bytes:

@@ -14,19 +14,21 @@ from anyserial._asyncio.transport import SerialTransport
 from anyserial._opening import Opening
 from anyserial._parts import load_part
 from anyserial._port.closing import GRACE
-from anyserial.exceptions import SerialError, UnsupportedAsyncBackendError
+from anyserial.exceptions import ConfigurationError, SerialError, UnsupportedAsyncBackendError
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
     from anyserial._asyncio.keywords import SerialKeywords
+    from anyserial.backend import SerialBackend
     from anyserial.discovery import PortInfo
+    from anyserial.tap import TapEvent
 
 __all__ = ("connection_for_serial", "create_serial_connection", "open_serial_connection")
 
 _LIMIT = 2**16  # asyncio's own
-_DEVICE_URLS = ("alt://", "hwgrep://")  # pySerial's names of local devices
+_PYSERIAL_URLS = ("alt://", "hwgrep://", "loop://", "spy://")  # those that no driver of anyserial's serves
 
 
 async def create_serial_connection[P: asyncio.BaseProtocol](
@@ -44,7 +46,8 @@ async def create_serial_connection[P: asyncio.BaseProtocol](
     Args:
         loop: The running event loop; None for it as well.
         protocol_factory: Called without arguments, once the port is open.
-        url: The device's path, a URL (pySerial's ``hwgrep://`` and ``alt://``, too), or what discovery found.
+        url: The device's path, a URL (pySerial's ``alt://``, ``hwgrep://``, ``loop://`` and ``spy://``, too), or what
+            discovery found.
         *args: pySerial's arguments after the port, in its order: baudrate, bytesize, parity, stopbits, timeout,
             xonxoff, rtscts, write_timeout, dsrdtr, inter_byte_timeout, exclusive.
         **kwargs: The same by name, ``flow_control`` (``"hardware"``, ``"software"``, None or a `FlowControl`), the
@@ -69,10 +72,15 @@ async def create_serial_connection[P: asyncio.BaseProtocol](
     backend = kwargs.pop("backend", None)
     config = settings_from("create_serial_connection", args, kwargs)
 
-    if isinstance(url, str) and url.lower().startswith(_DEVICE_URLS):
-        url = await asyncio.to_thread(_device_of, url)
+    sink: Callable[[TapEvent], object] | None = None
+    if backend is None and isinstance(url, str) and url.lower().startswith(_PYSERIAL_URLS):
+        url, backend, sink = await asyncio.to_thread(_target_of, url)
     serial = await _opened(Opening(url, config, backend))
     serial.attach(running)
+    if sink is not None:
+        from anyserial._looking.tapping import Tap  # noqa: PLC0415  # few ports need it
+
+        Tap(serial, sink)
     try:
         protocol = protocol_factory()
         transport = SerialTransport(running, protocol, serial)
@@ -150,10 +158,16 @@ def _running(loop: asyncio.AbstractEventLoop | None) -> asyncio.AbstractEventLoo
     return running
 
 
-def _device_of(url: str) -> str:
-    """Return the device's path that a URL of pySerial's means."""
-    device: str = load_part("anyserial_sync._pyserial").serial_for_url(url, do_not_open=True).port
-    return device
+def _target_of(url: str) -> "tuple[str, SerialBackend | None, Callable[[TapEvent], object] | None]":
+    """Return what a URL of pySerial's opens, what opens it, and who looks on."""
+    try:
+        target: tuple[str, SerialBackend | None, Callable[[TapEvent], object] | None]
+        target = load_part("anyserial_sync._pyserial.urlhandler._transports").target_of(url)
+    except SerialError:
+        raise
+    except ValueError as exc:
+        raise ConfigurationError(f"{exc} (in the URL {url!r})") from None
+    return target
 
 
 async def _opened(opening: Opening) -> TransportSerial:

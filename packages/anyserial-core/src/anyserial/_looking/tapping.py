@@ -4,13 +4,13 @@ How it gets its place at a port is in `watching`.
 """
 
 import logging
-from typing import TYPE_CHECKING, Any, Self, cast, override
+from typing import TYPE_CHECKING, Any, Self, override
 
 from anyserial._checks import refusal
 from anyserial._looking.events import TRACE, TapEvent
 from anyserial._looking.observing import COUNTERS, LEVELS, WAITING
 from anyserial._looking.watching import Seat
-from anyserial._port.face import Face
+from anyserial._port.open_port import OpenPort
 from anyserial._printable import printable
 from anyserial.exceptions import LineError, UnsupportedFeatureError
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from anyserial._port.open_port import OpenPort
+    from anyserial._asyncio.serial_object import TransportSerial
+    from anyserial._port.face import Face
 
 __all__ = ("Tap",)
 
@@ -38,11 +39,12 @@ class Tap:
     As a context manager, a tap is detached at the end of the block. The port stays open.
     """
 
-    def __init__(self, port: Face, sink: "Callable[[TapEvent], object] | logging.Logger") -> None:
+    def __init__(self, port: "Face | TransportSerial", sink: "Callable[[TapEvent], object] | logging.Logger") -> None:
         """Attach to a port.
 
         Args:
-            port: An open port: `anyserial.SerialPort` or `anyserial.sync.SerialPort`.
+            port: An open port: `anyserial.SerialPort`, `anyserial.sync.SerialPort`, or the ``serial`` of a transport
+                of `anyserial.asyncio`.
             sink: A function that is called with each `TapEvent`, or a logger that gets each one at
                 level `TRACE` (5), formatted only if a handler wants it. ``print`` is such a function. It
                 is called in the thread that does the work: the event loop's or the caller's for what is
@@ -55,12 +57,12 @@ class Tap:
             SerialClosedError: The port is closed.
             SerialDisconnectedError: The device is gone.
         """
-        if not isinstance(cast("object", port), Face):
+        opened: object = getattr(port, "_port", None)  # what all of them have in common
+        if not isinstance(opened, OpenPort):
             raise TypeError(refusal("port", "an open SerialPort of anyserial or anyserial.sync", port))
         is_logger = isinstance(sink, logging.Logger)
         if not is_logger and not callable(sink):
             raise TypeError(refusal("sink", "a function that takes a TapEvent, or a logging.Logger", sink))
-        opened: OpenPort = port._port  # noqa: SLF001  # what both faces have in common
         self._path = opened.path
         self._teller = _Teller(opened.path, sink, self._let_go)
         self._seat = Seat(opened, self._teller)

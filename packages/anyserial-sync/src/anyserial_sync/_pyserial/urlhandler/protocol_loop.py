@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Buffer, Callable
 
+    from anyserial.tap import TapEvent
+
 __all__ = ("LOGGER_LEVELS", "Serial")
 
 BUFFER_SIZE = 4096  # bytes that the line holds; a write waits while it is full
@@ -92,6 +94,10 @@ class Serial(SerialBase):
         if not 0 < self._baudrate < HIGHEST_RATE:
             raise ValueError(f"invalid baudrate: it must be from 1 to {HIGHEST_RATE - 1} (got {self._baudrate!r})")
         self._log("info", "settings changed: %s", self)
+
+    def log_event(self, event: "TapEvent") -> None:
+        """Log what a `Tap` has seen: for a transport, whose reads and writes are no calls of this object's."""
+        self._log("debug" if event.data else "info", "%s %r", event.kind, event.data or event.value)
 
     def _log(self, level: str, message: str, *arguments: object) -> None:
         if self.logger is not None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Buffer, Iterator
     from typing import TextIO
 
+    from anyserial.tap import TapEvent
+
 __all__ = ("FormatHexdump", "FormatRaw", "Serial", "hexdump")
 
 OPTIONS = ("file", "color", "raw", "all")
@@ -172,6 +174,29 @@ class Serial(serialposix.Serial):
         fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOCTTY, 0o666)
         self._forget_file = weakref.finalize(self, os.close, fd)
         return os.fdopen(fd, "w", encoding="utf-8", closefd=False)
+
+    def show_event(self, event: "TapEvent") -> None:
+        """Show what a `Tap` has seen: for a transport, whose reads and writes are no calls of this object's."""
+        formatter = self.formatter
+        assert formatter is not None  # noqa: S101  # the port has a name
+        value: Any = event.value
+        match event.kind:
+            case "received":
+                formatter.rx(event.data)
+            case "sent":
+                formatter.tx(event.data)
+            case "control_lines":
+                for name, level in value.items():
+                    formatter.control(name.upper(), _active(level))
+            case "modem_lines":
+                for name in ("CTS", "DSR", "RI", "CD"):
+                    formatter.control(name, _active(getattr(value, name.lower())))
+            case "break":
+                formatter.control("BRK", _active(value))
+            case "discarded":
+                formatter.control("Q-RX" if value == "input" else "Q-TX", f"reset_{value}_buffer")
+            case _:
+                pass  # pySerial shows neither settings nor errors
 
     def _control(self, name: str, value: object) -> None:
         if self.formatter is not None:
