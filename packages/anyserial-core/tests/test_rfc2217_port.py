@@ -300,11 +300,16 @@ async def test_a_server_that_is_taken_says_so() -> None:
         async with stream:
             await stream.send(b"Port already in use\n\r")
 
+    async def refuse_as_we_do(stream: Any) -> None:
+        async with stream:
+            await stream.send(b"anyserial: another client has the port\r\n")
+
     async def hang_up(stream: Any) -> None:
         await stream.aclose()
 
     for serve, error, why in (
         (refuse, PortBusyError, "says 'Port already in use'"),
+        (refuse_as_we_do, PortBusyError, "says 'anyserial: another client has the port'"),
         (hang_up, SerialError, "closed the connection while the port was opened"),
     ):
         async with (

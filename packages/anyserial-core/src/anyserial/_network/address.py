@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ("RFC2217_OPTIONS", "TCP_OPTIONS", "Address", "parse")
 
 _LONGEST_WAIT = 3600.0  # seconds; more is a mistake
+_HIGHEST_PORT = 65535
+_LONGEST_PORT = 9  # digits, with leading zeros
 
 
 class Address(NamedTuple):
@@ -88,27 +90,52 @@ def parse(url: str, known: "Mapping[str, Callable[[str, str], float | bool | str
     Raises:
         ConfigurationError: It lacks a host or a port, or says something that no network port has.
     """
+    if any(character.isspace() or not character.isprintable() for character in url):
+        raise _wrong(url, "it contains a space or a character that cannot be printed")
     try:
         parts = urlsplit(url)
-        port = parts.port
     except ValueError as exc:
         raise _wrong(url, str(exc)) from None
-    if not parts.hostname:
-        raise _wrong(url, "it names no host")
-    if not port:
-        raise _wrong(url, "it names no TCP port from 1 to 65535, and there is no usual one")
     _refuse_the_rest(url, parts)
+    if not parts.hostname and parts.netloc.count(":") <= 1:
+        raise _wrong(url, "it names no host")
+    host, port = _host(url, parts), _port(url, parts)
     options: dict[str, float | bool | str] = {}
     for name, text in parse_qsl(parts.query, keep_blank_values=True):
         convert = known.get(name)
         if convert is None:
             raise _wrong(url, f"it has an unknown option {name!r}; known are {', '.join(known)}")
+        if name in options:
+            raise _wrong(url, f"it has the option {name} twice")
         options[name] = convert(name, text)
-    return Address(url, parts.hostname, port, options)
+    return Address(url, host, port, options)
+
+
+def _host(url: str, parts: "SplitResult") -> str:
+    host = str(parts.hostname)
+    if "[" in parts.netloc:
+        if ":" not in host:
+            raise _wrong(url, "brackets are for IPv6 addresses")
+        address, percent, zone = host.partition("%")
+        return address + percent + zone.removeprefix("25")  # RFC 6874 has the sign itself escaped
+    if "%" in host:
+        raise _wrong(url, "a host name is written without %; a zone belongs into brackets, as in [fe80::1%eth0]")
+    return host
+
+
+def _port(url: str, parts: "SplitResult") -> int:
+    text = parts.netloc.rpartition("]")[2].partition(":")[2]
+    if ":" in text:
+        raise _wrong(url, "an IPv6 address is written in brackets, as in [::1]:2217")
+    if not text:
+        raise _wrong(url, "it names no TCP port, and there is no usual one")
+    if not (text.isascii() and text.isdecimal() and len(text) <= _LONGEST_PORT and 0 < int(text) <= _HIGHEST_PORT):
+        raise _wrong(url, f"a TCP port is a number from 1 to {_HIGHEST_PORT}, and {text!r} is none")
+    return int(text)
 
 
 def _refuse_the_rest(url: str, parts: "SplitResult") -> None:
-    if parts.username is not None or parts.password is not None:
+    if "@" in url:  # a password may contain what ends a host
         raise _wrong(url, "it has a user name or a password, and the protocol knows neither")
     if parts.path not in ("", "/") or parts.fragment:
         raise _wrong(url, "something follows the TCP port; options are written as ?name=value")

@@ -78,9 +78,10 @@ async def _resolve(address: "Address") -> "list[_Target]":
     try:
         resolved = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError) as exc:
+        what = "the address" if ":" in host else "the host name"
         why = exc.strerror if isinstance(exc, OSError) else exc
         raise PortNotFoundError(
-            errno.ENOENT, f"the host name {printable(host)!r} cannot be resolved ({why})", address.url
+            errno.ENOENT, f"{what} {printable(host)!r} cannot be resolved ({why}{_about_zone(host)})", address.url
         ) from exc
     return [(info[0], info[4]) for info in resolved]
 
@@ -113,7 +114,8 @@ async def _connect_to_any(targets: "Sequence[_Target]") -> socket.socket:
     finally:
         for sock in found:
             sock.close()
-    raise failures[0]
+    # A host that refuses has answered; another address may only have had no route.
+    raise min(failures, key=lambda exc: exc.errno != errno.ECONNREFUSED)
 
 
 async def _attempt(family: int, where: "tuple[object, ...]") -> socket.socket:
@@ -140,4 +142,16 @@ def _failure(error: OSError, address: "Address") -> SerialError:
             address.url,
         )
     why = (error.strerror or str(error)).lower()
+    if error.errno == errno.EINVAL:
+        why += _about_zone(address.host)
     return SerialError(error.errno, f"{address} cannot be reached ({why})", address.url)
+
+
+def _about_zone(host: str) -> str:
+    """Return what may be wrong with the zone of an IPv6 address; loops report that with different errors."""
+    zone = host.partition("%")[2]
+    if zone:
+        return f"; is there a network interface {printable(zone)!r}?"
+    if host.startswith("fe80:"):
+        return "; a link-local address needs its network interface, as in [fe80::1%eth0]"
+    return ""

@@ -17,7 +17,10 @@ _LONGEST_SHOWN = 200  # characters
 
 
 def refusal_of(inbox: "Inbox", address: "Address") -> SerialError:
-    """Return the error of the open, with the text that the server has sent: ser2net says "Port already in use"."""
+    """Return the error of the open, with the text that the server has sent.
+
+    ser2net says "Port already in use", anyserial's server "another client has the port".
+    """
     text = b""
     while inbox and len(text) < _LONGEST_SHOWN:
         try:
@@ -25,7 +28,7 @@ def refusal_of(inbox: "Inbox", address: "Address") -> SerialError:
         except LineError:
             continue
     said = printable(" ".join(text.decode("utf-8", "replace").split()))[:_LONGEST_SHOWN]
-    if re.search(r"\b(in use|busy)\b", said, re.IGNORECASE):
+    if re.search(r"\b(in use|busy|another client)\b", said, re.IGNORECASE):
         return PortBusyError(errno.EBUSY, f"{address} says {said!r}", address.url)
     what = f" and said {said!r}" if said else ", without a word; another program may be using the port"
     return SerialError(
