@@ -92,7 +92,7 @@ def nothing_left_behind() -> Iterator[None]:
     descriptors, threads = _descriptors(), set(threading.enumerate())
     yield
     if _new(descriptors):
-        gc.collect()  # what only a reference cycle holds is no leak; its ResourceWarning is an error as it is
+        gc.collect()  # what only a reference cycle holds is not a leak; its ResourceWarning is an error as it is
     deadline = time.monotonic() + THREAD_GRACE
     for thread in set(threading.enumerate()) - threads:
         if not thread.name.startswith(KEPT_THREADS):

@@ -11,7 +11,7 @@ __all__ = ("write",)
 
 type Rows = list[dict[str, Any]]
 
-# anyserial stands out; what is no competitor, a bare loop, is grey; the rest keep their colours everywhere.
+# anyserial stands out; a bare loop is grey; the others keep their colours everywhere.
 COLOURS = {
     "anyserial": "#0b6e99",
     f"anyserial {PUBLISHED}": "#8fc3d9",

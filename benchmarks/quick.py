@@ -1,7 +1,7 @@
 """The quick mode, for CI: anyserial's own instruction counts against the committed ones.
 
 A count depends on the interpreter's build and on the versions of what is installed
-with it; figures of another build are no measure, and are only shown.
+with it; figures of another build cannot be compared, and are only shown.
 """
 
 import json

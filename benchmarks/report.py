@@ -11,7 +11,7 @@ __all__ = ("write",)
 type Row = dict[str, Any]
 type Rows = list[Row]
 
-FLOORS = ("floor: ", "bare ", "only ")  # what is no library begins so
+FLOORS = ("floor: ", "bare ", "only ")  # the names of what is not a library begin with one of these
 CLOSE = 1.02  # what two counts may differ by and still be called equal
 
 

@@ -84,7 +84,7 @@ def zigpy_tests(folder: str) -> None:
     os.chdir(Path(folder).parent)  # so that no configuration of a project is found
     # AnyIO's plugin runs the tests that are coroutines, in the place of pytest-asyncio.
     options = ["-q", "-c", os.devnull, "-o", "anyio_mode=auto", "-p", "no:cacheprovider", "--noconftest"]
-    # The one about errors opens files and folders: anyserial says that they are no serial ports.
+    # The one about errors opens files and folders: anyserial says that they are not serial ports.
     wanted = "not trio and not test_pyserial_error_remapping"
     status = pytest.main([*options, "-k", wanted, f"{folder}/tests/test_serial.py"])
     if status:

@@ -198,7 +198,7 @@ def _frameworks() -> Iterator[Command]:
 
 
 def _clients() -> Iterator[Command]:
-    # Not among the tools of development: what these programs bring along is no part of anyserial.
+    # Not among the tools of development: what these programs bring along is not part of anyserial.
     isolated = (UV, "run", "--locked", "--quiet", "--isolated", "--group", "clients")
     yield (*isolated, "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests-integration/clients")
 

@@ -154,10 +154,10 @@ def bump(root: Path, version: str) -> None:
     """Rewrite every place to ``version``; nothing is written unless all of it can be.
 
     Raises:
-        VersionError: It is no version, it was released before, or a place cannot be rewritten.
+        VersionError: It is not a version, it was released before, or a place cannot be rewritten.
     """
     if VERSION.fullmatch(version) is None:
-        raise VersionError(f"{version!r} is no version of the form X.Y.Z, X.Y.ZrcN or X.Y.Z.devN")
+        raise VersionError(f"{version!r} is not a version of the form X.Y.Z, X.Y.ZrcN or X.Y.Z.devN")
     workspace = Workspace(root)
     list(workspace.places())  # refuses an inexact pin, which the rewrite would hide
     uv = os.environ.get("UV") or shutil.which("uv")
@@ -173,14 +173,14 @@ def date_section(root: Path, day: str) -> None:
     """Give the changelog's newest section the date of its release.
 
     Raises:
-        VersionError: It has a date, it is not the section of the packages' version, or *day* is no date.
+        VersionError: It has a date, it is not the section of the packages' version, or *day* is not a date.
     """
     workspace = Workspace(root)
     workspace.check()
     try:
         dt.date.fromisoformat(day)
     except ValueError as exc:
-        raise VersionError(f"{day!r} is no date of the form YYYY-MM-DD") from exc
+        raise VersionError(f"{day!r} is not a date of the form YYYY-MM-DD") from exc
     newest = workspace.newest_section()
     if newest["state"] != UNRELEASED:
         raise VersionError(f"CHANGELOG.md: {newest['version']} has its date: {newest['state']}")
@@ -198,7 +198,7 @@ def _requirements(project: dict[str, Any]) -> Iterator[str]:
 def _split(requirement: str) -> tuple[str, str, str]:
     match = re.fullmatch(r"([A-Za-z0-9._-]+)\s*(\[[^\]]*\])?\s*(.*)", requirement)
     if match is None:
-        raise VersionError(f"{requirement!r} is no requirement")
+        raise VersionError(f"{requirement!r} is not a requirement")
     return match[1], match[2] or "", match[3]
 
 

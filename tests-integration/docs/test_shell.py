@@ -126,7 +126,7 @@ def _python(arguments: list[str]) -> None:
         case [path, *_] if path.endswith(".py"):
             assert (ROOT / path).exists(), f"there is no {path}"
         case [path, *_] if "/" in path:
-            assert (ROOT / path / "__main__.py").exists(), f"{path} is no folder that Python runs"
+            assert (ROOT / path / "__main__.py").exists(), f"{path} is not a folder that Python runs"
         case _:
             pytest.fail(f"no page may use python {' '.join(arguments)}")
 

@@ -50,7 +50,7 @@ def declared(module: Module) -> tuple[str, ...] | None:
                 ast.Assign(targets=[ast.Name(id="__all__")], value=value)
                 | ast.AnnAssign(target=ast.Name(id="__all__"), value=ast.expr() as value)
             ):
-                assert isinstance(value, ast.Tuple), f"{module.name}.__all__ is no tuple"
+                assert isinstance(value, ast.Tuple), f"{module.name}.__all__ is not a tuple"
                 return tuple(str(ast.literal_eval(entry)) for entry in value.elts)
             case _:
                 pass

@@ -60,7 +60,7 @@ def test_setting_a_version_changes_every_place_and_the_lock(checkout: Path) -> N
 @pytest.mark.parametrize("version", ["", "1", "1.2", "v1.2.3", "1.2.3-rc1", "1.2.3 ", "1.2.x", "\u0661.2.3"])
 def test_what_is_no_version_is_refused_and_nothing_is_written(version: str, checkout: Path) -> None:
     before = snapshot(checkout)
-    with pytest.raises(VersionError, match="no version of the form"):
+    with pytest.raises(VersionError, match="not a version of the form"):
         bump(checkout, version)
     assert snapshot(checkout) == before
 
@@ -88,7 +88,7 @@ def test_a_version_that_was_released_is_refused(checkout: Path) -> None:
 def test_the_newest_section_gets_its_date_once(checkout: Path) -> None:
     replace(checkout / "CHANGELOG.md", f"## [{CURRENT}] - {STATE}", f"## [{CURRENT}] - unreleased")
     assert Workspace(checkout).changelog_date() is None
-    with pytest.raises(VersionError, match="'tomorrow' is no date"):
+    with pytest.raises(VersionError, match="'tomorrow' is not a date"):
         date_section(checkout, "tomorrow")
     date_section(checkout, "2026-01-02")
     assert f"## [{CURRENT}] - 2026-01-02\n" in (checkout / "CHANGELOG.md").read_text()

@@ -59,7 +59,7 @@ def encodable(framing: Framing, frames: list[bytes]) -> list[tuple[bytes, bytes]
 
 
 @every_framing
-@settings(deadline=None)  # a loaded machine is no failure
+@settings(deadline=None)  # a loaded machine is not a failure
 @given(frames=st.lists(BYTES | st.binary(max_size=40), max_size=8), cuts=st.lists(st.integers(0, 500), max_size=12))
 def test_frames_come_out_equal_through_any_split(name: str, frames: list[bytes], cuts: list[int]) -> None:
     framing = MAKERS[name]()
@@ -74,7 +74,7 @@ def test_frames_come_out_equal_through_any_split(name: str, frames: list[bytes],
     assert framing.reset() == b""
 
 
-@settings(deadline=None)  # a loaded machine is no failure
+@settings(deadline=None)  # a loaded machine is not a failure
 @given(frame=st.binary(max_size=1200))
 def test_cobs_of_any_length(frame: bytes) -> None:
     encoded = Cobs().encode(frame)
@@ -111,7 +111,7 @@ def test_slip_on_the_line() -> None:
 
 
 @every_framing
-@settings(deadline=None)  # a loaded machine is no failure
+@settings(deadline=None)  # a loaded machine is not a failure
 @given(data=st.lists(BYTES | st.binary(max_size=200), max_size=5).map(b"".join), cuts=st.lists(st.integers(0, 999)))
 def test_any_bytes_mean_the_same_through_any_split(name: str, data: bytes, cuts: list[int]) -> None:
     assert fed(MAKERS[name](), split(data, cuts)) == fed(MAKERS[name](), [data] if data else [])

@@ -17,7 +17,7 @@ ID_NAMES = [
     (("W\u00fcrth", "P", None, 0, None), "usb-W\u00fcrth_P-if00"),
     (("V\udcff", "P", None, 0, None), "usb-V__P-if00"),
     (("V\ufffd", "P", None, 0, None), "usb-V\ufffd_P-if00"),
-    # Every byte of what is no character is replaced.
+    # Every byte of what is not a character is replaced.
     (("V\udce2\udc82", "\ufffe\U0001ffff\ufdd0", None, 0, None), "usb-V_____________-if00"),
     # An escape is taken for one, whatever follows it.
     (("a\\x20b", "\\xzz\\y\\", "c\\x/", 0, None), "usb-a\\x20b_\\xzz_y__c\\x_-if00"),
@@ -29,7 +29,7 @@ ID_NAMES = [
     (("a\u00a0b\u3000", "\v\f a\t\v\r\nb\v", None, 0, None), "usb-a\u00a0b\u3000__a_b-if00"),
     # Nothing but blanks is a name, though an empty one.
     ((" ", "P", " ", 0, None), "usb-_P-if00"),
-    # A control character is no blank; the interface is hexadecimal.
+    # A control character is not a blank; the interface is hexadecimal.
     (("V\x1b[2J", "P", None, 0x1F, None), "usb-V__2J_P-if1f"),
 ]
 

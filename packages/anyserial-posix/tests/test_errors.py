@@ -61,7 +61,7 @@ def test_opening(simulated: Any, call: str, number: int, expected: type[SerialEr
     kernel = simulated()
     kernel.refused[call] = number
     if call == "tcgets":
-        kernel.refused["tcgetattr"] = number  # what is no tty is none for the C library either
+        kernel.refused["tcgetattr"] = number  # what is not a tty is none for the C library either
     before = kernel.attributes, kernel.lines, bytes(kernel.serial), kernel.rs485
     config = SerialConfig(
         exclusive=True, low_latency=True, rs485=RS485Config(), dtr_on_open=False, discard_input_on_open=True

@@ -83,7 +83,7 @@ def test_discard_leaves_the_good_bytes(line: list[bytes | tuple[int] | None], cu
 
 @given(data=st.binary(max_size=300))
 def test_any_bytes_at_all_are_taken(data: bytes) -> None:
-    """Bytes that were queued before the marking was switched on are no valid marks."""
+    """Bytes that were queued before the marking was switched on are not valid marks."""
     decoder = LineDecoder(LineErrors.RAISE, "/dev/x")
     items = decoder(data)
     assert all(isinstance(item, LineError) or item for item in items)

@@ -304,7 +304,7 @@ def test_a_cooked_tty_is_made_raw_before_anything_else(simulated: Any, name: str
         (0x100, 0, {}, True),  # ICRNL
         (0x200, 0, {}, True),  # IUCLC
         (0x400, 0, {}, True),  # IXON
-        (0x400, 0, {"flow_control": FlowControl(xon_xoff=True)}, False),  # XON and XOFF are no data then
+        (0x400, 0, {"flow_control": FlowControl(xon_xoff=True)}, False),  # XON and XOFF are not data then
         (0, 0x1, {}, True),  # ISIG
         (0, 0x2, {}, True),  # ICANON
         (0, 0x8000, {}, False),  # IEXTEN does nothing by itself

@@ -162,7 +162,7 @@ def test_an_interrupted_program_ends_by_the_signal(run: Run, folder: Path) -> No
 WRONG = (
     ("nothing.py", False, "there is no file nothing.py, and no command of that name"),
     ("./nothing.py", False, "there is no file ./nothing.py"),
-    ("sh", False, "is no Python program"),
+    ("sh", False, "is not a Python program"),
     ("empty", False, "has no __main__.py"),
     ("nothing.at.all", True, "there is no module named nothing.at.all"),
     ("anyserial_sync", True, "is a package without a module __main__"),

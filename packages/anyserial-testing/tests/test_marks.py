@@ -30,7 +30,7 @@ def joined(found: list[bytes | LineError]) -> list[bytes | int]:
     return pieces
 
 
-@settings(deadline=None)  # a busy machine is no defect
+@settings(deadline=None)  # a busy machine is not a defect
 @given(PIECES, st.lists(st.integers(0, 400)))
 def test_decoding_finds_what_was_marked_however_it_is_cut(pieces: list[bytes | int], cuts: list[int]) -> None:
     line = encoded(pieces)

@@ -122,14 +122,14 @@ def test_the_backend_is_passed_on(host: Any) -> None:
 
 
 WRONG = [
-    (["list", "--vid", "xyz"], "--vid: 'xyz' is no hexadecimal number such as 0403"),
+    (["list", "--vid", "xyz"], "--vid: 'xyz' is not a hexadecimal number such as 0403"),
     (["list", "--pid", "10000"], "--pid: '10000' is not from 0 to ffff"),
     (["list", "--interface-number", "-1"], "--interface-number"),
     (["list", "--interface-number", "256"], "'256' is not a number from 0 to 255"),
     (["list", "-v", "--json"], "not allowed with"),
     (["list", "--backend", "x"], "'native', 'pyudev', 'pyserial'"),
     (["watch", "--count", "0"], "'0' is not a number above 0"),
-    (["watch", "--timeout", "soon"], "'soon' is no number of seconds"),
+    (["watch", "--timeout", "soon"], "'soon' is not a number of seconds"),
     (["watch", "--timeout", "-1"], "--timeout"),
 ]
 

@@ -1,6 +1,6 @@
 """The clock of deadlines and timestamps in an event loop: `time.monotonic`, unless a test has put another in its place.
 
-The event loop of a `anyserial.testing.VirtualClock` has a time of its own, and what is measured in it must go by
+The event loop of a `anyserial.testing.VirtualClock` has a time of its own, and what is measured in it must use
 that time. `virtual` is empty until there is such a clock, so asking costs nothing more.
 """
 
@@ -17,7 +17,7 @@ virtual: "list[Callable[[], Callable[[], float] | None]]" = []
 
 
 def here() -> "Callable[[], float]":
-    """Return the clock that the calling thread's event loop goes by; outside of one `time.monotonic`."""
+    """Return the clock that the calling thread's event loop uses; outside of one, `time.monotonic`."""
     for find in virtual:
         if (clock := find()) is not None:
             return clock

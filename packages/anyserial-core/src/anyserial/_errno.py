@@ -121,7 +121,7 @@ def busy_error(doing: str, path: str, where: str = "") -> "anyio.BusyResourceErr
         path: The port's path.
         where: What follows the path.
     """
-    import anyio  # noqa: PLC0415  # loaded long ago by whoever has a port
+    import anyio  # noqa: PLC0415  # loaded already by a program that has a port
 
     from anyserial._printable import printable  # noqa: PLC0415  # for messages only
 
@@ -145,7 +145,7 @@ def brief[E: BaseException](error: E) -> E:
 
     A cause that is a plain OSError is redundant if it has the same errno, or if the error repeats its words, as it
     does for a host name that cannot be resolved: the number, the words and the path are the error's own. An error that
-    is no SerialError comes back as it is, since it may be a defect.
+    is not a SerialError comes back as it is, since it may be a defect.
     """
     if isinstance(error, exc.SerialError):
         cause = error.__cause__

@@ -73,8 +73,8 @@ async def inspect_serial_port(device: "str | os.PathLike[str] | PortInfo", *, op
     Raises:
         PortNotFoundError: There is no such port.
         PortPermissionError: You may not open it (*opens* only).
-        PortBusyError: Another program has it for itself (*opens* only).
-        SerialError: The path leads to something that is no serial port.
+        PortBusyError: Another program has opened it exclusively (*opens* only).
+        SerialError: The path leads to something that is not a serial port.
         UnsupportedPlatformError: anyserial cannot inspect ports of this kind.
         ImportError: The distribution with the driver is not installed.
 

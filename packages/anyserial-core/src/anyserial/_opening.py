@@ -37,14 +37,14 @@ def settled(config: SerialConfig | None, fields: "Mapping[str, Any]") -> SerialC
     """Return the settings that an opener was given: a configuration, fields, or fields that override it.
 
     Raises:
-        TypeError: *config* is no SerialConfig, or a field does not exist.
+        TypeError: *config* is not a SerialConfig, or a field does not exist.
         ConfigurationError: A field is not valid.
     """
     try:
         if config is None:
             return SerialConfig(**fields)
         check_config(config, fields="{}")
-        # What copy.replace does: unlike `with_changes`, it answers a TypeError to a name that is no field's.
+        # What copy.replace does: unlike `with_changes`, it answers a TypeError to a name that no field has.
         return config.__replace__(**fields) if fields else config
     except (SerialError, TypeError) as exc:
         raise exc.with_traceback(None)  # noqa: B904  # the same error

@@ -1,7 +1,7 @@
 """Text from outside, made safe to show.
 
 Product strings, serial numbers, process names and file names are chosen by others, who may put
-escape sequences, line ends or right-to-left marks into them. Whatever puts such a text into a
+escape sequences, line ends or right-to-left marks into them. Code that puts such a text into a
 message, a log or a screen passes it through `printable` first. A field that a program reads keeps
 the text as it is.
 """

@@ -158,7 +158,7 @@ class Reconnection:
             UnsupportedConfigurationError: The driver refuses a setting.
             UnsupportedFeatureError: The platform lacks a mechanism that the settings ask for.
             UnsupportedPlatformError: anyserial has no driver for this operating system.
-            SerialError: The path leads to something that is no serial port.
+            SerialError: The path leads to something that is not a serial port.
             ImportError: A distribution is not installed that is needed to find the device or to open it.
             TypeError: A filter has the wrong type, or there is no such filter.
             ValueError: A filter is out of its range.

@@ -352,7 +352,7 @@ class PortWatch:
         """Wait until something has changed, for at most *seconds*; the other way to use a watch.
 
         Returns:
-            The events. Empty if something has changed that is no event, None if the time is over.
+            The events. Empty if something has changed that is not an event, None if the time is over.
 
         Raises:
             anyio.ClosedResourceError: As `__anext__`.

@@ -2,7 +2,7 @@
 
 Theory of operation. `OpenPort` has everything that both faces share, `EventLoopPort` adds the waiting in
 an event loop, `AsyncOperations` the operations other than receiving and sending, `TimedReceiving` a receive
-that tells the time, and this class moves the bytes. A receive first takes bytes that were pushed back.
+with a timestamp, and this class moves the bytes. A receive first takes bytes that were pushed back.
 Otherwise it tries to read, if that is likely to succeed, and otherwise waits: the waiter of the running event
 loop reads as soon as the descriptor is readable, and wakes the task with the bytes. A send tries to write, and
 waits only for what the kernel does not take. Everything that may block runs on a worker.

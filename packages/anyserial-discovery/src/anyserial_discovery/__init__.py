@@ -122,7 +122,7 @@ def port_info_for(path: str) -> "PortInfo | None":
         path: A node, or a link to one.
 
     Returns:
-        None when it is no known port (a pseudo terminal), or when nothing could be found out.
+        None when it is not a known port (a pseudo terminal), or when nothing could be found out.
     """
     try:
         from anyserial_discovery._platform import resolver  # noqa: PLC0415 - only what is asked for

@@ -24,7 +24,7 @@ __all__ = ("list_ports",)
 # cuau0, cuaU0, cuaU0.1 (a port of several), cuaa0 (DragonFly); not cuau0.init or .lock.
 _NODE = re.compile(r"cua[a-zA-Z]\d+(?:\.\d+)?")
 _LINE = re.compile(r"dev\.(?P<driver>[a-z0-9_]+?)\.(?P<unit>\d+)\.%(?P<key>[a-z]+): ?(?P<value>.*)")
-# A serial number stands in quotation marks, which nothing escapes.
+# A serial number is in quotation marks, and a quotation mark in it is not escaped.
 _FIELD = re.compile(r"(?P<key>\w+)=(?:\"(?P<quoted>[^\"]*)\"|(?P<bare>\S*))")
 _SECONDS = 10.0
 

@@ -2,7 +2,7 @@
 
 The only module that touches sysfs and /dev, so that a test puts a recorded tree in its
 place. A device may vanish between any two calls, so what cannot be read counts as
-absent. An error of the system itself is no answer about a device and is raised: see
+absent. An error of the system itself is not an answer about a device and is raised: see
 `refuse_system_error`.
 """
 

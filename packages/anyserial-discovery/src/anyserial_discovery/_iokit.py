@@ -169,7 +169,7 @@ class Registry:
         families = frozenset(
             family for family in _FAMILIES if self._io.IOObjectConformsTo(entry, family.encode("ascii"))
         )
-        # Properties of what is no USB device say nothing about the port.
+        # Properties of what is not a USB device say nothing about the port.
         keys = _ENTRY_KEYS if families - {"IOPCIDevice"} else ()
         return Entry(name.value.decode("utf-8", "replace"), families, self._properties(entry, keys))
 

@@ -6,7 +6,7 @@ interface 1-1.2:1.0 of USB device 1-1.2. The directory ``tty`` is in between unl
 device above belongs to a class itself (get_device_parent in drivers/base/core.c), as a
 connected Bluetooth port's does. The attributes of the directories on the way tell the
 rest. Linux 6.12 puts two devices of the bus ``serial-base`` between a UART and its tty;
-they are skipped. A modem's port of the class ``wwan`` is no tty, but the kernel makes
+they are skipped. A modem's port of the class ``wwan`` is not a tty, but the kernel makes
 the one for AT commands behave as one (wwan_core.c).
 
 ``/devices/virtual`` holds what has no device: consoles, pseudo terminals, and serial
@@ -104,7 +104,7 @@ class Sysfs:
         return without_shared_names(found, self._id_names)
 
     def describe(self, name: str, node: str | None = None) -> PortInfo | None:
-        """Describe one port by its kernel name, None when it is no port.
+        """Describe one port by its kernel name, None when it is not a port.
 
         The result is the one that `list_ports` has for it.
 
@@ -119,7 +119,7 @@ class Sysfs:
         return replace(port, by_id=None) if self._has_twin(name) else port
 
     def port_info_for(self, path: str, like: PortInfo | None = None) -> PortInfo | None:
-        """Describe the port that a path leads to, None when that is no port.
+        """Describe the port that a path leads to, None when that is not a port.
 
         By the device number, so that links and nodes under other names are seen
         through. `PortInfo.device` is then the node that was found, should the port
@@ -222,7 +222,7 @@ class Sysfs:
     # These return fields of PortInfo: making it once costs less than changing it twice.
 
     def _on_its_device(self, name: str, cls: str, path: str) -> Known | None:
-        """Describe a port by what its directory stands on; None when it is no port."""
+        """Describe a port by what its directory stands on; None when it is not a port."""
         is_modem = cls == "wwan"
         if is_modem and self._host.text(f"{path}/type") != "AT":
             # The modem itself, or a port that speaks packets.
@@ -377,7 +377,7 @@ class Sysfs:
             location = self._host.text(f"{path}/address")
             hwid = bluetooth_hwid(location, self._host.text(f"{path}/channel"))
         elif name.startswith("hvc"):
-            # The kernel makes eight of them; one that is no console has nothing behind it
+            # The kernel makes eight of them; one that is not a console has nothing behind it
             # that could be seen from here.
             active = self._host.text("/sys/devices/virtual/tty/console/active") or ""
             if name not in active.split():
@@ -387,7 +387,7 @@ class Sysfs:
     def _without_device(self, path: str, *, is_modem: bool) -> Known | None:
         found = Known(description=SERIAL_PORT, transport="virtual")
         if is_modem:
-            # It is no tty, so that no tty driver has it.
+            # It is not a tty, so that no tty driver has it.
             return found
         number = self._number(path)
         if number is None or self._host.text(f"{path}/type") == "0":

@@ -60,7 +60,7 @@ class Filters:
         number = self._host.device_number(device)
         if number is not None:
             return port.present and self._host.device_number(port.device) == number
-        # What is no node here is compared as it is: the kernel's name, and without udev the names
+        # What is not a node here is compared as it is: the kernel's name, and without udev the names
         # below /dev/serial.
         if device in {port.device, port.name, port.by_id, port.by_path}:
             return True

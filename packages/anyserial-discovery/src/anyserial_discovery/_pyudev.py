@@ -23,7 +23,7 @@ from anyserial_discovery._udev_names import has_serial_links, id_name
 
 __all__ = ("list_ports",)
 
-# As in `_linux`: what may be a port, and what stands between one and its device.
+# As in `_linux`: what may be a port, and what lies between one and its device.
 _SUBSYSTEMS = ("tty", "wwan")
 _BETWEEN = frozenset({"serial-base", "wwan", "wwan_hwsim"})
 

@@ -7,7 +7,7 @@ rules are those of systemd's ``60-serial.rules`` and of its builtins ``usb_id`` 
 ``usb_id`` works on bytes: it reads at most 63 bytes of a manufacturer and of a product,
 strips and joins blanks (``udev_replace_whitespace``), and replaces what a name may not
 have (``udev_replace_chars``), each byte of it by an underscore. A character that the 63
-bytes cut in two is no valid UTF-8 any more and goes the same way.
+bytes cut in two is not valid UTF-8 any more and goes the same way.
 """
 
 import re
@@ -27,7 +27,7 @@ _BLANKS = re.compile(rb"[ \t\n\v\f\r]+")
 _LEADING = b" \t\n\r"
 
 # What udev keeps besides letters and digits: a few signs, an escape as in "\x20", and valid UTF-8. A
-# byte that could not be decoded is a surrogate here; of a code point that is no character
+# byte that could not be decoded is a surrogate here; of a code point that is not a character
 # (unichar_is_valid in utf8.c) every byte is replaced.
 _REPLACED = re.compile(
     r"(\\x)|[^0-9A-Za-z#+\-.:=@_\u0080-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd\U00010000-\U0010ffff]"

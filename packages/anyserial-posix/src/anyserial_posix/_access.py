@@ -3,7 +3,7 @@
 Advice is given only where it is right and safe: to join the group that a distribution gives its
 serial ports to, if that is all that is missing. Otherwise the facts are stated. Needed only when
 opening has failed, so nothing here is imported before, and nothing here may fail: an
-explanation that cannot be had is left out.
+explanation that cannot be found is left out.
 """
 
 import errno

@@ -121,7 +121,7 @@ class PosixBackend:
             PortBusyError: Somebody holds it exclusively.
             UnsupportedConfigurationError: The driver does not take a value.
             UnsupportedFeatureError: The driver lacks a mechanism that was asked for.
-            SerialError: It is no tty, or a tty with nothing behind it.
+            SerialError: It is not a tty, or a tty with nothing behind it.
         """
         if self._fd != CLOSED:
             raise SerialError(errno.EBUSY, "this backend already has a port open", self.path)

@@ -125,7 +125,7 @@ def _descriptors(system: "Syscalls", folder: str, target: str) -> "Iterator[str]
 
 def _command(system: "Syscalls", pid: int) -> str:
     try:
-        # Whoever runs the process chooses its name, escape sequences included.
+        # The user who runs the process chooses its name, escape sequences included.
         return printable(system.read_file(f"/proc/{pid}/comm").removesuffix("\n"))
     except OSError:
         return "?"

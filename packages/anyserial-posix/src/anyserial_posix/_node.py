@@ -45,7 +45,7 @@ def check_node(system: "Syscalls", platform: "Platform", path: str) -> os.stat_r
 
 
 def _is_of_another_kind(system: "Syscalls", platform: "Platform", device: int) -> bool:
-    """Return whether Linux says that a character device is no tty."""
+    """Return whether Linux says that a character device is not a tty."""
     major = os.major(device)
     if not platform.name.startswith("linux") or major in _TTYS:
         return False
@@ -63,14 +63,14 @@ def open_node(system: "Syscalls", platform: "Platform", path: str) -> Handle:
     for a carrier; O_CLOEXEC, or a child process keeps the port open.
 
     Raises:
-        SerialError: It cannot be opened, or is no tty.
+        SerialError: It cannot be opened, or is not a tty.
     """
     try:
         status = check_node(system, platform, path)
         return Handle(system, platform, path, system.open(path, OPEN_FLAGS), status.st_rdev)
     except SerialError:
         raise
-    except ValueError as exc:  # a null character, or a surrogate that is no byte
+    except ValueError as exc:  # a null character, or a surrogate that is not a byte
         raise translate(os_error(errno.ENOENT), context="open", path=path, detail=str(exc)) from exc
     except OSError as exc:
         detail = _detail(system, platform, exc, path)

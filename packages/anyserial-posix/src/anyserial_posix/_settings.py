@@ -84,7 +84,7 @@ class Settings:
         """Put *config* in force on a port that was just opened.
 
         Raises:
-            SerialError: It cannot be had; everything is as it was.
+            SerialError: The driver refused it; everything is as it was.
         """
         handle = self._handle
         try:
@@ -126,7 +126,7 @@ class Settings:
         """Put another config in force.
 
         Raises:
-            SerialError: It cannot be had; everything is as it was.
+            SerialError: The driver refused it; everything is as it was.
         """
         with self._handle.translated("configure"):
             before = self.attributes()
@@ -171,7 +171,7 @@ class Settings:
         return self._platform.get_attributes(self._system, self._handle.fd)
 
     def may_read_nothing(self) -> bool:
-        """Return whether an empty read is no hang-up with the attributes in force."""
+        """Return whether an empty read is not a hang-up with the attributes in force."""
         now = self.attributes()
         return bool(now.lflag & self._flags.icanon) or now.cc[self._flags.vmin] == 0
 
@@ -375,7 +375,7 @@ class Settings:
             return
         self._low_latency = low_latency
         undo.append(self._low_latency_off)
-        # A driver that ignores the flag is no error: many have no buffering to switch off.
+        # A driver that ignores the flag is not an error: many have no buffering to switch off.
         found = Capability.SUPPORTED if taken else Capability.UNSUPPORTED
         self.capabilities = replace(self.capabilities, low_latency=found)
 

@@ -254,7 +254,7 @@ def _library_call[**P, T](function: "Callable[P, T]", *args: P.args, **kwargs: P
         try:
             return function(*args, **kwargs)
         except termios.error as exc:
-            # It is no OSError, though it carries the same two arguments.
+            # It is not an OSError, though it carries the same two arguments.
             if exc.args[0] != errno.EINTR:
                 raise OSError(*exc.args) from exc
 

@@ -48,7 +48,7 @@ class SerialConnectable:
 
         Raises:
             ConfigurationError: A field is not valid.
-            TypeError: There is no such field, or *config* is no SerialConfig.
+            TypeError: There is no such field, or *config* is not a SerialConfig.
         """
         self.path = path
         self.config = settled(config, config_fields) if config_fields else config

@@ -226,7 +226,7 @@ class PortWatch:
             deadline: When to stop waiting, by `time.monotonic`; None for never.
 
         Returns:
-            The events. Empty if something has changed that is no event, None if the time is over.
+            The events. Empty if something has changed that is not an event, None if the time is over.
 
         Raises:
             anyio.ClosedResourceError: As waiting for the next event.

@@ -298,7 +298,7 @@ class FramedStream(anyio.TypedAttributeProvider):
             decoder.quiet()
 
     def _receive_then_look(self, *, timeout: float | None) -> tuple[bytes, float]:
-        """Receive from a stream that does not tell the time."""
+        """Receive from a stream without timestamps."""
         data = self._stream.receive(timeout=timeout)
         return data, monotonic()
 

@@ -60,7 +60,7 @@ def open_serial_port(
         UnsupportedConfigurationError: The driver refuses a setting.
         UnsupportedFeatureError: The platform lacks a mechanism that *config* asks for.
         UnsupportedPlatformError: anyserial has no driver for this operating system.
-        SerialError: It is no serial port, or the system refused for another reason.
+        SerialError: It is not a serial port, or the system refused for another reason.
         ImportError: The distribution with the platform's driver is not installed.
         TypeError: An argument has another type, or there is no such field.
         ValueError: *timeout* or *default_timeout* is negative or NaN.

@@ -58,7 +58,7 @@ def run(program: str, arguments: "Sequence[str]" = (), *, module: bool = False, 
     """Run a Python program to its end, with `anyserial.pyserial` in the place of ``serial``.
 
     Args:
-        program: A script, or a folder or zip file with a ``__main__.py``. A name without a slash that is no file
+        program: A script, or a folder or zip file with a ``__main__.py``. A name without a slash that is not a file
             here is looked for among the commands of this environment, then on ``PATH``. With *module*, the name
             of a module.
         arguments: What the program finds in ``sys.argv`` after its own name.
@@ -193,7 +193,7 @@ def _find_command(name: str) -> str:
     words = b" ".join(head).decode(errors="replace").split() if head and head[0].startswith(SHEBANG) else []
     python = next((word.removeprefix("#!") for word in words if "python" in Path(word).name), None)
     if python is None:
-        raise ProgramError(f"{path} is no Python program")
+        raise ProgramError(f"{path} is not a Python program")
     own = Path(sys.prefix).resolve()
     if os.sep in python and Path(python).name != "env" and Path(python).parent.parent.resolve() != own:
         raise ProgramError(

@@ -174,7 +174,7 @@ def parse_fault(text: str) -> Fault:
     """Return the fault that ``str(fault)`` gave as *text*.
 
     Raises:
-        ConfigurationError: It is no such text.
+        ConfigurationError: It is not a printed fault.
     """
     kind, *words = text.split()
     arguments: dict[str, Any] = {}

@@ -1,7 +1,7 @@
 """A serial port without hardware: one end of a socketpair behind the backend contract.
 
 Readiness, partial writes, back pressure and the far end's hang-up are the kernel's
-own; modem lines, settings and faults are kept beside. What is injected stands in
+own; modem lines, settings and faults are kept beside. What is injected is in
 `_faults`, the cable in `_wire`; nothing here knows an event loop.
 """
 
@@ -121,7 +121,7 @@ class MockBackend:
 
     @property
     def capabilities(self) -> SerialCapabilities:
-        """What the mock does; a setting is taken and recorded whatever stands here, and has no effect."""
+        """What the mock does; every setting is accepted and recorded, whatever this says, and has no effect."""
         return CAPABILITIES
 
     @property
@@ -427,7 +427,7 @@ class MockBackend:
         return kind
 
     def _hang_up(self) -> None:
-        # The kernel then reports POLLHUP on both sides, which wakes whoever waits.
+        # The kernel then reports POLLHUP on both sides, which wakes every waiting call.
         mine = self._socket
         if mine is not None:
             with contextlib.suppress(OSError):  # the far end was gone already: ENOTCONN on some systems

@@ -46,7 +46,7 @@ def open_port_of(port: object) -> OpenPort:
     """Return what is inside an open port, async or blocking.
 
     Raises:
-        TypeError: *port* is no port of anyserial's.
+        TypeError: *port* is not a port of anyserial's.
         SerialClosedError: It is not open.
     """
     opened = getattr(port, "_port", None)

@@ -44,7 +44,7 @@ def serial_port_pair(
         faults_b: The same for the second port.
 
     Raises:
-        TypeError: A configuration is no SerialConfig.
+        TypeError: A configuration is not a SerialConfig.
         ConfigurationError: A plan has a fault that a mock cannot make happen (a stall).
     """
     # A test that drives a backend by itself does not pay for the stream.

@@ -186,7 +186,7 @@ def read_record(text: str, name: str) -> Record:
         name: What messages call it.
 
     Raises:
-        RecordError: The text is no record, or a line of it is damaged, or it is cut off.
+        RecordError: The text is not a record, or a line of it is damaged, or it is cut off.
     """
     parser = _Parser(name)
     for number, line in enumerate(text.splitlines(), 1):
@@ -214,7 +214,9 @@ class _Parser:
             self._take_header(line)
             return
         if (match := _LINE.match(line)) is None or match[2] not in KINDS:
-            raise ValueError(f"this is no event: expected SECONDS EVENT, as in '0.012500 send \"A\"' (got {line!r})")
+            raise ValueError(
+                f"this is not an event: expected SECONDS EVENT, as in '0.012500 send \"A\"' (got {line!r})"
+            )
         seconds, kind, rest = float(match[1]), match[2], match[3] or ""
         if self._events and seconds < self._events[-1].time:
             raise ValueError(f"the time {match[1]} lies before that of the event above")
@@ -226,7 +228,9 @@ class _Parser:
     def _take_header(self, line: str) -> None:
         if self._headers == 0:
             if line.rstrip() != VERSION:
-                raise ValueError(f"this is no record that this version can read: expected {VERSION!r} (got {line!r})")
+                raise ValueError(
+                    f"this is not a record that this version can read: expected {VERSION!r} (got {line!r})"
+                )
         elif self._headers == 1:
             word, _, rest = line.partition(" ")
             if word != "path":

@@ -82,7 +82,7 @@ class Replay:
         try:
             text = Path(file).read_text(encoding="ascii")
         except UnicodeDecodeError as error:
-            raise RecordError(f"{os.fspath(file)} is no record: byte {error.start} is not ASCII") from None
+            raise RecordError(f"{os.fspath(file)} is not a record: byte {error.start} is not ASCII") from None
         self._record = read_record(text, os.fspath(file))
         self._pace = pace
         self._silent_end = silent_end

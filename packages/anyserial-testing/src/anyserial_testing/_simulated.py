@@ -52,7 +52,7 @@ class SimulatedBackend:
         faults: What goes wrong; a plan without faults if None.
 
     Raises:
-        TypeError: *device* is no SimulatedDevice.
+        TypeError: *device* is not a SimulatedDevice.
     """
 
     def __init__(self, device: SimulatedDevice, *, faults: FaultPlan | None = None) -> None:
@@ -239,7 +239,7 @@ class SimulatedBackend:
         self._device.tell("configure")
 
     async def set_break(self, on: bool) -> None:
-        """Hold the line in the break condition, or release it; the device hears when it begins."""
+        """Hold the line in the break condition, or release it; the device sees when it begins."""
         self._check_and_pace()
         if on:
             self._device.tell("break")

@@ -20,7 +20,7 @@ _LOGGER = "anyserial.spy"
 
 
 class Spying:
-    """A spy at work; made by `spy`. Ends with `close`, at the end of a ``with`` block, or with the port."""
+    """A running spy; made by `spy`. Ends with `close`, at the end of a ``with`` block, or with the port."""
 
     def __init__(self, port: object, logger: logging.Logger | None, level: int, max_bytes: int) -> None:
         logger = logging.getLogger(_LOGGER) if logger is None else logger

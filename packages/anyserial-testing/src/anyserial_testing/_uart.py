@@ -1,4 +1,4 @@
-"""What a UART makes of characters: how long one takes, and what a receiver with other settings hears.
+"""What a UART makes of characters: how long one takes, and what a receiver with other settings makes of it.
 
 Pure functions of settings and bytes. When something is sent is not known here.
 """

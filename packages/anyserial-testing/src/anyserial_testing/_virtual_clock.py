@@ -152,7 +152,7 @@ class VirtualClock:
 
     @property
     def must_wait(self) -> bool:
-        """Whether a thread is at work whose end is waited for."""
+        """Whether a call waits for a thread that is still running."""
         return self._calls > 0 or bool(awaited)
 
     @property

@@ -69,7 +69,7 @@ def virtual_serial_port(
 
     Raises:
         ConfigurationError: The plan has a fault that a pty cannot make happen.
-        TypeError: *device* is no SimulatedDevice.
+        TypeError: *device* is not a SimulatedDevice.
         OSError: Entering it: the system gives no pty, or *link* exists.
     """
     return VirtualPort(SimulatedDevice(echo=True) if device is None else device, link, faults or FaultPlan())

@@ -74,7 +74,7 @@ def _find(name: str) -> "PortInfo | None":
 
     found: PortInfo | None = anyserial_discovery.find_port(device=name)
     if found is None and os.path.exists(name):  # noqa: PTH110
-        # A tty that is no hardware, such as a pseudo-terminal.
+        # A tty that is not hardware, such as a pseudo-terminal.
         path = os.path.realpath(name)
         found = anyserial_discovery.port_info_for(path) or PortInfo(device=path)
     return found

@@ -131,7 +131,7 @@ def _load_commands(only: str | None) -> Sequence[Command]:
 
 
 def _command_word(words: Sequence[str]) -> str | None:
-    """Return the command that is asked for: the first word that is no option of the frame's own."""
+    """Return the command that is asked for: the first word that is not an option of the frame's own."""
     return next((word for word in words if not word.startswith("-")), None)
 
 

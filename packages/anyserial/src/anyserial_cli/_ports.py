@@ -50,7 +50,7 @@ def _usb_id(text: str) -> int:
     try:
         value = int(text, 16)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no hexadecimal number such as 0403") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a hexadecimal number such as 0403") from None
     if not 0 <= value <= _MAX_ID:
         raise argparse.ArgumentTypeError(f"{text!r} is not from 0 to ffff")
     return value

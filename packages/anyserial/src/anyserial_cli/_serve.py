@@ -41,7 +41,7 @@ listens on this machine only. From another machine, tunnel to it:
 EPILOG = """\
 exit status:
   0    ended by SIGTERM or SIGHUP
-  1    the port cannot be opened, or the address cannot be had; the message says what
+  1    the port cannot be opened, or the address cannot be listened on; the message says what
   2    the arguments are wrong
   130  ended by Ctrl-C
 """

@@ -78,7 +78,7 @@ def test_a_key_by_its_name(text: str, byte: int | None, name: str) -> None:
 
 @pytest.mark.parametrize("text", ["t", "ctrl-", "ctrl-tt", "alt-t", "^1", ""])
 def test_a_key_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is no key such as ctrl-t"):
+    with pytest.raises(ValueError, match="is not a key such as ctrl-t"):
         parse_key(text)
 
 

@@ -76,13 +76,13 @@ def test_every_step_of_a_script() -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("expct x", "'expct' is no step; there are expect, fail,"),
+        ("expct x", "'expct' is not a step; there are expect, fail,"),
         ("expect", r'write expect "PATTERN" \[within TIME\]'),
         ("expect a 5s", r'write expect "PATTERN" \[within TIME\]'),
-        ("expect a within soon", "'soon' is no time"),
-        ("expect [", "'\\[' is no regular expression"),
-        (r"send \q", r"\\q is no escape"),
-        ("send-file kermit x", "'kermit' is no protocol; there are raw, xmodem"),
+        ("expect a within soon", "'soon' is not a time"),
+        ("expect [", "'\\[' is not a regular expression"),
+        (r"send \q", r"\\q is not an escape"),
+        ("send-file kermit x", "'kermit' is not a protocol; there are raw, xmodem"),
         ("dtr up", "write dtr on, or dtr off"),
         ("break now", "write break"),
         ('send "open', "No closing quotation"),
@@ -145,11 +145,11 @@ def test_a_script_from_options_in_their_order(make_device: MakeDevice, capfd: py
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["term", "/dev/x", "--expect", "["], "argument --expect: '[' is no regular expression"),
-        (["term", "/dev/x", "--send-file", "kermit", "f"], "argument --send-file: 'kermit' is no protocol"),
-        (["term", "/dev/x", "--log-rotate", "ten"], "'ten' is no size such as 500k or 10M"),
+        (["term", "/dev/x", "--expect", "["], "argument --expect: '[' is not a regular expression"),
+        (["term", "/dev/x", "--send-file", "kermit", "f"], "argument --send-file: 'kermit' is not a protocol"),
+        (["term", "/dev/x", "--log-rotate", "ten"], "'ten' is not a size such as 500k or 10M"),
         (["term", "/dev/x", "--log-keep", "0"], "'0' is not a number from 1 to 1000"),
-        (["term", "/dev/x", "--rs485-delays", "5ms"], "'5ms' is no pair of times such as 1ms,2ms"),
+        (["term", "/dev/x", "--rs485-delays", "5ms"], "'5ms' is not a pair of times such as 1ms,2ms"),
         (["expect", "/no/such/script", "/dev/x"], "argument FILE: /no/such/script: No such file or directory"),
         (["expect", os.devnull, "/dev/x"], "argument FILE: /dev/null holds no step"),
     ],
@@ -205,12 +205,12 @@ def test_a_profile_knows_its_port(port: str | None, is_its: bool) -> None:
         ("baudrate = 5", "baudrate stands outside a profile"),
         ("[board]\nport = 5", "profile board: port must be a text"),
         ("[board\n", "config.toml: "),
-        ("[board]\nbaudrat = 9600", "profile board: baudrat is no option; did you mean baudrate?"),
+        ("[board]\nbaudrat = 9600", "profile board: baudrat is not an option; did you mean baudrate?"),
         ("[board]\nhex = 1", "profile board: hex must be true or false"),
         ("[board]\nbaudrate = true", "profile board: baudrate must be a text or a number"),
         ("[board]\nflow = 'fast'", "profile board: argument --flow: invalid choice: 'fast'"),
         ("[board]\nsettings = '9Q9'", "profile board: settings: '9Q9' is not a baud rate"),
-        ("[board]\nprofile-settings = '9600'", "profile board: profile-settings is no option"),
+        ("[board]\nprofile-settings = '9600'", "profile board: profile-settings is not an option"),
         ("[board]\nhex = true", "profile board names no port"),
     ],
 )
@@ -279,7 +279,7 @@ def test_without_a_file_there_is_no_profile(tmp_path: Path) -> None:
 def test_a_profile_cannot_hold_a_script() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--expect")
-    with pytest.raises(ProfileError, match="expect is no option"):
+    with pytest.raises(ProfileError, match="expect is not an option"):
         Profile("board", None, "", {"expect": "x"}).words(parser, Path("config.toml"))
 
 

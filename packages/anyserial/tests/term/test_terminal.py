@@ -63,7 +63,7 @@ def test_the_menu_key_twice_sends_it_and_another_key_may_be_the_menu(run: Any, d
     other = connect(run, device, "--menu-key", "ctrl-]")
     other.type(MENU + "\x1d#")
     device.expect(b"\x14")
-    other.wait("'#' is no command; ctrl-] ? shows them")
+    other.wait("'#' is not a command; ctrl-] ? shows them")
     other.type("\x1dq")
     assert other.wait_exit() == 0
 
@@ -187,7 +187,7 @@ def test_hex_input(run: Any, device: Any) -> None:
     device.expect(b"\x01\xff\x07")
     user.wait("hex> 01 ff 07")
     user.type("01 zz\r")
-    user.wait("'zz' is no hex: it holds 'z'")
+    user.wait("'zz' is not hex: it holds 'z'")
     user.type(MENU + "m")
     user.wait("input: raw")
     user.type("z")
@@ -751,13 +751,13 @@ def test_ctrl_c_ends_a_pipe_with_status_130(device: Any) -> None:
 
 
 WRONG = [
-    (["--char-delay", "soon"], "'soon' is no time such as 5ms"),
-    (["--encoding", "klingon"], "'klingon' is no encoding"),
+    (["--char-delay", "soon"], "'soon' is not a time such as 5ms"),
+    (["--encoding", "klingon"], "'klingon' is not an encoding"),
     (["--encoding", "rot13"], "'rot13' does not make characters of bytes"),
     (["--encoding", "zlib"], "'zlib' does not make characters of bytes"),
     (["--encoding", "undefined"], "'undefined' does not make characters of bytes"),
     (["--encoding", "utf-16"], "name another, such as utf-8 or utf-16-le"),
-    (["--menu-key", "t"], "'t' is no key such as ctrl-t"),
+    (["--menu-key", "t"], "'t' is not a key such as ctrl-t"),
     (["9600,9Q9"], "'9Q9' is not a baud rate"),
     (["-b", "0"], "baudrate must be"),
     (["--exit-aftr", "1"], "did you mean --exit-after"),

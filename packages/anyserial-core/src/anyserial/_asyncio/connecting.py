@@ -106,7 +106,7 @@ async def connection_for_serial[P: asyncio.BaseProtocol](
 
     Raises:
         SerialClosedError: The port is closed.
-        TypeError: *serial_instance* is no such port.
+        TypeError: *serial_instance* is not such a port.
         UnsupportedAsyncBackendError: No asyncio event loop is running.
         ValueError: *loop* is not the running event loop.
 

@@ -59,7 +59,7 @@ class SerialTransport(Ending):
 
         Raises:
             SerialClosedError: The port is closed.
-            TypeError: *serial_instance* is no such port.
+            TypeError: *serial_instance* is not such a port.
         """
         super().__init__(loop, serial_instance, _port_of(serial_instance))
         self._is_paused = False

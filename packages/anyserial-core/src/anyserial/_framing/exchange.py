@@ -108,7 +108,7 @@ def exchange(
 
 
 def _hand_over(frame: bytes, unsolicited: "Callable[[bytes], object]") -> None:
-    """Hand over a frame that is no answer. A queue that is full must not end the exchange."""
+    """Hand over a frame that is not an answer. A queue that is full must not end the exchange."""
     try:
         unsolicited(frame)
     except Exception:  # noqa: BLE001  # reported, and the exchange goes on

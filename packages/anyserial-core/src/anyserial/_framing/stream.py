@@ -270,7 +270,7 @@ class FramedStream(ObjectStream[bytes]):
             decoder.quiet()
 
     async def _receive_then_look(self) -> tuple[bytes, float]:
-        """Receive from a stream that does not tell the time."""
+        """Receive from a stream without timestamps."""
         data = await self._receive_bytes()
         return data, now()
 

@@ -188,7 +188,7 @@ class ObservedBackend(_Observed):
             return count
 
     def write_onto(self, counts: list[int], data: bytes | memoryview) -> bool:
-        """See `SerialBackend`: the count is on the list before the audience hears of it."""
+        """See `SerialBackend`: the count is on the list before the observers are called."""
         with self.audience.lock:
             with self._failures("sent"):
                 if (write_onto := getattr(self.inner, "write_onto", None)) is not None:

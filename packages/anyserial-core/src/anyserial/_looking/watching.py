@@ -49,7 +49,7 @@ class Hub:
 
     def now(self) -> float:
         """Return the time by the port's clock."""
-        # Workers tell, too: they go by the clock of the event loop that the port is used in.
+        # Workers report, too: they use the clock of the event loop that the port is used in.
         if (clock := here()) is not monotonic:
             self._clock = clock
         return self._clock()

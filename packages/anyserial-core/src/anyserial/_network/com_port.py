@@ -49,7 +49,7 @@ LONGEST_SIGNATURE: Final = 256  # bytes; a longer one is cut
 
 
 class ComPortError(ValueError):
-    """A payload that is no message of RFC 2217."""
+    """A payload that is not a message of RFC 2217."""
 
 
 class Command(IntEnum):
@@ -179,13 +179,13 @@ def decode(payload: bytes, *, from_server: bool) -> Message:
         from_server: Whether a server has sent it.
 
     Raises:
-        ComPortError: It is no message that this side sends, or its value is cut short.
+        ComPortError: It is not a message that this side sends, or its value is cut short.
     """
     if not payload:
         raise ComPortError("an empty message")
     command = _BY_CODE.get(payload[0] - FROM_SERVER if from_server else payload[0])
     if command is None:
-        raise ComPortError(f"{payload[0]} is no command of a {'server' if from_server else 'client'}")
+        raise ComPortError(f"{payload[0]} is not a command of a {'server' if from_server else 'client'}")
     if command is Command.SIGNATURE:
         return Message(command, payload[1 : 1 + LONGEST_SIGNATURE])
     width = _WIDTHS.get(command, 1)

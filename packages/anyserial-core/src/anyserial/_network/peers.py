@@ -36,7 +36,7 @@ def peer_name(stream: "ByteStream") -> str:
 
 
 def watch_for_death(stream: "ByteStream") -> None:
-    """Have TCP notice a peer that is gone, and send small packets at once; nothing if it is no TCP connection."""
+    """Have TCP notice a peer that is gone, and send small packets at once; nothing if it is not a TCP connection."""
     raw: Any = stream.extra(SocketAttribute.raw_socket, None)  # noqa: S610  # AnyIO's, not Django's
     if raw is None or raw.family not in {socket.AF_INET, socket.AF_INET6}:
         return

@@ -102,7 +102,7 @@ class Rfc2217Backend:
         """Connect, negotiate and set the port.
 
         Raises:
-            ConfigurationError: *path* is no URL of a network port.
+            ConfigurationError: *path* is not a URL of a network port.
             PortNotFoundError: The host is not known, or nothing listens there.
             PortBusyError: The server says that the port is in use.
             UnsupportedConfigurationError: The server does not take a setting.

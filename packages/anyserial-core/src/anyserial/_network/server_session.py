@@ -1,4 +1,4 @@
-"""What a server says to one client, and hears from it, without I/O: by RFC 2217, or plain bytes.
+"""What a server sends to one client and receives from it, without I/O: by RFC 2217, or plain bytes.
 
 A session turns what arrives from the network into *items*: data for the port, and `Order`s, which somebody
 must carry out on the port and answer with `reply`. Whatever needs no port it answers itself; `take_output`

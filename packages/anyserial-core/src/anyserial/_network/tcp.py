@@ -54,7 +54,7 @@ class TcpBackend:
         """Connect.
 
         Raises:
-            ConfigurationError: *path* is no URL of a network port.
+            ConfigurationError: *path* is not a URL of a network port.
             PortNotFoundError: The host is not known, or nothing listens there.
             UnsupportedFeatureError: *config* has settings, and its policy is RAISE.
             SerialError: The host cannot be reached.

@@ -127,7 +127,7 @@ _WANT_YES: Final = "want yes"
 _WANT_YES_THEN_NO: Final = "want yes, then no"
 
 # What the peer says, in a state: the next state, what is sent (True accepts or asks), what is reported.
-# A NO that hears True is not here: it depends on what this end is willing to do.
+# A NO that receives True is not here: it depends on what this end is willing to do.
 _HEARD: dict[tuple[_State, bool], tuple[_State, bool | None, bool | None]] = {
     (_YES, True): (_YES, None, None),
     (_WANT_NO, True): (_NO, None, False),  # wrong of the peer, which must obey

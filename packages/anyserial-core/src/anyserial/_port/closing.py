@@ -2,7 +2,7 @@
 
 It runs on a worker and may be posted any number of times; each time it goes as far as it can.
 It stops where a call still uses the descriptor, and the last of them to leave posts it again.
-Only one worker is in it at a time. A second one leaves word and returns, so that a driver's stuck close
+Only one worker is in it at a time. A second one sets a flag and returns, so that a driver's stuck close
 costs one thread, however often the port is closed, dropped or left.
 Output that does not move for `linger` seconds is discarded *before* the calls are waited for,
 since a driver call may itself be waiting for that output (TIOCSBRK, tcdrain).
@@ -35,7 +35,7 @@ LEAVING_OUTPUT: Final = "leaving output"  # to the kernel, whose own close waits
 GRACE: Final = 0.04  # seconds beyond the linger that a caller waits for the driver's own close
 FIRST_PAUSE = 0.001  # seconds between looks at the output queue; doubled each time
 LONGEST_PAUSE = 0.02
-LOOP_PATIENCE = 1.0  # seconds that an event loop in another thread may take to come round
+LOOP_PATIENCE = 1.0  # seconds that an event loop in another thread may take until it runs its callbacks
 
 
 def given_up_message(path: str, count: int, linger: float) -> str:

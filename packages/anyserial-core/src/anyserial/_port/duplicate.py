@@ -1,6 +1,6 @@
 """A second descriptor of a port's device, for event loops to watch.
 
-An event loop has one place for each descriptor: whoever registers it replaces the registration before. A
+An event loop has one place for each descriptor: a new registration replaces the one before. A
 program that asks for a port's descriptor may register it. From then on the event loop watches a
 duplicate for the port, and neither takes the place of the other.
 """

@@ -395,4 +395,4 @@ class AsyncioWaiter(_Direction):
 
 
 def _ignore() -> None:
-    """Do nothing: that a descriptor stays writable is no news."""
+    """Do nothing: nobody waits to write, and the descriptor stays writable."""

@@ -244,10 +244,10 @@ class Presence:
         return self._kind.name
 
     def open_watcher(self) -> "Watcher":
-        """Start to watch whatever tells that the device may have come.
+        """Start to watch for events after which the device may be there.
 
         Raises:
-            ImportError: The device is no path, and the distribution anyserial-discovery is not installed.
+            ImportError: The device is not a path, and the distribution anyserial-discovery is not installed.
             TypeError: A filter has the wrong type, or there is no such filter.
             ValueError: A number is out of its range.
             SerialError: The system refuses the descriptors that watching takes.

@@ -21,7 +21,7 @@ class DeviceControls(Controls):
             ValueError: The driver has no such mode.
         """
         link = self._opened_link()
-        # A driver that takes the flag and ignores it is no error: many have no buffering to switch off.
+        # A driver that takes the flag and ignores it is not an error: many have no buffering to switch off.
         if (
             low_latency_settings
             and link.capabilities.low_latency is Capability.UNSUPPORTED

@@ -84,7 +84,7 @@ def logger_of(scheme: str, options: dict[str, str]) -> logging.Logger | None:
     """Return the logger that the option ``logging`` asks for, None without it.
 
     Raises:
-        ValueError: Its value is no level.
+        ValueError: Its value is not a level.
     """
     if "logging" not in options:
         return None

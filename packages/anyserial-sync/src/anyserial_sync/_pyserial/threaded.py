@@ -146,7 +146,7 @@ class LineReader(Packetizer):
     Attributes:
         TERMINATOR: What ends a line, in both directions.
         ENCODING: How text is encoded.
-        UNICODE_HANDLING: What becomes of bytes that are no text, as ``errors`` of `bytes.decode`.
+        UNICODE_HANDLING: What becomes of bytes that are not text, as ``errors`` of `bytes.decode`.
     """
 
     TERMINATOR = b"\r\n"

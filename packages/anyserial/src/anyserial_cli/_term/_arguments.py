@@ -100,14 +100,14 @@ def _settings(text: str) -> dict[str, Any]:
 def _delays(text: str) -> tuple[float, float]:
     before, comma, after = text.partition(",")
     if not comma:
-        raise argparse.ArgumentTypeError(f"{text!r} is no pair of times such as 1ms,2ms")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a pair of times such as 1ms,2ms")
     return in_seconds(before), in_seconds(after)
 
 
 def _size(text: str) -> int:
     match = _SIZE.fullmatch(text)
     if match is None or not int(match[1]):
-        raise argparse.ArgumentTypeError(f"{text!r} is no size such as 500k or 10M")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 500k or 10M")
     return int(match[1]) * _SCALE[match[2].lower()]
 
 
@@ -120,7 +120,7 @@ def _count(text: str) -> int:
 def _encoding(text: str) -> str:
     import codecs  # noqa: PLC0415
 
-    refusal = f"{text!r} is no encoding that Python knows"
+    refusal = f"{text!r} is not an encoding that Python knows"
     try:
         name = codecs.lookup(text).name
         refusal = f"{text!r} does not make characters of bytes one by one; name another, such as utf-8 or utf-16-le"

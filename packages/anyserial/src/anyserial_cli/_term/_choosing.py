@@ -71,7 +71,7 @@ def choose(arguments: "argparse.Namespace") -> "tuple[argparse.Namespace, str | 
 
 
 def _suggest(device: str, profiles: dict[str, Profile]) -> None:
-    """Point at the profile that was meant by a name that is no port."""
+    """Point at the profile that was meant by a name that is not a port."""
     import difflib  # noqa: PLC0415  # only a mistake needs it
 
     close = difflib.get_close_matches(device, profiles, n=1)

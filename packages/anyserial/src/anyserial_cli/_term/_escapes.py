@@ -139,7 +139,7 @@ class EscapeFilter:
                 self.disturbed = self.was_reset = True
                 self.alternate = self.origin = False
             return 2, self._passed("\x1b" + following)
-        # An unknown sequence of two characters, or an ESC before something that is no part of one.
+        # An unknown sequence of two characters, or an ESC before something that is not part of one.
         return (2 if "\x20" <= following <= "\x7e" else 1), ""
 
     def _character_set(self, text: str, at: int) -> tuple[int, str]:

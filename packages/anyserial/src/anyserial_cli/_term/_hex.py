@@ -68,5 +68,5 @@ def parse_hex(text: str) -> bytes:
         except ValueError:
             wrong = next((char for char in word if char not in "0123456789abcdefABCDEF"), None)
             reason = f"has an odd number of digits ({len(word)})" if wrong is None else f"holds {wrong!r}"
-            raise ValueError(f"{word!r} is no hex: it {reason}; type bytes such as 01 0a ff") from None
+            raise ValueError(f"{word!r} is not hex: it {reason}; type bytes such as 01 0a ff") from None
     return bytes(data)

@@ -296,7 +296,7 @@ class Interactive:
     async def ask(
         self, question: str, *, default: str = "", controls: bool = False, paths: bool = False
     ) -> "str | object | None":
-        """Ask for a line; None if it was given up, and what is no string if the menu key was pressed."""
+        """Ask for a line; None if it was given up, and what is not a string if the menu key was pressed."""
         if not self.screen:
             self.session.tell("questions need a terminal for standard output, which TERM=dumb is not")
             return None

@@ -97,7 +97,7 @@ def parse_key(text: str) -> int | None:
         rest = lowered.removeprefix(prefix)
         if rest != lowered and len(rest) == 1 and "@" <= rest.upper() <= "_":
             return ord(rest.upper()) & 0x1F
-    raise ValueError(f"{text!r} is no key such as ctrl-t, ctrl-] or none")
+    raise ValueError(f"{text!r} is not a key such as ctrl-t, ctrl-] or none")
 
 
 def key_name(menu: int | None) -> str:

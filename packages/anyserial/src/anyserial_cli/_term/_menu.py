@@ -63,10 +63,10 @@ class Menu:
         }
 
     async def do(self, key: Key) -> None:
-        """Do what *key* asks for; for any other key, say that it is no command."""
+        """Do what *key* asks for; for any other key, say that it is not a command."""
         if key.command is None:
             name = key_name(self._user.menu_key)
-            self._tell(f"{key.key!r} is no command; {name} ? shows them")
+            self._tell(f"{key.key!r} is not a command; {name} ? shows them")
             return
         try:
             await self._commands[key.command]()

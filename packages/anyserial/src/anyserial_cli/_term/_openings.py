@@ -36,7 +36,7 @@ async def openings(
         config: The settings at each opening.
         wait: A port that is not there at first is waited for.
         again: Go on after a disconnect.
-        tell: Is told what is waited for, once for each reason.
+        tell: Called with what is waited for, once for each reason.
 
     Raises:
         SerialError: The first opening failed, and waiting is not asked for or does not help.

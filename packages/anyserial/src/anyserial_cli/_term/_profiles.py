@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ("Profile", "ProfileError", "config_path", "load", "profile_for")
 
 _USB_IDS = re.compile(r"([0-9a-fA-F]{4}):([0-9a-fA-F]{4})")
-# What a profile cannot say: which port is its own business, and a script has an order.
+# Keys that a profile cannot have: the port has a key of its own, and only a script has an order of steps.
 _NOT_IN_A_PROFILE = frozenset({"help", "profile-settings", "expect", "send", "send-line", "send-file", "receive-file"})
 # Options of `anyserial term` that `anyserial expect` does not have, and needs not: one profile serves both.
 _FOR_A_KEYBOARD = frozenset({"mode", "echo", "menu-key", "no-status", "exit-after", "stay"})
@@ -95,7 +95,7 @@ class Profile:
                 continue  # `anyserial expect` has none
             if name not in known:
                 close = difflib.get_close_matches(name, [*known, "port", "settings"], n=1)
-                raise ProfileError(f"{where} is no option" + (f"; did you mean {close[0]}?" if close else ""))
+                raise ProfileError(f"{where} is not an option" + (f"; did you mean {close[0]}?" if close else ""))
             takes_value = known[name].nargs != 0
             if isinstance(value, bool) == takes_value or not isinstance(value, bool | int | float | str):
                 raise ProfileError(f"{where} must be {'a text or a number' if takes_value else 'true or false'}")
@@ -120,7 +120,7 @@ def load(path: Path) -> dict[str, Profile]:
     """Return the profiles in the file at *path*, by name; none if there is no file.
 
     Raises:
-        ProfileError: The file cannot be read, is no TOML, or holds something else than profiles.
+        ProfileError: The file cannot be read, is not TOML, or holds something else than profiles.
     """
     import tomllib  # noqa: PLC0415  # only if there is a file
 

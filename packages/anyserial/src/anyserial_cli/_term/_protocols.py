@@ -114,15 +114,15 @@ def without_xon_xoff(plan: Plan) -> Plan:
     """
     if plan.protocol != "zmodem":
         raise TransferError(
-            f"{plan.protocol.upper()} does not work with XON/XOFF flow control, which takes two bytes for itself:"
-            " use zmodem, or rtscts"
+            f"{plan.protocol.upper()} does not work with XON/XOFF flow control, which uses two bytes as control"
+            " characters: use zmodem, or rtscts"
         )
     return plan._replace(command=(plan.command[0], "-e", *plan.command[1:]))
 
 
 def _known(protocol: str) -> str:
     if protocol not in PROTOCOLS:
-        raise TransferError(f"{protocol!r} is no protocol; there are {', '.join(PROTOCOLS)}")
+        raise TransferError(f"{protocol!r} is not a protocol; there are {', '.join(PROTOCOLS)}")
     return protocol
 
 

@@ -110,7 +110,7 @@ def seconds(text: str) -> float:
     """Return the seconds that *text* writes: ``5ms``, ``0.5`` or ``2s``.
 
     Raises:
-        ScriptError: It is no time.
+        ScriptError: It is not a time.
     """
     number, scale = (text[:-2], 1e-3) if text.endswith("ms") else (text.removesuffix("s"), 1.0)
     try:
@@ -118,7 +118,7 @@ def seconds(text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value < float("inf"):
-        raise ScriptError(f"{text!r} is no time such as 5ms, 0.5 or 2s")
+        raise ScriptError(f"{text!r} is not a time such as 5ms, 0.5 or 2s")
     return value
 
 
@@ -134,7 +134,7 @@ def unescape(text: str) -> str:
         if name[0] == "x" and len(name) > 1:
             return chr(int(name[1:], 16))
         if name not in _ESCAPED:
-            raise ScriptError(f"\\{name} is no escape; there are \\r \\n \\t \\e \\a \\b \\0 \\xNN \\\\")
+            raise ScriptError(f"\\{name} is not an escape; there are \\r \\n \\t \\e \\a \\b \\0 \\xNN \\\\")
         return _ESCAPED[name]
 
     return _ESCAPE.sub(replaced, text)
@@ -144,12 +144,12 @@ def pattern(text: str, encoding: str) -> re.Pattern[bytes]:
     """Return the regular expression *text*, to be looked for in bytes of *encoding*.
 
     Raises:
-        ScriptError: It is no regular expression.
+        ScriptError: It is not a regular expression.
     """
     try:
         return re.compile(text.encode(encoding), re.MULTILINE)
     except (re.error, UnicodeEncodeError) as exc:
-        raise ScriptError(f"{text!r} is no regular expression: {exc}") from None
+        raise ScriptError(f"{text!r} is not a regular expression: {exc}") from None
 
 
 def protocol_named(name: str) -> str:
@@ -159,7 +159,7 @@ def protocol_named(name: str) -> str:
         ScriptError: It is none.
     """
     if name not in PROTOCOLS:
-        raise ScriptError(f"{name!r} is no protocol; there are {', '.join(PROTOCOLS)}")
+        raise ScriptError(f"{name!r} is not a protocol; there are {', '.join(PROTOCOLS)}")
     return name
 
 
@@ -212,7 +212,7 @@ class _Parser:
 
     def take(self, word: str, arguments: list[str]) -> None:
         if word not in self._words:
-            raise ScriptError(f"{word!r} is no step; there are {', '.join(self._words)}")
+            raise ScriptError(f"{word!r} is not a step; there are {', '.join(self._words)}")
         form, take, least, most = self._words[word]
         if not least <= len(arguments) <= most:
             raise ScriptError(f"write {form}")

@@ -205,7 +205,7 @@ class Session:
         """Return which other programs have the port open: they read from it, too."""
         device = self.options.device
         if _is_pty(device):
-            return None  # whoever made it may keep its near end open, and does not read from it
+            return None  # the program that made it may keep its near end open without reading from it
         try:
             return (await inspect_serial_port(device)).holders
         except SerialError:

@@ -116,7 +116,7 @@ class Console(ConsoleBase):
         """Take the terminal at standard input; its modes stay as they are until `setup`.
 
         Raises:
-            termios.error: Standard input is no terminal.
+            termios.error: Standard input is not a terminal.
         """
         super().__init__()
         self.fd = sys.stdin.fileno()

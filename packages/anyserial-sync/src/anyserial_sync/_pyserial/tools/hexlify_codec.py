@@ -31,10 +31,10 @@ def hex_encode(data: str, errors: str = "strict") -> tuple[bytes, int]:  # noqa:
 
     Args:
         data: Numbers of one or two hexadecimal digits, with white space between them.
-        errors: Not used: what is no number is always refused.
+        errors: Not used: what is not a number is always refused.
 
     Raises:
-        ValueError: A word is no hexadecimal number, or is above FF.
+        ValueError: A word is not a hexadecimal number, or is above FF.
     """
     return bytes([int(word, 16) for word in data.split()]), len(data)
 
@@ -90,7 +90,7 @@ class IncrementalEncoder(codecs.IncrementalEncoder):
         """Return the bytes that are complete.
 
         Raises:
-            UnicodeError: A character is no hexadecimal digit, and ``errors`` is ``strict``.
+            UnicodeError: A character is not a hexadecimal digit, and ``errors`` is ``strict``.
         """
         encoded = bytearray()
         for character in input.upper():

@@ -37,7 +37,7 @@ class SysFS(ListPortInfo):
         folder = behind.resolve()
         self.device_path = str(folder)
         self.subsystem = (folder / "subsystem").resolve().name
-        # An interface's number stands in its own directory, the ids in that of the device above.
+        # The interface's directory has its number, and the directory of the device above has the ids.
         for above in (folder, *folder.parents):
             if (above / "bInterfaceNumber").exists():
                 self.usb_interface_path = str(above)

@@ -36,7 +36,7 @@ class Serial(serialposix.Serial):
         """Return the device that a URL means.
 
         Raises:
-            ValueError: There is an option that hwgrep:// does not have, or ``n`` is no number from 1 on.
+            ValueError: There is an option that hwgrep:// does not have, or ``n`` is not a number from 1 on.
             SerialException: No port matches, or not as many as ``n``.
         """
         text = url[len(SCHEME) :] if url.lower().startswith(SCHEME) else url

@@ -60,7 +60,7 @@ class FormatRaw:
         self._show(self.tx_color, data)
 
     def control(self, name: str, value: object) -> None:
-        """Leave out everything that is no data."""
+        """Leave out everything that is not data."""
 
     def _show(self, color: str, data: "Buffer") -> None:
         octets = (color.encode() if self.color else b"") + to_bytes(data)
@@ -107,7 +107,7 @@ class FormatHexdump:
         self._dump("TX", self.tx_color, data)
 
     def control(self, name: str, value: object) -> None:
-        """Show a call that is no data."""
+        """Show a call that is not data."""
         self._begin(self.control_color)
         self.write_line(self._now(), name, str(value))
 
