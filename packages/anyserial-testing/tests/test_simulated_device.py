@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import anyio
 import pytest
@@ -170,6 +170,72 @@ async def test_hardware_flow_control_stops_both_directions() -> None:
         await anyio.sleep(10)
         assert await receive(port, 100) == bytes(range(100))
     assert device.overruns == 0
+
+
+async def test_a_receive_that_waits_hears_the_answer_to_what_another_task_sends() -> None:
+    device = SimulatedDevice().on(b"A\n", b"B")
+    async with simulated_port(device, SLOW) as port, anyio.create_task_group() as tasks:
+        tasks.start_soon(ask_later, port)
+        start = anyio.current_time()
+        assert await receive(port, 1) == b"B"
+        assert anyio.current_time() - start == pytest.approx(1.03)
+
+
+async def ask_later(port: SerialPort) -> None:
+    await anyio.sleep(1)
+    await port.send(b"A\n")
+
+
+async def test_faster_settings_wake_a_receive_that_waits() -> None:
+    device = SimulatedDevice().on(None, b"B")
+    async with simulated_port(device, SLOW) as port, anyio.create_task_group() as tasks:
+        await port.send(b"123456789A\n")
+        tasks.start_soon(port.configure, SLOW.with_changes(baudrate=100_000))
+        start = anyio.current_time()
+        assert await receive(port, 1) == b"B"
+        assert anyio.current_time() - start < 0.02
+
+
+async def test_drain_goes_on_once_flow_control_is_off() -> None:
+    config = SLOW.with_changes(flow_control=FlowControl(rts_cts=True))
+    device = SimulatedDevice()
+    device.set_lines(cts=False)
+    async with simulated_port(device, config) as port, anyio.create_task_group() as tasks:
+        await port.send(b"12")
+
+        async def release() -> None:
+            await anyio.sleep(1)
+            await port.configure(SLOW)
+
+        tasks.start_soon(release)
+        with anyio.fail_after(10):
+            await port.drain()
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize(
+    ("ending", "request_", "jumps"),
+    [
+        ({}, b"ABCDEFG\n", 2),
+        ({"until": b"\r\n"}, b"\n\nABC\r\n", 4),
+        ({"size": 8}, b"ABCDEFGH", 9),
+    ],
+)
+def test_bytes_that_a_device_only_keeps_wake_nobody(
+    ending: dict[str, Any], request_: bytes, jumps: int, backend: Literal["asyncio", "trio"]
+) -> None:
+    device, clock = SimulatedDevice(**ending).on(request_, b"x"), VirtualClock()
+
+    async def main() -> None:
+        async with simulated_port(device, SLOW) as port:
+            await port.send(request_)
+            start, before = anyio.current_time(), clock.jumps
+            assert await receive(port, 1) == b"x"
+            assert clock.jumps - before == jumps
+            assert anyio.current_time() - start == pytest.approx(0.01 * (len(request_) + 1))
+            assert device.requests[0].seconds == pytest.approx(0.01 * len(request_))
+
+    clock.run(main, backend=backend)
 
 
 async def test_wrong_baud_rate_is_garbage_on_both_sides() -> None:

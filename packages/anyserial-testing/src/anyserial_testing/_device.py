@@ -14,7 +14,7 @@ from anyserial.capabilities import ControlLines
 from anyserial.config import SerialConfig
 from anyserial.exceptions import ConfigurationError
 
-from anyserial_testing._line import Line
+from anyserial_testing._line import OUTPUT_LIMIT, Line
 from anyserial_testing._rules import Pattern, Period, Reply, Request, Rule
 
 __all__ = ("SimulatedDevice",)
@@ -96,7 +96,7 @@ class SimulatedDevice:
         self.strict = strict
         self._until = (until or b"\n") if not ends or until is not None else None
         self._size, self._silence, self._split, self._echo = size, silence, split, echo
-        self._line = Line(settings, paced=paced, fifo=fifo, arrived=self._arrived)
+        self._line = Line(settings, paced=paced, fifo=fifo, arrived=self._arrived, acts_on=self._acts_on)
         self._rules: list[Rule] = []
         self._events: dict[str, list[Callable[[SimulatedDevice], object]]] = {name: [] for name in _EVENTS}
         self._periods: list[Period] = []
@@ -344,6 +344,11 @@ class SimulatedDevice:
             request = bytes(self._buffer[:length])
             del self._buffer[:length]
             self._handle(request)
+
+    def _acts_on(self, byte: int) -> bool:
+        """Return whether more may happen when *byte* arrives than that it is kept."""
+        is_kept = self._until is not None and not self._echo and byte != self._until[-1]
+        return not is_kept or len(self._buffer) >= _MOST_REQUEST - OUTPUT_LIMIT
 
     def _length(self) -> int | None:
         if self._until is not None:

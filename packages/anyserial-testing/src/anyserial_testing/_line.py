@@ -59,10 +59,17 @@ class Line:
         paced: Whether a character takes the time that it takes on a real line.
         fifo: How many received characters the host's side holds; what comes when it is full is lost.
         arrived: Called with each byte that the device receives.
+        acts_on: Whether the device may do more than keep a byte when it arrives.
     """
 
     def __init__(
-        self, device_config: SerialConfig | None, *, paced: bool, fifo: int, arrived: Callable[[int], None]
+        self,
+        device_config: SerialConfig | None,
+        *,
+        paced: bool,
+        fifo: int,
+        arrived: Callable[[int], None],
+        acts_on: Callable[[int], bool],
     ) -> None:
         self.lock: threading.RLock = threading.RLock()
         self.now: float = 0.0
@@ -78,7 +85,7 @@ class Line:
         self._device_config = device_config
         self._paced = paced
         self._fifo = fifo
-        self._arrived = arrived
+        self._arrived, self._acts_on = arrived, acts_on
         self._to_device, self._to_host = _Lane(), _Lane()
         self._plans: list[tuple[float, int, Callable[[], None]]] = []
         self._order = count()
@@ -98,6 +105,22 @@ class Line:
         with self.lock:
             times = [lane.next for lane in (self._to_device, self._to_host)]
             times.append(self._plans[0][0] if self._plans else None)
+            return min((time for time in times if time is not None), default=None)
+
+    @property
+    def next_for_host(self) -> float | None:
+        """When the next thing happens that the host may notice; None if nothing is planned.
+
+        The host does not notice a byte that the device only keeps. `advance` carries it out later, at its own time.
+        """
+        with self.lock:
+            lane = self._to_device
+            times = [self._to_host.next, self._plans[0][0] if self._plans else None]
+            if lane.next is not None:
+                for place, entry in enumerate(lane.queue):
+                    if any(self._acts_on(character.byte) for character in entry):
+                        times.append(lane.next + place * lane.seconds)
+                        break
             return min((time for time in times if time is not None), default=None)
 
     def advance(self, now: float) -> None:
@@ -141,6 +164,7 @@ class Line:
             self._to_device.seconds = character_time(config) if self._paced else 0.0
             self._to_host.seconds = character_time(self._device_config or config) if self._paced else 0.0
             self._flow()
+        self.wake()
 
     @property
     def output_waiting(self) -> int:
@@ -157,6 +181,7 @@ class Line:
         """Queue *data* on the way to the device."""
         with self.lock:
             self._to_device.push(heard(data, self.config, self._device_config or self.config), self.now)
+        self.wake()
 
     def take(self) -> Character | None:
         """Return the next received character; None if there is none."""
@@ -177,6 +202,7 @@ class Line:
         with self.lock:
             self.received.clear()
             self._flow()
+        self.wake()
 
     # The device's side
 

@@ -172,9 +172,10 @@ class SimulatedBackend:
         """
         with Changed(self._line) as changed:
             while True:
+                self._look(changed)
                 if (data := self._read(max_bytes)) is not None:
                     return data
-                times = [time for time in (self._end_of_stall("read"), self._line.next) if time is not None]
+                times = [time for time in (self._end_of_stall("read"), self._line.next_for_host) if time is not None]
                 await changed.wait_until(min(times, default=None))
 
     async def send(self, data: bytes | memoryview) -> int:
@@ -188,6 +189,7 @@ class SimulatedBackend:
         """
         with Changed(self._line) as changed:
             while True:
+                self._look(changed)
                 if (count := self._write(data)) is not None:
                     return count
                 when = self._end_of_stall("write")
@@ -287,6 +289,12 @@ class SimulatedBackend:
             self._loop, self._begun = loop, now - self._line.now
         self._line.advance(now - self._begun + _ROUNDING)
 
+    def _look(self, changed: Changed) -> None:
+        """Move the line on before a call looks at it, so that what this changes does not wake the call again."""
+        if self._is_open:
+            self._pace()
+            changed.forget()
+
     @property
     def _is_gone(self) -> bool:
         return self._line.is_gone or self._line.departures != self._departures or self._faults.disconnected
@@ -307,7 +315,7 @@ class SimulatedBackend:
 
     async def _wait_for_change(self) -> None:
         with Changed(self._line) as changed:
-            self._pace()
+            self._look(changed)
             if self._line.output_waiting and not self._is_gone:
                 await changed.wait_until(self._line.leaves(self._line.output_waiting))
 
@@ -316,7 +324,6 @@ class SimulatedBackend:
     def _read(self, max_bytes: int) -> bytes | None:
         if not self._is_open:
             raise closed_error(self._path)
-        self._pace()
         faults = self._faults
         faults.begin()
         while faults.take("eintr_reads"):
@@ -371,7 +378,6 @@ class SimulatedBackend:
 
     def _write(self, data: bytes | memoryview) -> int | None:
         self._check()
-        self._pace()
         faults = self._faults
         faults.begin()
         while faults.take("eintr_writes"):
