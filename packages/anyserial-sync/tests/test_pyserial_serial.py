@@ -103,6 +103,63 @@ def test_lines_that_are_set_before_the_port_is_opened(rig: Rig, driver: Driver) 
         assert (driver.config.dtr_on_open, driver.config.rts_on_open) == (False, False)
 
 
+class Hooked(Serial):
+    """Replaces what pySerial calls when it opens a port, as subclasses of programs do."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.called: list[str] = []
+        super().__init__(*args, **kwargs)
+
+    def _reconfigure_port(self, force_update: bool = False) -> None:
+        self.called.append("settings")
+        super()._reconfigure_port(force_update)
+
+    def _update_dtr_state(self) -> None:
+        self.called.append("dtr")
+        raise OSError(errno.ENOTTY, "no such line")
+
+    def _update_rts_state(self) -> None:
+        self.called.append("rts")
+        super()._update_rts_state()
+
+
+@pytest.mark.parametrize(
+    ("settings", "called", "set_lines"),
+    [
+        ({}, ["settings", "dtr", "rts"], [(True, None)]),
+        ({"rtscts": True}, ["settings", "dtr"], []),
+        ({"dsrdtr": True}, ["settings", "rts"], [(True, None)]),
+    ],
+)
+def test_what_a_program_replaces_is_called_when_the_port_is_opened(
+    opened: Callable[..., Serial], driver: Driver, settings: dict[str, Any], called: list[str], set_lines: list[Any]
+) -> None:
+    port = opened(cls=Hooked, **settings)
+    assert isinstance(port, Hooked)
+    assert port.called == called
+    assert driver.calls("set_control_lines") == set_lines
+
+
+def test_a_method_of_one_port_alone_is_replaced(rig: Rig, driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    port = Serial()
+    port.port = rig.port.path
+    monkeypatch.setattr(port, "_update_dtr_state", lambda: None)
+    with port:
+        assert (driver.config.dtr_on_open, driver.config.rts_on_open) == (None, True)
+
+
+def test_a_port_is_closed_if_what_a_program_replaces_fails(rig: Rig) -> None:
+    class Failing(Serial):
+        def _update_rts_state(self) -> None:
+            raise OSError(errno.EIO, "unplugged")
+
+    port = Failing()
+    port.port = rig.port.path
+    with pytest.raises(OSError, match="unplugged"):
+        port.open()
+    assert not port.is_open
+
+
 def test_the_modem_lines(opened: Callable[..., Serial], driver: Driver) -> None:
     port = opened()
     driver.backend.lines = ModemLines(cts=True, dsr=False, ri=True, cd=False)

@@ -1,8 +1,9 @@
 """`Serial`: a serial port with pySerial's methods, on anyserial's blocking port."""
 
+import errno
 from operator import index
 from time import monotonic
-from typing import TYPE_CHECKING, SupportsIndex, override
+from typing import TYPE_CHECKING, Any, SupportsIndex, override
 
 import anyio
 from anyserial.exceptions import SerialCancelledError, SerialError
@@ -26,6 +27,15 @@ if TYPE_CHECKING:
     from collections.abc import Buffer, Iterable
 
 __all__ = ("LinkedSerial", "Serial")
+
+# pySerial calls these when it opens a port, the last two unless flow control has the line. Some programs replace them.
+_HOOKS = {"_reconfigure_port": None, "_update_dtr_state": "_dsrdtr", "_update_rts_state": "_rtscts"}
+_LEVELS = {"_update_dtr_state": "dtr_on_open", "_update_rts_state": "rts_on_open"}
+
+
+def _is_own(method: object) -> bool:
+    """Return whether a method is anyserial's."""
+    return str(getattr(method, "__module__", "")).startswith("anyserial_sync.")
 
 
 class LinkedSerial(Controls):
@@ -51,8 +61,13 @@ class LinkedSerial(Controls):
         self._low_latency_mode = self._descriptor_is_shared = False
         self._timeouts_changed()
         doing = f"could not open port {self._port}"
+        hooks = {name: flow for name, flow in _HOOKS.items() if not _is_own(getattr(self, name))}
         try:
-            link = Link.open(self._port, self._wanted_config())
+            config = self._wanted_config()
+            if hooks:
+                left: dict[str, Any] = {_LEVELS[name]: None for name in hooks if name in _LEVELS}
+                config = config.with_changes(**left)
+            link = Link.open(self._port, config)
         except SerialError as exc:
             if isinstance(exc, ValueError):
                 raise as_value_error(exc, doing) from exc
@@ -60,6 +75,7 @@ class LinkedSerial(Controls):
         self._open_link = link
         self.is_open: bool = True
         try:
+            self._call_hooks(hooks)
             # `SerialConfig.discard_input_on_open` waits 10 ms for what a device sends when it is opened.
             # pySerial's programs expect to read that.
             with failing("discarding input"):
@@ -68,6 +84,18 @@ class LinkedSerial(Controls):
         except BaseException:
             self.close()
             raise
+
+    def _call_hooks(self, hooks: "dict[str, str | None]") -> None:
+        """Call what a program has put in the place of the methods that pySerial calls when it opens a port."""
+        for name, left_to_flow_control in hooks.items():
+            if left_to_flow_control is None:
+                self._reconfigure_port(force_update=True)
+            elif not getattr(self, left_to_flow_control):
+                try:
+                    getattr(self, name)()
+                except OSError as exc:
+                    if exc.errno not in {errno.EINVAL, errno.ENOTTY}:  # such a port has no lines
+                        raise
 
     @override
     def close(self) -> None:
