@@ -132,12 +132,13 @@ class Hooked(Serial):
     ],
 )
 def test_what_a_program_replaces_is_called_when_the_port_is_opened(
-    opened: Callable[..., Serial], driver: Driver, settings: dict[str, Any], called: list[str], set_lines: list[Any]
+    rig: Rig, driver: Driver, settings: dict[str, Any], called: list[str], set_lines: list[Any]
 ) -> None:
-    port = opened(cls=Hooked, **settings)
-    assert isinstance(port, Hooked)
-    assert port.called == called
-    assert driver.calls("set_control_lines") == set_lines
+    port = Hooked(**settings)
+    port.port = rig.port.path
+    with port:
+        assert port.called == called
+        assert driver.calls("set_control_lines") == set_lines
 
 
 def test_a_method_of_one_port_alone_is_replaced(rig: Rig, driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
