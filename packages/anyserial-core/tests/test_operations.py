@@ -325,6 +325,19 @@ async def test_a_pulse_between_two_looks_is_counted(far: Far, backend: PtyBacken
         assert changes == [QUIET]
 
 
+async def test_the_lines_that_are_returned_are_those_after_the_counted_change(far: Far, backend: PtyBackend) -> None:
+    """A line that changes between the two questions of one look: the count is new, and the lines were old."""
+
+    def change() -> None:
+        if backend.names().count("line_counters") == 3:
+            backend.lines, backend.counts = CTS, [1, *[0] * 10]
+
+    backend.hooks["line_counters"] = change
+    async with await open_serial_port(far.path, backend=backend) as port:
+        with anyio.fail_after(5):
+            assert await port.wait_modem_change(interval=0.001) == CTS
+
+
 async def test_bytes_that_are_counted_are_no_change_of_the_lines(far: Far, backend: PtyBackend) -> None:
     async with await open_serial_port(far.path, backend=backend) as port:
         with anyio.move_on_after(0.05) as scope:

@@ -146,8 +146,12 @@ def _modem_change(port: "OpenPort", interval: float, since: "LinesSeen | None") 
     while True:
         yield from _pause(port, interval)
         now = yield from look_at_lines(port, counting=since[1] is not None)
-        if now != since:
-            return now
+        if now == since:
+            continue
+        if now[0] == since[0]:
+            # A line may have changed between the two questions of one look; the next look has it for certain.
+            now = yield from look_at_lines(port)
+        return now
 
 
 class ModemChanges:
