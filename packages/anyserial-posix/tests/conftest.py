@@ -85,6 +85,7 @@ class SimulatedKernel:
         unplugged: Whether the device is gone.
         here: The calls that were made on the thread that made the kernel (the event loop's).
         held: Calls that do not return before their event is set, by name.
+        while_patient: What happens while the driver waits for a hang-up.
     """
 
     def __init__(self, name: str) -> None:
@@ -93,6 +94,7 @@ class SimulatedKernel:
         self.near.setblocking(False)
         self.log: list[tuple[Any, ...]] = []
         self.refused: dict[str, int] = {}
+        self.while_patient: Callable[[], object] = lambda: None
         self.keep: Callable[[Attributes], Attributes] = lambda attributes: attributes
         self.files: dict[str, str] = {}
         self.unplugged = False
@@ -205,8 +207,10 @@ class SimulatedKernel:
         return self.own_terminal
 
     def gone(self, fd: int, patience: float = 0.0) -> bool:
-        if patience and threading.get_ident() == self._thread:
-            self.here.add("patience")
+        if patience:
+            self.while_patient()
+            if threading.get_ident() == self._thread:
+                self.here.add("patience")
         poller = select.poll()
         poller.register(fd, 0)
         events = poller.poll(patience * 1000)

@@ -5,7 +5,6 @@ import grp
 import os
 import pwd
 import stat
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -195,11 +194,9 @@ def test_a_transfer_that_fails_just_before_the_hang_up_is_a_disconnect(
     kernel = simulated()
     port = kernel.open_backend()
     kernel.refused[name] = number
-    unplug = threading.Timer(0.005, kernel.far.close)
-    unplug.start()
+    kernel.while_patient = kernel.far.close
     with pytest.raises(SerialDisconnectedError):
         call(port)
-    unplug.join()
 
 
 @pytest.mark.parametrize("platform", ["linux", "darwin", "freebsd", "netbsd", "openbsd", "generic"])

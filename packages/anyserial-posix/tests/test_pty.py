@@ -7,6 +7,7 @@ import select
 import subprocess
 import sys
 import termios
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -376,6 +377,20 @@ def test_input_is_kept_unless_asked_otherwise(far: "SimpleNamespace") -> None:
     port.open(far.path, SerialConfig(discard_input_on_open=True))
     assert port.read(16) is None
     port.close()
+
+
+def test_the_kernel_is_asked_for_a_hang_up_as_long_as_the_caller_has_patience(far: "SimpleNamespace") -> None:
+    """With patience, a device that goes meanwhile is gone; without, the answer is about now."""
+    assert not KERNEL.gone(far.slave)
+    assert not KERNEL.gone(far.slave, 0.001)
+    other, near = os.openpty()
+    leave = threading.Timer(0.01, os.close, (other,))
+    leave.start()
+    try:
+        assert KERNEL.gone(near, 30)
+    finally:
+        leave.join()
+        os.close(near)
 
 
 def test_a_tty_that_somebody_set_to_vmin_0_is_not_taken_for_gone(port: "SerialBackend", far: "SimpleNamespace") -> None:
