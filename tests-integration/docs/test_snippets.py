@@ -17,7 +17,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from doctest import ELLIPSIS, OutputChecker
+from doctest import DONT_ACCEPT_TRUE_FOR_1, ELLIPSIS, OutputChecker
 from functools import partial
 from pathlib import Path
 from types import CodeType
@@ -40,6 +40,7 @@ from virtual_command import virtual_instrument
 
 LONGEST_RUN = 20  # seconds, for a block
 COMMENTED = re.compile(r"^(?:.*print\(.*\)  # |# )(.*)$", re.MULTILINE)
+PROMISED = re.compile(r"print\(.*\)  # ")
 PORT = "/dev/ttyUSB0"  # what stands behind the name `port` in a fragment
 OPTIONS: dict[str, dict[str, Any]] = {
     "asyncio": {"backend": "asyncio", "backend_options": {"use_uvloop": False}},
@@ -159,6 +160,26 @@ def test_block_runs_as_written(
     _compare(block, capfd.readouterr().out)
 
 
+@pytest.mark.parametrize(
+    ("text", "output", "printed"),
+    [
+        ("print(x)\n", "1\n", "2\n"),
+        ("print(x)\n", "1\n", "True\n"),
+        ("print(x)\n", "1\n", ""),
+        ("print(x)\n", "1\n", "1\n1\n"),
+        ("print(x)\n", "a ... c\n", "a b\n"),
+        ("print(x)\n", None, "1\n"),
+        ("print(x)  # 1\n", None, "2\n"),
+        ("print(x)  # 1\n", None, "1\n1\n"),
+        ("if False:\n    print(x)  # 1\n", None, ""),
+        ("for x in y:\n    print(x)\n# 1\n# 2\n", None, "1\n3\n"),
+    ],
+)
+def test_wrong_output_is_noticed(text: str, output: str | None, printed: str) -> None:
+    with pytest.raises(AssertionError, match=r"shows|must show"):
+        _compare(Block(ROOT / "docs/page.md", 1, "python", text, output), printed)
+
+
 @contextmanager
 def _without_pyserial() -> Generator[None]:
     """Set aside what other tests have imported of pySerial: a block may put anyserial in its place."""
@@ -192,9 +213,9 @@ def _run_script(block: Block, code: CodeType) -> None:
 
 def _compare(block: Block, printed: str) -> None:
     if block.output is not None:
-        same = OutputChecker().check_output(block.output, printed, ELLIPSIS)
+        same = OutputChecker().check_output(block.output, printed, ELLIPSIS | DONT_ACCEPT_TRUE_FOR_1)
         assert same, f"{block.name} shows\n{block.output}but prints\n{printed}"
-    elif printed:
+    elif printed or PROMISED.search(block.text):
         shown = "".join(f"{line}\n" for line in COMMENTED.findall(block.text))
         assert shown == printed, f"{block.name} must show its output, in comments or a text block\n{printed}"
 
