@@ -20,6 +20,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from packaging.version import Version  # pytest brings it
+
 VERSION = re.compile(r"\d+\.\d+\.\d+(?:(?:a|b|rc)\d+)?(?:\.post\d+)?(?:\.dev\d+)?", re.ASCII)
 PROJECT_VERSION = re.compile(r'^version = "(?P<version>[^"]*)"$', re.MULTILINE)
 LITERAL = re.compile(r"^__version__(?:: [^=]+)? = (?P<quote>[\"'])(?P<version>[^\"']*)(?P=quote)", re.MULTILINE)
@@ -109,9 +111,11 @@ class Workspace:
         A newest section that is unreleased takes the version; above one that has a date a new one is opened.
         """
         text = self.changelog.read_text()
-        for match in SECTION.finditer(text):
-            if match["version"] == version and match["state"] != UNRELEASED:
-                raise VersionError(f"CHANGELOG.md: {version} was released ({match['state']}); choose a higher version")
+        released = [match for match in SECTION.finditer(text) if match["state"] != UNRELEASED]
+        # The newest section, not the highest version: a maintenance branch has a changelog of its own.
+        if released and Version(version) <= Version(released[0]["version"]):
+            newest, day = released[0].group("version", "state")
+            raise VersionError(f"CHANGELOG.md: {newest} was released ({day}); choose a higher version than {version}")
         newest = self.newest_section()
         header = f"## [{version}] - {UNRELEASED}"
         if newest["state"] == UNRELEASED:
@@ -164,9 +168,13 @@ def bump(root: Path, version: str) -> None:
     if uv is None:
         raise VersionError("uv is needed to rewrite uv.lock: start this with `tools/release bump`")
     texts = {**workspace.rewritten(version), workspace.changelog: workspace.changelog_for(version)}
+    before = {path: path.read_text() for path in texts}
     for path, text in texts.items():
         path.write_text(text)
-    subprocess.run([uv, "lock", "--python", sys.executable], cwd=root, check=True)
+    if status := subprocess.run([uv, "lock", "--python", sys.executable], cwd=root, check=False).returncode:
+        for path, text in before.items():
+            path.write_text(text)
+        raise VersionError(f"uv lock ended with {status}, and nothing is changed")
 
 
 def date_section(root: Path, day: str) -> None:

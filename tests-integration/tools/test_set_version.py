@@ -73,7 +73,8 @@ def test_an_unreleased_section_takes_the_version(checkout: Path) -> None:
     assert after == before.replace(f"## [{CURRENT}] - unreleased", "## [9.8.7] - unreleased")
 
 
-def test_a_version_that_was_released_is_refused(checkout: Path) -> None:
+@pytest.mark.parametrize("version", ["9.8.7", "9.8.7rc1", "9.8.6"])
+def test_a_version_that_is_not_above_the_released_one_is_refused(version: str, checkout: Path) -> None:
     replace(
         checkout / "CHANGELOG.md",
         f"## [{CURRENT}] - {STATE}",
@@ -81,6 +82,14 @@ def test_a_version_that_was_released_is_refused(checkout: Path) -> None:
     )
     before = snapshot(checkout)
     with pytest.raises(VersionError, match=r"9\.8\.7 was released \(2026-01-02\)"):
+        bump(checkout, version)
+    assert snapshot(checkout) == before
+
+
+def test_nothing_is_changed_when_the_lock_cannot_be_written(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV", shutil.which("false") or "")
+    before = snapshot(checkout)
+    with pytest.raises(VersionError, match="uv lock ended with 1, and nothing is changed"):
         bump(checkout, "9.8.7")
     assert snapshot(checkout) == before
 
