@@ -13,12 +13,15 @@ from itertools import chain
 from pathlib import Path
 
 from archives import ReleaseError, plain_environment, run, uv
-from shapes import Shape, pinned
+from shapes import NEEDED_TOGETHER, Shape, pinned
 from source_tree import ROOT, distributions
 
 __all__ = ("environment", "try_shape")
 
 PROBES = ROOT / "tests-integration" / "wheels" / "probes"
+# What spreads the tests over the cores. It brings nothing that pytest itself does not need, but execnet.
+SPREADING = "pytest-xdist>=3.8"
+PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "2", "--dist", "loadfile")
 
 
 def environment(shape: Shape, dist: Path, folder: Path) -> Path:
@@ -58,7 +61,7 @@ def tests_of(dist: Path, folder: Path) -> Path:
     shutil.rmtree(folder / "unpacked")
     for name in ("conftest.py", "pyproject.toml"):
         shutil.copy(ROOT / name, folder)
-    for name in ("tools", "tests-integration"):
+    for name in ("docs", "tools", "tests-integration"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     return folder
 
@@ -75,15 +78,18 @@ def try_shape(shape: Shape, dist: Path, scratch: Path) -> None:
     if not shape.tested:
         return
     needed = set(chain.from_iterable(distributions()[name].groups["dev"] for name in shape.tested))
-    uv("pip", "install", "--quiet", "--python", python, *sorted(needed))
+    if shape.together:
+        needed.update(NEEDED_TOGETHER)
+    uv("pip", "install", "--quiet", "--python", python, *sorted(needed | {SPREADING}))
     tests = tests_of(dist, scratch / "tests")
-    chosen = [f"packages/{name}/tests" for name in shape.tested]
-    chosen += [f"tests-integration/{name}" for name in shape.together]
-    # One run a folder, as every gate has it: test modules of two packages may share a name.
+    # One run a package, as every gate has it: test modules of two packages may share a name.
+    chosen = [[f"packages/{name}/tests"] for name in shape.tested]
+    if shape.together:
+        chosen.append([f"tests-integration/{name}" for name in shape.together])
     failed: list[str] = []
-    for folder in chosen:
+    for folders in chosen:
         try:
-            run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", folder, cwd=tests, PYTHONPATH="")
+            run(python, *PYTEST, *folders, cwd=tests, PYTHONPATH="")
         except ReleaseError as exc:
             failed.extend(exc.args)
     if failed:

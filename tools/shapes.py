@@ -9,11 +9,23 @@ from typing import NamedTuple
 
 from source_tree import CORE, METAPACKAGE, distributions
 
-__all__ = ("EXTRAS", "LOWEST", "PARTS", "SHAPES", "Shape", "floors", "pinned")
+__all__ = ("EXTRAS", "LOWEST", "NEEDED_TOGETHER", "PARTS", "SHAPES", "Shape", "floors", "pinned")
 
 PARTS = tuple(name for name in distributions() if name not in {CORE, METAPACKAGE})
-# What every package's tests need to run at all; each package's `dev` group adds to it.
-EVERYWHERE = ("sync", "test_mock_blocking.py", "test_quickstart.py", "test_recorded_port.py", "test_virtual_port.py")
+# Tests of several parts, and what they need beside those: pySerial is the other end of some.
+NEEDED_TOGETHER = ("pyserial>=3.5",)
+EVERYWHERE = (
+    "network",
+    "sync",
+    "test_backend_conformance.py",
+    "test_mock_blocking.py",
+    "test_no_descriptors.py",
+    "test_quickstart.py",
+    "test_reconnect.py",
+    "test_recorded_port.py",
+    "test_recording.py",
+    "test_virtual_port.py",
+)
 
 
 class Shape(NamedTuple):
@@ -22,8 +34,8 @@ class Shape(NamedTuple):
     Attributes:
         requirements: What a user asks for.
         packages: The distributions of this workspace that it must bring.
-        tested: Those of them whose own tests must pass there. Where parts are added to core, core's own are
-            left to the shapes "core" and "full".
+        tested: Those of them whose own tests must pass there: each package's in the leanest shape that holds it,
+            and all of them where everything is at its oldest. "full" holds no version that the lean ones do not.
         together: Tests of several parts that must pass there, below ``tests-integration``.
         brings: What it must bring beside those and what core needs.
         probes: Programs below ``tests-integration/wheels/probes`` that must succeed, with their arguments.
@@ -58,7 +70,7 @@ SHAPES: dict[str, Shape] = {
     "full": Shape(
         ("anyserial[trio,uvloop]",),
         (CORE, *PARTS, METAPACKAGE),
-        (CORE, *PARTS, METAPACKAGE),
+        (METAPACKAGE,),
         EVERYWHERE,
         brings=("argcomplete", "prompt-toolkit", "trio", "uvloop"),
     ),
