@@ -178,7 +178,8 @@ def _stress() -> Iterator[Command]:
 
 
 def _rfc2217() -> Iterator[Command]:
-    yield ("env", "ANYSERIAL_STRESS=full", *_python("-m", "pytest", "-q", "tests-integration/network/test_serving.py"))
+    tests = [f"tests-integration/network/test_{name}.py" for name in ("serving", "hostile_clients")]
+    yield ("env", "ANYSERIAL_STRESS=full", *_python("-m", "pytest", "-q", *tests))
     yield _python("tools/rfc2217_server.py")
 
 

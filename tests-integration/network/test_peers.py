@@ -55,3 +55,24 @@ async def test_a_peer_reads_the_last_words_although_its_own_were_not_read() -> N
                 with pytest.raises(anyio.EndOfStream):
                     await stream.receive()
         tasks.cancel_scope.cancel()
+
+
+@pytest.mark.anyio
+async def test_a_connection_that_was_reset_is_parted_with_all_the_same() -> None:
+    done = anyio.Event()
+
+    async def serve(stream: SocketStream) -> None:
+        with pytest.raises(anyio.BrokenResourceError):
+            await stream.receive()
+        await part(stream)
+        await close(stream)
+        done.set()
+
+    async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener, anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.serve, serve)
+        address: Any = listener.extra(SocketAttribute.local_address)
+        with socket.create_connection(address[:2]) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        with anyio.fail_after(10):
+            await done.wait()
+        tasks.cancel_scope.cancel()

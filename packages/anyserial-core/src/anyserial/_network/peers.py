@@ -61,7 +61,10 @@ async def part(stream: "ByteStream", message: bytes = b"") -> None:
     with anyio.move_on_after(PATIENCE), suppress(*_LOST, NotImplementedError):
         if message:
             await stream.send(message)
-        await stream.send_eof()
+        try:
+            await stream.send_eof()
+        except RuntimeError:  # uvloop's, of a connection that was reset
+            return
         while True:
             await stream.receive()
 
