@@ -10,8 +10,9 @@ import pytest
 from client_programs import PROBES, run_to_its_end
 
 CLIENTS = (
-    *("aioserial", "can", "esp_idf_monitor", "esptool", "labgrid", "meshtastic", "minimalmodbus", "mpremote"),
-    *("platformio", "pymavlink", "pymodbus", "pyvisa_py"),
+    *("aioserial", "ampy", "can", "digi", "dynamixel_sdk", "esp_idf_monitor", "esptool", "labgrid", "meshtastic"),
+    *("minimalmodbus", "modbus_tk", "mpremote", "pexpect_serial", "platformio", "pymavlink", "pymodbus", "pynmea2"),
+    *("pyvisa_py",),
 )
 
 collect_ignore_glob = [] if all(find_spec(name) for name in CLIENTS) else ["test_*.py"]

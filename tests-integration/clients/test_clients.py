@@ -1,6 +1,7 @@
 """Each of these programs opens a port with pySerial's API, talks and closes, with anyserial in its place."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from boot_rom import SYNC, BootRom
@@ -10,6 +11,9 @@ from mesh_radio import MeshRadio
 from raw_repl import RawRepl
 
 OURS = "anyserial_sync._pyserial"
+POSITION = b"$GPGGA,184353.07,1929.045,S,02410.506,E,1,04,2.6,100.00,M,-33.9,M,,0000*6D\r\n"
+
+READ = 2  # Dynamixel's instruction
 
 type Run = Callable[..., str]
 
@@ -112,3 +116,42 @@ def test_labgrid_drives_a_console(probe: Run) -> None:
 def test_aioserial_reads_and_is_cancelled(probe: Run) -> None:
     with crossed_pair() as (one, other):
         assert probe("aioserial_lines", one, other).strip() == f"{OURS} b'hello\\n' b'abc' b'\\nx'"
+
+
+def test_ampy_runs_a_file_on_a_board(run: Run, tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text("print(6 * 7)")
+    with far_end(RawRepl().respond) as path:
+        assert run("ampy", "--port", path, "run", str(program)).strip() == "42"
+
+
+def test_xbee_reads_through_its_subclass(probe: Run) -> None:
+    with far_end(lambda data: data) as path:
+        assert probe("xbee_module", path).strip() == f"{OURS} b'hello, nothing' 19200"
+
+
+def test_dynamixel_asks_a_servo(probe: Run) -> None:
+    def answer(packet: bytes) -> bytes:
+        # Its identifier, the length of what follows, no error, and two bytes of memory unless it is a ping.
+        address = packet[5] if packet[4] == READ else None
+        memory = {None: b"", 0: b"\x0c\x00", 36: b"\x10\x02"}[address]
+        status = bytes([1, len(memory) + 2, 0]) + memory
+        return b"\xff\xff" + status + bytes([~sum(status) & 0xFF])
+
+    with far_end(answer) as path:
+        assert probe("dynamixel_servo", path).strip() == f"{OURS} 12 528"
+
+
+def test_modbus_tk_asks_its_own_server(probe: Run) -> None:
+    with crossed_pair() as (one, other):
+        assert probe("modbus_tk_pair", one, other).strip() == f"{OURS} (0, 9, 0)"
+
+
+def test_pexpect_waits_for_words(probe: Run) -> None:
+    with far_end(bytes.upper) as path:
+        assert probe("expected_words", path).strip() == f"{OURS} b'LO' 1"
+
+
+def test_pynmea2_parses_text(probe: Run) -> None:
+    with far_end(lambda _: POSITION) as path:
+        assert probe("nmea_receiver", path).strip() == f"{OURS} 04 100.0"
