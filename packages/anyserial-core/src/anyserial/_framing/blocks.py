@@ -87,12 +87,15 @@ class FixedSize(_Pausing):
             return self._pause()
         if self._is_skipping:
             return []
-        size = self._size
-        if self._pending:
-            data = bytes(self._pending) + data
-            self._pending.clear()
+        size, pending = self._size, self._pending
+        if pending:
+            pending += data
+            if len(pending) < size:  # joined once it is whole: a copy for each piece of a large frame would cost a lot
+                return []
+            data = bytes(pending)
+            pending.clear()
         whole = len(data) - len(data) % size
-        self._pending += data[whole:]
+        pending += data[whole:]
         return [data[begin : begin + size] for begin in range(0, whole, size)]
 
 

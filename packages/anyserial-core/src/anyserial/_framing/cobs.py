@@ -69,21 +69,38 @@ class Cobs(Scanner):
         if not raw:
             return None
         frame = bytearray()
-        position = 0
-        while position < len(raw):
-            code = raw[position]
-            block = raw[position + 1 : position + code]
-            if len(block) < code - 1:
-                return FrameDamaged(
-                    f"a COBS frame ends {code - 1 - len(block)} bytes before the end of its last block",
-                    partial=bytes(frame[: self._max_size]),
-                )
-            frame += block
-            position += code
-            if code != FULL and position < len(raw):
-                frame.append(0)
-        return bytes(frame) if len(frame) <= self._max_size else self._too_long(bytes(frame))
+        missing = _unpack(raw, frame)
+        if missing:
+            return FrameDamaged(
+                f"a COBS frame ends {missing} bytes before the end of its last block",
+                partial=bytes(frame[: self._max_size]),
+            )
+        return bytes(frame) if len(frame) <= self._max_size else self._too_long(raw)
 
     @override
     def _too_long(self, raw: bytes) -> "FramingError":
-        return FrameTooLong(f"a COBS frame is longer than {self._max_size} bytes", partial=raw[: self._max_size])
+        frame = bytearray()
+        _unpack(raw, frame, with_rest=True)
+        return FrameTooLong(
+            f"a COBS frame is longer than {self._max_size} bytes", partial=bytes(frame[: self._max_size])
+        )
+
+
+def _unpack(raw: bytes, frame: bytearray, *, with_rest: bool = False) -> int:
+    """Add to *frame* what the blocks of *raw* hold; return how many bytes the last block lacks, and leave that out.
+
+    With *with_rest*, what has come of the last block is added, too.
+    """
+    position = 0
+    while position < len(raw):
+        code = raw[position]
+        block = raw[position + 1 : position + code]
+        if len(block) < code - 1:
+            if with_rest:
+                frame += block
+            return code - 1 - len(block)
+        frame += block
+        position += code
+        if code != FULL and position < len(raw):
+            frame.append(0)
+    return 0

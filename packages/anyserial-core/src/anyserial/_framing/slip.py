@@ -67,9 +67,9 @@ class Slip(Scanner):
                 )
             pieces += meaning, other[1:]
         frame = b"".join(pieces)
-        return frame if len(frame) <= self._max_size else self._too_long(frame)
+        return frame if len(frame) <= self._max_size else self._too_long(raw)
 
     @override
     def _too_long(self, raw: bytes) -> "FramingError":
-        # The escapes of what is given up are left as they came.
-        return FrameTooLong(f"a SLIP frame is longer than {self._max_size} bytes", partial=raw[: self._max_size])
+        frame = raw.replace(ESC_END, END).replace(ESC_ESC, ESC)
+        return FrameTooLong(f"a SLIP frame is longer than {self._max_size} bytes", partial=frame[: self._max_size])
