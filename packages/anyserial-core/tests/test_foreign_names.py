@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from anyserial import SerialConfig, SerialPort, open_serial_port
 from anyserial._foreign_hints import hint
-from anyserial._port.foreign_names import ASSIGNED
+from anyserial._port.face import ASSIGNED
 from backends import Far, PtyBackend
 
 pytestmark = pytest.mark.anyio

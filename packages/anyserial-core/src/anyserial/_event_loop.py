@@ -31,7 +31,13 @@ if TYPE_CHECKING:
     from anyserial.config import SerialConfig
     from anyserial.discovery import PortInfo
 
-__all__ = ("EventLoopPort",)
+__all__ = ("CALLS_IN_A_ROW", "CANCELLED", "EventLoopPort")
+
+CANCELLED = float("-inf")
+"""The deadline of a cancelled task."""
+
+CALLS_IN_A_ROW = 32
+"""Receives and sends that succeed at once before other tasks get their turn."""
 
 
 class _Link:

@@ -175,7 +175,8 @@ class _Pool:
 
     def __init__(self) -> None:
         # Imported with the first port: not at import time, which would be slow, and not at exit, when it would fail.
-        from queue import Empty, SimpleQueue  # noqa: PLC0415
+        # `queue` would load `heapq` and its Python classes beside these two.
+        from _queue import Empty, SimpleQueue  # noqa: PLC0415
         from threading import Thread  # noqa: PLC0415
 
         self.jobs: SimpleQueue[Callable[[], object] | None] = SimpleQueue()

@@ -1,8 +1,8 @@
 """The async port.
 
 Theory of operation. `OpenPort` has everything that both faces share, `EventLoopPort` adds the waiting in
-an event loop, `AsyncOperations` the operations other than receiving and sending, `TimedReceiving` a receive
-with a timestamp, and this class moves the bytes. A receive first takes bytes that were pushed back.
+an event loop, `AsyncOperations` all other operations and a receive with a timestamp, and this class moves the
+bytes. A receive first takes bytes that were pushed back.
 Otherwise it tries to read, if that is likely to succeed, and otherwise waits: the waiter of the running event
 loop reads as soon as the descriptor is readable, and wakes the task with the bytes. A send tries to write, and
 waits only for what the kernel does not take. Everything that may block runs on a worker.
@@ -22,11 +22,12 @@ import anyio
 from anyio.abc import ByteStream
 
 from anyserial import _readiness
+from anyserial._async_operations import AsyncOperations
 from anyserial._checks import as_bytes, check_positive
+from anyserial._event_loop import CALLS_IN_A_ROW, CANCELLED
 from anyserial._port.closing import GRACE
 from anyserial._port.lifecycle import CLOSED, FOREIGN
 from anyserial._readiness import uninterrupted
-from anyserial._timed_receiving import CALLS_IN_A_ROW, CANCELLED, TimedReceiving
 from anyserial.config import SerialConfig
 from anyserial.exceptions import SerialDisconnectedError
 
@@ -68,7 +69,7 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-class SerialPort(TimedReceiving, ByteStream):
+class SerialPort(AsyncOperations, ByteStream):
     """A serial port as an AnyIO byte stream.
 
     Made by `open_serial_port`, `SerialPort.open` or `SerialConnectable.connect`; the

@@ -3,9 +3,11 @@
 It is made of a queue written in C, for two reasons. `wake` may be called from anywhere, also from a signal
 handler in the middle of `wait` on the same thread. And an interruption leaves nothing half done.
 What the thread waits for is not known here.
+
+The queue comes from `_queue`, because `queue` would load `threading` and `heapq` with every import.
 """
 
-from queue import Empty, SimpleQueue
+from _queue import Empty, SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING
 

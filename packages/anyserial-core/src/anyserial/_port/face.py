@@ -1,6 +1,11 @@
 """What the two faces have in common: the plain properties of a port, its repr, and its finalizer.
 
 A face has an `OpenPort` and its `Lifecycle`, and adds how it waits. Nothing that waits belongs here.
+
+A Python object takes any attribute that is assigned to it. So ``port.timeout = 1``, which sets something on
+pySerial's port, would do nothing here and say nothing. Each attribute that pySerial lets a program assign has a
+descriptor, which refuses that. It stores the value if the class of the port is a user's own. What to write
+instead is in `_foreign_hints`, which only errors load.
 """
 
 import os
@@ -8,7 +13,6 @@ import sys
 import warnings
 from typing import TYPE_CHECKING, Any, ClassVar, Never, override
 
-from anyserial._port.foreign_names import ASSIGNED, Assigned, no_attribute
 from anyserial._port.lifecycle import CLOSED, DISCONNECTED, OPEN
 
 if TYPE_CHECKING:
@@ -21,8 +25,13 @@ if TYPE_CHECKING:
     from anyserial.config import SerialConfig
     from anyserial.discovery import PortInfo
 
-__all__ = ("Face",)
+__all__ = ("ASSIGNED", "Face")
 
+ASSIGNED = (
+    *("baudrate", "bytesize", "parity", "stopbits", "xonxoff", "rtscts", "dsrdtr", "exclusive", "rs485_mode"),
+    *("timeout", "write_timeout", "inter_byte_timeout", "rts", "dtr", "break_condition", "port"),
+)
+_OURS = ("anyserial.", "anyserial_sync.")
 _PATHS = ("path", "port", "device", "backend")  # how a keyword for the path might be called
 _STATES = ("open", "disconnected", "closed", "of the parent process")
 
@@ -35,6 +44,41 @@ def _use_open(name: str, path: Any, *, is_awaited: bool) -> str:
     shown = repr(getattr(path, "device", path))
     call = f"{'async ' if is_awaited else ''}with {name}.open({shown}, ...) as port:"
     return f'{name}(...) takes an open backend (got {shown}); to open a port, use {name}.open(...), as in "{call}"'
+
+
+class _Assigned:
+    # No docstring: it would be shown as that of an attribute.
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, port: Any, owner: object = None) -> Any:
+        if port is not None and self._name in port.__dict__:
+            return port.__dict__[self._name]
+        raise AttributeError(self._name)  # a port's own __getattr__ says more
+
+    def __set__(self, port: "Face", value: object) -> None:
+        if type(port).__module__.startswith(_OURS):
+            raise _no_attribute(port, self._name)
+        port.__dict__[self._name] = value
+
+    def __delete__(self, port: "Face") -> None:
+        if self._name not in port.__dict__:
+            raise _no_attribute(port, self._name)
+        del port.__dict__[self._name]
+
+
+def _no_attribute(port: "Face", name: str) -> AttributeError:
+    """Return the error of an attribute that *port* does not have, with what to write if it is pySerial's."""
+    text = f"{type(port).__name__!r} object has no attribute {name!r}"
+    if name[0] != "_":
+        from anyserial._foreign_hints import hint  # noqa: PLC0415  # for errors only
+
+        if instead := hint(name, is_awaited=port._is_awaited):  # noqa: SLF001  # the classes of one package
+            text = f"{text}: {instead}"
+    return AttributeError(text, name=name, obj=port)
 
 
 class Face:
@@ -58,12 +102,12 @@ class Face:
             return super().__new__(cls)
 
         def __getattr__(self, name: str) -> Any:
-            raise no_attribute(self, name)
+            raise _no_attribute(self, name)
 
         def __dir__(self) -> "Iterable[str]":
             return [name for name in super().__dir__() if name not in ASSIGNED or hasattr(self, name)]
 
-        locals().update({name: Assigned(name) for name in ASSIGNED})
+        locals().update({name: _Assigned(name) for name in ASSIGNED})
 
     @property
     def _backend(self) -> "SerialBackend | AsyncSerialBackend":
