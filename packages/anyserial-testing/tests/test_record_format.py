@@ -14,7 +14,7 @@ HEADER = 'anyserial record 1\npath "/dev/ttyUSB0"\nconfig\n'
 def test_every_byte_survives(data: bytes) -> None:
     text = HEADER + "".join(Event("send", 0.5, data).lines()) + "0.500000 end\n"
     assert text.isascii()
-    assert b"".join(event.data for event in read_record(text, "x").events) == data
+    assert b"".join(event.data for event in read_record(text.encode(), "x").events) == data
 
 
 def test_bytes_are_readable() -> None:
@@ -36,7 +36,7 @@ def test_bytes_are_readable() -> None:
 def test_settings_survive(config: SerialConfig, settings: str) -> None:
     text = header("/dev/ttyUSB0", config)
     assert text.splitlines()[2] == f"config{settings}"
-    assert read_record(f"{text}0.000000 end\n", "x").config == config
+    assert read_record(f"{text}0.000000 end\n".encode(), "x").config == config
 
 
 def test_errors_survive() -> None:
@@ -48,7 +48,7 @@ def test_errors_survive() -> None:
     ]
     lines = [line for kind, what, error in errors for line in Event(kind, words=error_words(what, error)).lines()]
     for event, (_, _, error) in zip(
-        read_record(f"{HEADER}{''.join(lines)}0.000000 end", "x").events, errors, strict=True
+        read_record(f"{HEADER}{''.join(lines)}0.000000 end".encode(), "x").events, errors, strict=True
     ):
         assert type(event.error) is type(error)
         assert event.error is not None
@@ -59,7 +59,7 @@ def test_errors_survive() -> None:
 
 
 def test_comments_and_empty_lines_are_ignored() -> None:
-    record = read_record(f'# a meter\n{HEADER}\n# the question\n0.000000 send "A"\n0.100000 end\n', "x")
+    record = read_record(f'# a meter\n{HEADER}\n# the question\n0.000000 send "A"\n0.100000 end\n'.encode(), "x")
     assert [event.line for event in record.events] == [7]
     assert record.last_line == 8
 
@@ -79,7 +79,9 @@ def test_comments_and_empty_lines_are_ignored() -> None:
         (HEADER + '0.000000 send "\\q"\n', "x, line 4: the bytes cannot be read from '"),
         (HEADER + '0.000000 send ""\n', "x, line 4: send needs at least one byte"),
         (HEADER + '0.0 send "A"\n', "x, line 4: this is not an event"),
-        (HEADER + "0.000000 shout\n", "x, line 4: this is not an event"),
+        (HEADER + "0.000000 shout\n", "x, line 4: there is no event 'shout'; the events are break, close,"),
+        (HEADER + "x" * 100_000, r"x, line 4: this is not an event.* and more\)$"),
+        (HEADER + "0.000000 configure baudrate=1 baudrate=2\n", "x, line 4: baudrate is given twice"),
         (HEADER + '1.000000 send "A"\n0.500000 send "B"\n', "x, line 5: the time 0.500000 lies before"),
         (HEADER + "0.000000 break maybe\n", "x, line 4: break must be followed by on or off"),
         (HEADER + "0.000000 discard\n", "x, line 4: discard must be followed by input or output"),
@@ -99,4 +101,4 @@ def test_comments_and_empty_lines_are_ignored() -> None:
 )
 def test_damaged_record_names_its_line(text: str, message: str) -> None:
     with pytest.raises(RecordError, match=message):
-        read_record(text, "x")
+        read_record(text.encode(), "x")

@@ -423,7 +423,7 @@ async def test_replay_keeps_the_recorded_pace(written: Callable[[str], Path]) ->
 async def test_damaged_file_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "x.rec"
     file.write_bytes(b"anyserial record 1\n\xff")
-    with pytest.raises(RecordError, match="byte 19 is not ASCII"):
+    with pytest.raises(RecordError, match=r"x\.rec, line 2: the byte 0xff is not ASCII; write it as \\xff,"):
         replay(file)
     with pytest.raises(FileNotFoundError):
         replay(tmp_path / "missing.rec")

@@ -33,6 +33,7 @@ __all__ = (
 
 VERSION = "anyserial record 1"
 MOST_BYTES = 256  # in one line; longer transfers continue in the next
+_MOST_SHOWN: Final = 80  # characters of a line in a message
 _PROGRAM: Final = frozenset({"send", "configure", "lines", "break", "discard"})
 _DEVICE: Final = frozenset({"receive", "damaged", "modem", "control", "counters", "gone", "fail"})
 KINDS: Final = _PROGRAM | _DEVICE | {"close", "end"}
@@ -178,16 +179,24 @@ def changed_config(config: SerialConfig, words: Iterable[tuple[str, str]]) -> Se
     return config.with_changes(**wanted)
 
 
-def read_record(text: str, name: str) -> Record:
-    """Return the record that *text* is.
+def read_record(contents: bytes, name: str) -> Record:
+    """Return the record that a file has.
 
     Args:
-        text: The file's contents.
+        contents: The file's contents.
         name: What messages call it.
 
     Raises:
-        RecordError: The text is not a record, or a line of it is damaged, or it is cut off.
+        RecordError: This is not a record, or a line of it is damaged, or it is cut off.
     """
+    try:
+        text = contents.decode("ascii")
+    except UnicodeDecodeError as error:
+        place = len((contents[: error.start] + b".").decode("ascii").splitlines())
+        raise RecordError(
+            f"{name}, line {place}: the byte 0x{contents[error.start]:02x} is not ASCII; write it as"
+            f" \\x{contents[error.start]:02x}, and save the file as ASCII"
+        ) from None
     parser = _Parser(name)
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip() and not line.lstrip().startswith("#"):
@@ -213,10 +222,13 @@ class _Parser:
         if self._headers < 3:  # noqa: PLR2004  # the lines of `header`
             self._take_header(line)
             return
-        if (match := _LINE.match(line)) is None or match[2] not in KINDS:
+        if (match := _LINE.match(line)) is None:
             raise ValueError(
-                f"this is not an event: expected SECONDS EVENT, as in '0.012500 send \"A\"' (got {line!r})"
+                "this is not an event: expected SECONDS EVENT, with six decimals, as in '0.012500 send \"A\"'"
+                f" (got {_shown(line)})"
             )
+        if match[2] not in KINDS:
+            raise ValueError(f"there is no event {_shown(match[2])}; the events are {', '.join(sorted(KINDS))}")
         seconds, kind, rest = float(match[1]), match[2], match[3] or ""
         if self._events and seconds < self._events[-1].time:
             raise ValueError(f"the time {match[1]} lies before that of the event above")
@@ -229,17 +241,17 @@ class _Parser:
         if self._headers == 0:
             if line.rstrip() != VERSION:
                 raise ValueError(
-                    f"this is not a record that this version can read: expected {VERSION!r} (got {line!r})"
+                    f"this is not a record that this version can read: expected {VERSION!r} (got {_shown(line)})"
                 )
         elif self._headers == 1:
             word, _, rest = line.partition(" ")
             if word != "path":
-                raise ValueError(f"expected 'path \"PATH\"' (got {line!r})")
+                raise ValueError(f"expected 'path \"PATH\"' (got {_shown(line)})")
             self._path = _unquoted(rest).decode()
         else:
             word, _, rest = line.partition(" ")
             if word != "config":
-                raise ValueError(f"expected 'config NAME=VALUE ...' (got {line!r})")
+                raise ValueError(f"expected 'config NAME=VALUE ...' (got {_shown(line)})")
             self._config = self._current = changed_config(SerialConfig(), _words(rest))
         self._headers += 1
 
@@ -256,7 +268,7 @@ class _Parser:
         if kind in {"break", "discard"}:
             accepted = ("on", "off") if kind == "break" else ("input", "output")
             if rest not in accepted:
-                raise ValueError(f"{kind} must be followed by {' or '.join(accepted)} (got {rest!r})")
+                raise ValueError(f"{kind} must be followed by {' or '.join(accepted)} (got {_shown(rest)})")
             return Event(kind, seconds, words=(("", rest),), line=number)
         words = tuple(_words(rest))
         if kind == "configure":
@@ -297,14 +309,22 @@ def _check_words(kind: str, words: dict[str, str]) -> None:
     for name, text in words.items():
         fits = text.isdecimal() if kind == "counters" else text in {"on", "off"}
         if not fits:
-            raise ValueError(f"{name} must be {'a number' if kind == 'counters' else 'on or off'} (got {text!r})")
+            raise ValueError(f"{name} must be {'a number' if kind == 'counters' else 'on or off'} (got {_shown(text)})")
+
+
+def _shown(text: str) -> str:
+    return repr(text) if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]!r} and more"
 
 
 def _words(text: str) -> Iterator[tuple[str, str]]:
+    names: set[str] = set()
     for word in text.split():
         name, equals, value = word.partition("=")
         if not (name and equals and value):
-            raise ValueError(f"expected NAME=VALUE (got {word!r})")
+            raise ValueError(f"expected NAME=VALUE (got {_shown(word)})")
+        if name in names:
+            raise ValueError(f"{name} is given twice")
+        names.add(name)
         yield name, value
 
 
@@ -322,7 +342,7 @@ def _value(text: str) -> object:
 
 def _unquoted(text: str) -> bytes:
     if (match := _QUOTED.match(text.rstrip())) is None:
-        raise ValueError(f"expected bytes in double quotes (got {text!r})")
+        raise ValueError(f"expected bytes in double quotes (got {_shown(text)})")
     body, at, found = match[1], 0, bytearray()
     while at < len(body):
         if (token := _TOKEN.match(body, at)) is None:
@@ -342,7 +362,9 @@ def _failure(text: str, path: str) -> SerialError:
     match = _FAILURE.match(text)
     cls = getattr(exceptions, match[2], None) if match else None
     if match is None or not isinstance(cls, type) or not issubclass(cls, SerialError):
-        raise ValueError(f"expected 'fail OPERATION ERROR ERRNO \"MESSAGE\"', ERROR from anyserial (got {text!r})")
+        raise ValueError(
+            f"expected 'fail OPERATION ERROR ERRNO \"MESSAGE\"', ERROR from anyserial (got {_shown(text)})"
+        )
     number = None if match[3] == "-" else getattr(errno, match[3], None)
     if number is None and match[3] != "-":
         if not match[3].isdecimal():
@@ -359,6 +381,6 @@ def _damage_words(text: str) -> tuple[tuple[str, str], ...]:
 def _damage(text: str, path: str) -> LineError:
     kind, _, byte = text.partition(" byte=")
     if kind not in {"parity_or_framing", "break", "overrun"} or (byte and not re.fullmatch(r"0x[0-9a-f]{2}", byte)):
-        raise ValueError(f"expected 'damaged parity_or_framing byte=0x41', or break or overrun (got {text!r})")
+        raise ValueError(f"expected 'damaged parity_or_framing byte=0x41', or break or overrun (got {_shown(text)})")
     message = f"the line damaged what was received: {kind}"
     return LineError(errno.EIO, message, path, kind=kind, byte=int(byte, 16) if byte else None)

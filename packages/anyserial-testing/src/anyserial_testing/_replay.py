@@ -17,7 +17,7 @@ from anyserial.config import LineErrors, SerialConfig
 from anyserial.exceptions import LineError, SerialError
 
 from anyserial_testing._conversation import Conversation, ReplayError
-from anyserial_testing._record_format import RecordError, changes, read_record, spelled
+from anyserial_testing._record_format import changes, read_record, spelled
 
 if TYPE_CHECKING:
     from anyserial.stream import SerialPort
@@ -79,11 +79,7 @@ class Replay:
     """
 
     def __init__(self, file: "str | os.PathLike[str]", *, pace: bool = False, silent_end: bool = False) -> None:
-        try:
-            text = Path(file).read_text(encoding="ascii")
-        except UnicodeDecodeError as error:
-            raise RecordError(f"{os.fspath(file)} is not a record: byte {error.start} is not ASCII") from None
-        self._record = read_record(text, os.fspath(file))
+        self._record = read_record(Path(file).read_bytes(), os.fspath(file))
         self._pace = pace
         self._silent_end = silent_end
         self._lock = threading.RLock()
