@@ -32,10 +32,10 @@ def __getattr__(name: str) -> Any:
 
 @unique
 class Capability(StrEnum):
-    """Whether a mechanism is there.
+    """Whether the platform and the driver support a mechanism.
 
     SUPPORTED means that the platform has it, UNKNOWN that only the driver can tell
-    (the call itself is the test), UNSUPPORTED that a call would be refused.
+    (try the call), UNSUPPORTED that the call raises an error.
     """
 
     SUPPORTED = "supported"
@@ -67,7 +67,7 @@ class SerialCapabilities:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModemLines:
-    """The modem lines that the far end drives; True is asserted."""
+    """The modem lines, which the other end drives; True is asserted."""
 
     cts: bool
     dsr: bool
@@ -77,7 +77,7 @@ class ModemLines:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlLines:
-    """The lines that this end drives; True is asserted."""
+    """The control lines, which this end drives; True is asserted."""
 
     rts: bool
     dtr: bool
@@ -97,10 +97,10 @@ class CommEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineCounters:
-    """The driver's totals since it took the port (Linux TIOCGICOUNT, ``struct serial_icounter_struct``).
+    """The driver's totals since it was bound to the port (Linux TIOCGICOUNT, ``struct serial_icounter_struct``).
 
-    The modem-line fields count changes, the others characters or events. Which of
-    them a driver really counts differs: see the capabilities page.
+    The modem-line fields count changes, the others count characters or events. Not every
+    driver counts all of them: see the table of drivers on the page about hardware.
     """
 
     cts: int
@@ -118,11 +118,11 @@ class LineCounters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortStatistics:
-    """What went through one open port: a snapshot.
+    """How many bytes one open port has sent and received until now.
 
     Attributes:
-        bytes_sent: Bytes that the kernel took, those of a cancelled send included.
-        bytes_received: Bytes handed to callers.
+        bytes_sent: Bytes that the kernel accepted, also in a cancelled send.
+        bytes_received: Bytes that were returned to callers.
     """
 
     bytes_sent: int

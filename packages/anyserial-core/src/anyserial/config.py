@@ -276,8 +276,8 @@ class SerialConfig(Value):
     baudrate: int = setting(
         115200,
         _integer(1, _MAX_BAUDRATE),
-        "Bits per second, an integer from 1 to 4294967295. A rate that the hardware cannot make is found when"
-        " it is applied.",
+        "Bits per second, an integer from 1 to 4294967295. Whether the hardware can make the rate shows"
+        " only when it is applied.",
     )
     byte_size: ByteSize = setting(
         ByteSize.EIGHT, _member(ByteSize, "5, 6, 7 or 8", int, str), "Data bits per character: 5, 6, 7 or 8."
@@ -293,23 +293,25 @@ class SerialConfig(Value):
     flow_control: FlowControl = setting(
         FlowControl(), _flow_control, "The flow controls that are on, as a `FlowControl`; None for none.", brief=True
     )
-    exclusive: bool = setting(False, check_flag, "Refuse the port to everybody else while it is open.", brief=True)
+    exclusive: bool = setting(
+        False, check_flag, "Keep other programs from opening the port while it is open.", brief=True
+    )
     hangup_on_close: bool | None = setting(
         True,
         _optional_flag,
-        "Let the kernel drop DTR and RTS at the last close (HUPCL); None leaves that as it is set.",
+        "Let the kernel drop DTR and RTS at the last close (HUPCL); None keeps the tty's own setting.",
     )
     low_latency: bool = setting(
         False,
         check_flag,
-        "Ask the driver to deliver every byte at once. Closing restores what was set before.",
+        "Ask the driver to deliver every byte at once. Closing restores the earlier setting.",
         brief=True,
     )
     read_chunk_size: int = setting(
-        65536, _integer(64, 2**24), "The most bytes that a single read takes, an integer from 64 to 16777216."
+        65536, _integer(64, 2**24), "The most bytes that one read returns, an integer from 64 to 16777216."
     )
     rs485: RS485Config | None = setting(
-        None, _rs485, "The kernel's RS-485 mode, as an `RS485Config`; None leaves it alone.", brief=True
+        None, _rs485, "The kernel's RS-485 mode, as an `RS485Config`; None leaves it unchanged.", brief=True
     )
     unsupported_policy: UnsupportedPolicy = setting(
         UnsupportedPolicy.RAISE,
@@ -319,12 +321,12 @@ class SerialConfig(Value):
     dtr_on_open: bool | None = setting(
         None,
         _optional_flag,
-        "Level of DTR set right after opening; None leaves it. The kernel raises DTR and RTS while it opens the tty,"
-        " before any program can ask it not to.",
+        "Level of DTR set right after opening; None leaves it unchanged. The kernel raises DTR and RTS while it opens"
+        " the tty, before any program can ask it not to.",
         brief=True,
     )
     rts_on_open: bool | None = setting(
-        None, _optional_flag, "Level of RTS set right after opening; None leaves it.", brief=True
+        None, _optional_flag, "Level of RTS set right after opening; None leaves it unchanged.", brief=True
     )
     line_errors: LineErrors = setting(
         LineErrors.IGNORE,
@@ -335,7 +337,7 @@ class SerialConfig(Value):
     close_timeout: float = setting(
         1.0,
         check_seconds,
-        "Seconds that queued output may stand still while the port is closed, 0 or more; 0 discards it at once.",
+        "Seconds that closing waits for output that does not move, 0 or more; 0 discards it at once.",
     )
     discard_input_on_open: bool = setting(
         False, check_flag, "Discard the bytes that arrived before the port was opened."

@@ -48,18 +48,18 @@ type DiscoveryBackend = Literal["native", "pyudev", "pyserial"]
 class PortInfo:
     """What is known of one serial port without opening it.
 
-    Compared by value and hashable. Only `device` is always set; everything else is
-    None where the platform, the bus or the device does not tell.
+    Compared by value and hashable. Only `device` is always set; any other field is
+    None if the platform, the bus or the device does not report it.
 
-    Opening one opens the port that it describes, at the node that the port has by then.
+    Opening a PortInfo opens the device that it describes, at its present path.
 
-    What a device says of itself (`serial_number`, `manufacturer`, `product`,
-    `interface`) is exactly what it sent and may drive a terminal; `description` and
+    `serial_number`, `manufacturer`, `product` and `interface` come unchanged from the
+    device, and may contain escape sequences that a terminal obeys. `description` and
     `hwid` are safe to print.
 
     Attributes:
-        device: Path of the device node, ``/dev/ttyUSB0``. A node is a port's by its
-            number: in a container that has it under another name, that name.
+        device: Path of the device node, ``/dev/ttyUSB0``. In a container that has the
+            node under another name, it is that name.
         name: The kernel's name for the port, ``ttyUSB0``.
         description: A line for people: the product's name, or the kind of port.
         hwid: The hardware in pySerial's form, for example
@@ -113,11 +113,11 @@ class PortInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortEvent:
-    """A port that came or went.
+    """A port that was plugged in or unplugged.
 
     Attributes:
         kind: ``"added"`` or ``"removed"``.
-        port: The port. When it is removed, exactly what was reported when it was added.
+        port: The port. The events of its arrival and its removal have equal values.
     """
 
     kind: Literal["added", "removed"]
@@ -133,8 +133,8 @@ async def list_serial_ports(*, backend: DiscoveryBackend = "native") -> list[Por
 
     No port is opened. Ports that the platform only reserves a name for (a ``ttyS``
     with no UART behind it) are left out. A device that is unplugged while it is being
-    looked at is left out, too. An empty list means that there are no ports: where the
-    system could not look, an error is raised.
+    looked at is left out, too. An empty list means that there are no ports: if
+    the system cannot list them, an error is raised.
 
     Args:
         backend: Which library lists the ports.
@@ -152,7 +152,7 @@ async def list_serial_ports(*, backend: DiscoveryBackend = "native") -> list[Por
         SerialError: The process or the system is out of descriptors or memory.
 
     Cancellation:
-        May be cancelled at any time; the listing then ends unseen in its thread.
+        May be cancelled at any time; a thread then finishes the listing.
     """
     return await run(lambda: _list(backend))
 
@@ -174,7 +174,7 @@ async def find_serial_port(
     product: str | None = None,
     backend: DiscoveryBackend = "native",
 ) -> PortInfo | None:
-    """Find the first port that matches everything given.
+    """Find the first port that matches all filters.
 
     Args:
         vid: USB vendor id, 0 to 0xFFFF.
@@ -191,9 +191,9 @@ async def find_serial_port(
         backend: Which library lists the ports.
 
     Returns:
-        The first match in the order of `list_serial_ports`; a port that has no node
-        here (`PortInfo.present`) only when no other matches. None when none does.
-        Without any filter that is the first port.
+        The first match in the order of `list_serial_ports`, or None. A port that has no
+        node here (`PortInfo.present`) is returned only if no other matches. Without
+        filters, the first port.
 
     Raises:
         TypeError: A filter has the wrong type; the message names it.
@@ -203,7 +203,7 @@ async def find_serial_port(
         SerialError: As for `list_serial_ports`.
 
     Cancellation:
-        May be cancelled at any time; the search then ends unseen in its thread.
+        May be cancelled at any time; a thread then finishes the search.
     """
     filters: dict[str, object] = {
         "vid": vid,
@@ -234,22 +234,21 @@ def watch_serial_ports(*, interval: float = 1.0) -> "PortWatch":
                 print(event.kind, event.port.device)
 
     First there is an ``"added"`` for each port present. From then on a port is added
-    as soon as its node exists and you may open it, which is found out without opening
-    it; a port that you may not open is never reported. A device that is unplugged and
+    as soon as its node exists and you may open it; the port is not opened to find that
+    out. A port that you may not open is never reported. A device that is unplugged and
     plugged in again is removed and added, however quickly it was.
 
     On Linux the kernel reports changes at once. On macOS and the BSDs, and in a
     container that the kernel's events do not reach, the ports are listed every
     *interval* seconds, so that a change is seen that much later.
 
-    No event is ever queued without bound: while the events are not taken, they wait
-    in the kernel, and if its queue overflows, the ports are listed again and what has
-    changed is reported. Waiting for an event raises `SerialError` when the process or
-    the system is out of descriptors or memory; the watch stays usable, and the next
-    call looks at everything again.
+    Memory for events is limited: until you take them, they wait in the kernel. If the
+    kernel's queue overflows, the ports are listed again and the changes are reported.
+    Waiting for an event raises `SerialError` if the process or the system is out of
+    descriptors or memory. The watch stays usable, and the next call lists all ports again.
 
     Args:
-        interval: Seconds between two looks where only looking helps, > 0.
+        interval: Seconds between two listings where the system reports no changes, > 0.
 
     Raises:
         TypeError: *interval* is not a number.
@@ -416,7 +415,7 @@ def _close_watcher(watcher: "Watcher | None") -> None:
 
 
 def canonical_port_name(path: str | os.PathLike[str], *, platform: str | None = None) -> str:
-    r"""Return the one name that every spelling of a port shares.
+    r"""Return the same name for every path of a port.
 
     Two names mean the same port when their canonical names are equal, so the result
     serves as a key. Links are followed when `path` exists. A name that does not exist

@@ -60,7 +60,7 @@ class ConfigurationError(SerialError, ValueError):
 
 
 class UnsupportedConfigurationError(SerialError, ValueError):
-    """The driver refuses a value that is valid in itself; the settings from before stay in force."""
+    """The driver does not support a valid value; the previous settings stay in force."""
 
 
 class UnsupportedFeatureError(SerialError, NotImplementedError):
@@ -76,7 +76,7 @@ class PortNotFoundError(SerialError, FileNotFoundError):
 
 
 class PortPermissionError(SerialError, PermissionError):
-    """This user may not open the port; the message says who may."""
+    """You may not open the port; the message says who may, and what you lack."""
 
 
 class PortBusyError(SerialError):
@@ -84,11 +84,11 @@ class PortBusyError(SerialError):
 
 
 class SerialClosedError(SerialError, anyio.ClosedResourceError):
-    """The port was closed on this side."""
+    """Your program closed the port, or a forked child uses its parent's port."""
 
 
 class SerialDisconnectedError(SerialError, anyio.BrokenResourceError):
-    """The device is gone: unplugged, or its far end hung up.
+    """The device was unplugged, or the other side hung up.
 
     Every method raises this until the port is closed.
     """
@@ -103,11 +103,11 @@ class UnsupportedAsyncBackendError(SerialError, RuntimeError):
 
 
 class LineError(SerialError):
-    """The line damaged what was received: a parity, framing or overrun error, or a break.
+    """A byte was damaged on the line: a parity, framing or overrun error. Or a break was received.
 
     Attributes:
         kind: ``"parity_or_framing"``, ``"break"`` or ``"overrun"``. A tty marks
-            parity and framing errors alike, so they cannot be told apart.
+            parity and framing errors in the same way.
         byte: The damaged byte (0..255) as the UART read it; 0 for a break; None for an overrun.
     """
 
@@ -129,7 +129,7 @@ def errno_to_exception(exc: OSError, *, context: "ErrorContext", path: str | Non
 
     Args:
         exc: The error of a system call.
-        context: What was being done: ``"open"``, ``"lock"``, ``"ioctl"`` (EINVAL and
+        context: What the caller was doing: ``"open"``, ``"lock"``, ``"ioctl"`` (EINVAL and
             ENOTTY mean an unsupported feature), ``"io"`` or ``"configure"`` (EINVAL
             means a refused value).
         path: The port's path; the filename of *exc* if None.
@@ -139,7 +139,7 @@ def errno_to_exception(exc: OSError, *, context: "ErrorContext", path: str | Non
         A SerialError comes back as it is.
 
     Raises:
-        ValueError: *context* is none of those.
+        ValueError: *context* is not one of these.
     """
     from anyserial._errno import translate  # noqa: PLC0415  # the table is not needed to define the classes
 
