@@ -156,6 +156,20 @@ async def test_discovery_tells_about_the_device(far: Far, driver: PtyBackend, mo
     assert len(threads) == 1
 
 
+async def test_discovery_is_not_asked_about_a_port_without_a_device(
+    far: Far, driver: PtyBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = ModuleType("anyserial_discovery")
+    asked: list[str] = []
+    part.port_info_for = asked.append  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "anyserial_discovery", part)
+    for has_device in (True, False):
+        monkeypatch.setattr(driver, "has_device", has_device, raising=False)
+        async with await open_serial_port(far.path) as port:
+            assert port.port_info is None
+    assert asked == [far.path]
+
+
 async def test_a_discovery_that_fails_does_not_fail_the_open(
     far: Far, driver: PtyBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,6 @@
 """A part that is missing names its distribution; one that is broken shows its own error."""
 
+import importlib
 import sys
 from pathlib import Path
 
@@ -64,6 +65,20 @@ def test_a_part_and_a_module_below_it_are_loaded(tmp_path: Path) -> None:
     assert load_part("anyserial_extra").__name__ == "anyserial_extra"
     assert load_part("anyserial_extra.below").value == 5
     forget()
+
+
+def test_a_part_is_imported_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, __init__="")
+    part = load_part("anyserial_extra")
+    with monkeypatch.context() as patch:
+        patch.setattr(importlib, "import_module", None)
+        assert load_part("anyserial_extra") is part
+    forget()
+    other = load_part("anyserial_extra")
+    assert other is not part
+    monkeypatch.setitem(sys.modules, "anyserial_extra", None)
+    with pytest.raises(ImportError, match="pip install"):
+        load_part("anyserial_extra")
 
 
 def test_the_distributions_are_named_after_their_modules() -> None:

@@ -8,6 +8,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from functools import partial
+from types import SimpleNamespace
 from typing import NoReturn
 
 import anyio
@@ -109,6 +110,50 @@ async def test_threads_go_after_the_last_holder() -> None:
     assert workers()
     _workers.release(other)
     await until(no_workers)
+
+
+@pytest.mark.parametrize("place", ["on a worker", "elsewhere"])
+async def test_all_idle_threads_go_after_the_last_holder(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    monkeypatch.setattr(_workers, "IDLE_SECONDS", 60)
+    barrier = threading.Barrier(4)
+    holder = Holder()
+    _workers.hold(holder)
+    async with anyio.create_task_group() as group:
+        for _ in range(4):
+            group.start_soon(run_on_worker, lambda: barrier.wait(5))
+    await until(lambda: len(_workers._the_pool().idle) == len(workers()) >= 4)
+    if place == "on a worker":
+        _workers.post(partial(_workers.release, holder))
+    else:
+        _workers.release(holder)
+    await until(no_workers)
+
+
+def test_the_last_release_wakes_one_thread_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that is woken for nothing competes for the GIL with the close that has released."""
+    monkeypatch.setattr(_workers, "LINGER_SECONDS", 0.2)
+    barrier = threading.Barrier(3)
+    over = threading.Event()
+    holder = Holder()
+    _workers.hold(holder)
+    pool = _workers._the_pool()
+    for _ in range(2):
+        _workers.post(lambda: barrier.wait(5))
+    barrier.wait(5)
+    wait_for(lambda: len(pool.idle) == len(workers()) >= 2)
+    woken: list[object] = []
+    wake = pool.jobs.put
+    monkeypatch.setattr(pool, "jobs", SimpleNamespace(put=woken.append, get=pool.jobs.get, empty=pool.jobs.empty))
+
+    def release() -> None:
+        _workers.release(holder)
+        over.set()
+
+    wake(release)
+    assert over.wait(5)
+    assert woken == []
+    monkeypatch.undo()
+    wake(None)
 
 
 async def test_a_holder_that_is_forgotten_holds_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,7 +100,7 @@ def open_port[P: SerialPort](
 @_readiness.uninterrupted
 async def opened[P](cls: type[P], opening: "Opening") -> P:
     """Open a port and return it as an instance of *cls*, which is made as `Opening.make` says."""
-    await _readiness.checkpoint_if_cancelled()
+    await _readiness.checkpoint()  # and not later, where something would have to be undone
     if opening.is_url:
         from anyserial._runner import run_on_worker  # noqa: PLC0415  # the operations of such a port need it as well
 
@@ -108,11 +108,12 @@ async def opened[P](cls: type[P], opening: "Opening") -> P:
     if opening.waits_itself:
         return await _open_in_loop(cls, opening)
     with _workers.held():
-        signal = _readiness.signal()
-        job = opening.begin(signal.notify)
-        job.afterwards.append(_load_runner)
+        reply = _readiness.Reply()
+        opening.begin(reply.notify, *_first_time)
         try:
-            await signal.wait()
+            # The first opening imports what it needs, which takes far longer than it is worth standing still for.
+            if _first_time or not reply.comes_at_once():
+                await reply.expect().wait()
             if opening.failed:
                 raise opening.failure()  # noqa: TRY301  # beside the call that may fail
             return opening.make(cls)
@@ -135,6 +136,11 @@ def _find_backend(opening: "Opening") -> None:
 def _load_runner() -> None:
     """Load what operations need, on the worker: an import would hold up the event loop."""
     from anyserial import _runner  # noqa: F401, PLC0415  # pyright: ignore[reportUnusedImport]
+
+    _first_time.clear()
+
+
+_first_time = [_load_runner]
 
 
 async def _open_in_loop[P](cls: type[P], opening: "Opening") -> P:

@@ -77,7 +77,7 @@ def is_url(device: str) -> bool:
 
 
 def _row_for(device: str) -> Row:
-    if is_url(device):
+    if "://" in device and is_url(device):
         scheme = device.partition("://")[0].lower()
         for row in SCHEMES:
             if row.serves == scheme:

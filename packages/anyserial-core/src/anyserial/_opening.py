@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 __all__ = ("Opening", "settled")
 
 
+_defaults: SerialConfig | None = None
+
+
 def settled(config: SerialConfig | None, fields: "Mapping[str, Any]") -> SerialConfig:
     """Return the settings that an opener was given: a configuration, fields, or fields that override it.
 
@@ -40,6 +43,11 @@ def settled(config: SerialConfig | None, fields: "Mapping[str, Any]") -> SerialC
         TypeError: *config* is not a SerialConfig, or a field does not exist.
         ConfigurationError: A field is not valid.
     """
+    if config is None and not fields:
+        global _defaults  # noqa: PLW0603  # made with the first open, not with the import
+        if _defaults is None:
+            _defaults = SerialConfig()
+        return _defaults
     try:
         if config is None:
             return SerialConfig(**fields)
@@ -139,11 +147,11 @@ class Opening:
 
         return brief(error)
 
-    def begin(self, notify: "Callable[[], object]") -> Job:
-        """Open on a worker, which calls *notify* when it is done or has failed."""
+    def begin(self, notify: "Callable[[], object]", *afterwards: "Callable[[], object]") -> Job:
+        """Open on a worker, which calls *afterwards* and *notify* when it is done or has failed."""
         job = self._job = Job(self._open, notify, skippable=True)
         forking.watch(self)
-        job.afterwards.append(self._note_failure)
+        job.afterwards += (self._note_failure, *afterwards)
         _workers.post(job)
         return job
 
@@ -151,19 +159,19 @@ class Opening:
         backend = self.backend
         with loading(self.device):
             # On the worker: an import would hold up an event loop. The errors of an open port need the second.
-            from anyserial import (  # noqa: PLC0415
-                _drivers,
-                _errno,  # noqa: F401  # pyright: ignore[reportUnusedImport]
-            )
+            # In this form, because every open comes here, and ``from anyserial import`` takes five times as long.
+            import anyserial._drivers as drivers  # noqa: PLC0415
+            import anyserial._errno  # noqa: F401, PLC0415  # pyright: ignore[reportUnusedImport]
 
             if self.info is not None and not self._given:
-                self.info = _drivers.locate(self.info)
+                self.info = drivers.locate(self.info)
                 self.device = self.info.device
             if backend is None:
-                backend = self.backend = _drivers.backend_for(self.device)
+                backend = self.backend = drivers.backend_for(self.device)
         cast("SerialBackend", backend).open(self.device, self.config)
-        if self.info is None and not self._given:
-            self.info = _drivers.port_info_for(self.device)
+        # A backend may know that discovery has nothing to tell.
+        if self.info is None and not self._given and getattr(backend, "has_device", True):
+            self.info = drivers.port_info_for(self.device)
 
     def make[P](self, cls: type[P]) -> P:
         """Return the port, of class *cls*.

@@ -6,6 +6,7 @@ not known here.
 """
 
 import importlib
+import sys
 from typing import Any
 
 __all__ = ("DISTRIBUTIONS", "load_part", "loading", "parts_for_freezers")
@@ -19,6 +20,10 @@ DISTRIBUTIONS = {
 }
 
 
+# What was imported completely: another thread may still be in the middle of a module that sys.modules has already.
+_loaded: dict[str, Any] = {}
+
+
 def load_part(module: str) -> Any:
     """Import a part's module and return it.
 
@@ -28,8 +33,11 @@ def load_part(module: str) -> Any:
     Raises:
         ImportError: The part is not installed; the message names the distribution.
     """
+    loaded = _loaded.get(module)
+    if loaded is not None and sys.modules.get(module) is loaded:
+        return loaded  # every open asks, and importing again takes ten times as long
     try:
-        return importlib.import_module(module)
+        loaded = _loaded[module] = importlib.import_module(module)
     except ModuleNotFoundError as exc:
         top = module.partition(".")[0]
         # Compared by name, so that what a part itself fails to import is not taken for the part.
@@ -40,6 +48,7 @@ def load_part(module: str) -> Any:
             f"this needs the distribution {distribution}, which is not installed: pip install {distribution}",
             name=top,
         ) from exc
+    return loaded
 
 
 class loading:  # noqa: N801  # used as a function

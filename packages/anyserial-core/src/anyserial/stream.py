@@ -374,32 +374,28 @@ class SerialPort(AsyncOperations, ByteStream):
         if first:
             self._pushback.clear()
             closing.begin(port.config.close_timeout)
+        reply = _readiness.Reply()
+        closing.on_finish(reply.notify)
         lifecycle.close()
         if lifecycle.state == FOREIGN:
-            return  # there need not be an event loop in a forked child
+            return
         if first and not port.transport.has_descriptor:
             await self._close_own(port.config.close_timeout + GRACE)
         try:
-            if closing.finished:
+            if closing.finished or (lifecycle.is_idle and reply.comes_at_once()):
                 await _readiness.checkpoint()
             while patience := closing.patience:
-                await self._wait_for_close(patience)
+                await reply.expect().wait_at_most(patience)
         except BaseException:
             closing.hurry()
-            await self._wait_for_close(GRACE, shield=True)
+            with anyio.CancelScope(shield=True):
+                await reply.expect().wait_at_most(GRACE)
             raise
+        finally:
+            closing.off_finish(reply.notify)
         closing.warn(stacklevel=2)
         if first and closing.error is not None:
             raise closing.error
-
-    async def _wait_for_close(self, patience: float, *, shield: bool = False) -> None:
-        signal = _readiness.signal()
-        self._lifecycle.closing.on_finish(signal.notify)
-        try:
-            with anyio.move_on_after(patience, shield=shield):
-                await signal.wait()
-        finally:
-            self._lifecycle.closing.off_finish(signal.notify)
 
     @uninterrupted
     @override

@@ -147,17 +147,21 @@ class Kernel:
 
     def ioctl(self, fd: int, request: int, argument: bytes) -> bytes:
         """Call with a copy of *argument* and return that."""
+        # CPython learns by an exception that an argument is immutable, which takes longer than the call itself.
+        buffer = bytearray(argument)
         while True:
             try:
-                return fcntl.ioctl(fd, request, argument)
+                fcntl.ioctl(fd, request, buffer)
             except InterruptedError:  # fcntl.ioctl is the one call that PEP 475 left out
                 continue
+            return bytes(buffer)
 
     def ioctl_value(self, fd: int, request: int, argument: int) -> None:
         """Call with *argument* by value."""
+        arguments = (fd, request, argument) if argument else (fd, request)  # likewise
         while True:
             try:
-                fcntl.ioctl(fd, request, argument)
+                fcntl.ioctl(*arguments)
             except InterruptedError:
                 continue
             return

@@ -41,10 +41,10 @@ class Layout:
 
     def unpack(self, raw: bytes) -> Attributes:
         """Return the attributes in *raw*."""
+        if self.line == "before":  # in the order of `Attributes`
+            return Attributes._make(self.struct.unpack(raw))
         iflag, oflag, cflag, lflag, *rest, ispeed, ospeed = self.struct.unpack(raw)
-        if self.line == "before":
-            line, cc = rest
-        elif self.line == "after":
+        if self.line == "after":
             cc, line = rest
         else:
             (cc,), line = rest, 0

@@ -10,7 +10,6 @@ settings again, and `dropped` says what of the wanted settings is missing.
 What a platform lacks has mask 0 in its `Flags`; `lacking` names it before anything is set.
 """
 
-from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from anyserial.config import ByteSize, LineErrors, Parity, StopBits
@@ -35,13 +34,6 @@ __all__ = (
 )
 
 RATE_TOLERANCE = 0.02  # a UART samples a frame wrongly from about this error on
-
-_SIZES = {
-    ByteSize.FIVE: attrgetter("cs5"),
-    ByteSize.SIX: attrgetter("cs6"),
-    ByteSize.SEVEN: attrgetter("cs7"),
-    ByteSize.EIGHT: attrgetter("cs8"),
-}
 
 XON = 0x11
 XOFF = 0x13
@@ -212,7 +204,7 @@ def build(current: Attributes, line: LineSettings, flags: Flags, rate_codes: "Ma
         | flags.cbaud
         | flags.cibaud
     )
-    cflag = current.cflag & ~cleared | flags.cread | flags.clocal | _SIZES[line.byte_size](flags)
+    cflag = current.cflag & ~cleared | flags.cread | flags.clocal | _size_bits(line.byte_size, flags)
     if line.stop_bits is not StopBits.ONE:
         cflag |= flags.cstopb
     if line.parity is not Parity.NONE:
@@ -237,7 +229,7 @@ def decode(attributes: Attributes, flags: Flags) -> LineSettings:
     """Return the line settings that *attributes* mean."""
     cflag = attributes.cflag
     size_bits = cflag & flags.csize
-    byte_size = next((size for size, bits_of in _SIZES.items() if bits_of(flags) == size_bits), ByteSize.EIGHT)
+    byte_size = next((size for size in ByteSize if _size_bits(size, flags) == size_bits), ByteSize.EIGHT)
     parity_mask = flags.parenb | flags.parodd | flags.cmspar
     # Without PARENB the other two say nothing.
     parity_bits = cflag & parity_mask if cflag & flags.parenb else 0
@@ -289,6 +281,15 @@ def spelled(line: LineSettings) -> str:
 
 def _all_set(value: int, mask: int) -> bool:
     return mask != 0 and value & mask == mask
+
+
+def _size_bits(size: ByteSize, flags: Flags) -> int:
+    # By identity: the hash of a ByteSize is computed in Python.
+    if size is ByteSize.EIGHT:
+        return flags.cs8
+    if size is ByteSize.SEVEN:
+        return flags.cs7
+    return flags.cs6 if size is ByteSize.SIX else flags.cs5
 
 
 def _parity_bits(flags: Flags) -> dict[Parity, int]:

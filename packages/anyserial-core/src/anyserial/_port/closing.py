@@ -175,15 +175,19 @@ class Closing:
     def _settle_output(self) -> None:
         if self._lifecycle.ending != GENTLY or not self._transport.has_descriptor:
             return
-        with suppress(SerialError):  # gone, or unable to tell: nothing to wait for
-            left = self._let_output_leave()
-            if left:
-                if self.linger and not self._hurried:  # otherwise, discarding is what the caller asked for
-                    self.given_up = left
-                self.until = max(self.until, time.monotonic() + GRACE)
-                if self.linger:
-                    self._report(left)
-                self._transport.discard_output()
+        try:
+            if left := self._let_output_leave():
+                self._give_up(left)
+        except SerialError:  # gone, or unable to tell: nothing to wait for
+            pass
+
+    def _give_up(self, left: int) -> None:
+        if self.linger and not self._hurried:  # otherwise, discarding is what the caller asked for
+            self.given_up = left
+        self.until = max(self.until, time.monotonic() + GRACE)
+        if self.linger:
+            self._report(left)
+        self._transport.discard_output()
 
     def _report(self, count: int) -> None:
         from logging import NullHandler, getLogger  # noqa: PLC0415  # rarely needed, slow to import
@@ -204,8 +208,10 @@ class Closing:
 
     def _let_output_leave(self) -> int:
         """Wait while output moves; return how many bytes are stuck."""
-        pause = FIRST_PAUSE
         before = left = self._transport.output_waiting()
+        if not left:
+            return 0
+        pause = FIRST_PAUSE
         stuck_at = time.monotonic() + self.linger
         while left and not self._hurried:
             if left < before:

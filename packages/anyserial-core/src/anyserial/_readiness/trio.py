@@ -49,6 +49,11 @@ class TrioSignal:
         finally:
             awaited.discard(self)
 
+    async def wait_at_most(self, seconds: float) -> None:
+        """See `Signal.wait_at_most`."""
+        with trio.move_on_after(seconds):
+            await self.wait()
+
 
 type _Shortcuts = "tuple[Callable[[], object], object, Callable[[], float], Callable[[int], Awaitable[None]]]"
 
