@@ -48,6 +48,20 @@ async def test_the_thread_stands_still_for_less_than_a_millisecond() -> None:
     assert min(took) < 0.001
 
 
+async def test_a_thread_does_not_stand_still_while_another_worker_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_readiness, "BRIEFLY", 60.0)
+    _readiness.awaited.add(test_a_late_reply_wakes_the_task)
+    try:
+        reply = Reply()
+        assert not reply.comes_at_once()
+        reply.notify()
+        assert reply.comes_at_once()
+    finally:
+        _readiness.awaited.discard(test_a_late_reply_wakes_the_task)
+
+
 async def test_a_late_reply_wakes_the_task() -> None:
     reply = Reply()
     assert not reply.comes_at_once()

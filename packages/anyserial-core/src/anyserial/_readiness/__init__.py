@@ -44,7 +44,7 @@ class Reply:
     __slots__ = ("_came", "_signal")
 
     def __init__(self) -> None:
-        from queue import SimpleQueue  # noqa: PLC0415  # the workers have loaded it
+        from _queue import SimpleQueue  # noqa: PLC0415  # the workers have loaded it
 
         self._came: SimpleQueue[None] = SimpleQueue()
         self._signal: Signal | None = None
@@ -58,8 +58,10 @@ class Reply:
 
     def comes_at_once(self) -> bool:
         """Return whether the worker has replied, after standing still for it if need be."""
-        from queue import Empty  # noqa: PLC0415  # likewise
+        from _queue import Empty  # noqa: PLC0415  # likewise
 
+        if awaited:  # a driver takes longer, so others may too, and the waits for many ports would add up
+            return not self._came.empty()
         try:
             self._came.get(timeout=BRIEFLY)
         except Empty:
@@ -105,6 +107,10 @@ def uninterrupted[F: "Callable[..., object]"](function: F) -> F:
     return function
 
 
+def _never() -> bool:
+    return False
+
+
 def native_token() -> object:
     """Return the running event loop's own token: an asyncio loop or a TrioToken.
 
@@ -113,14 +119,15 @@ def native_token() -> object:
     Raises:
         UnsupportedAsyncBackendError: No event loop that AnyIO knows is running.
     """
-    trio, asyncio = sys.modules.get("trio"), sys.modules.get("asyncio")
-    # In a trio guest run both are there, and a task of trio is none of asyncio.
-    if trio is not None and trio.lowlevel.in_trio_task():
-        token: object = trio.lowlevel.current_trio_token()
+    # Another thread may be in the middle of importing either module. In a trio guest run, a task is trio's alone.
+    trio: Any = sys.modules.get("trio.lowlevel")
+    if getattr(trio, "in_trio_task", _never)():
+        token: object = trio.current_trio_token()
         return token
-    if asyncio is not None:
+    asyncio: Any = sys.modules.get("asyncio")
+    if (current_task := getattr(asyncio, "current_task", None)) is not None:
         loop: object = asyncio._get_running_loop()  # noqa: SLF001  # None outside a loop, where the public one raises
-        if loop is not None and asyncio.current_task(loop) is not None:
+        if loop is not None and current_task(loop) is not None:
             return loop
     import anyio.lowlevel  # noqa: PLC0415  # slow to import, and only needed in an event loop
 
