@@ -158,10 +158,12 @@ class Kernel:
 
     def ioctl_value(self, fd: int, request: int, argument: int) -> None:
         """Call with *argument* by value."""
-        arguments = (fd, request, argument) if argument else (fd, request)  # likewise
         while True:
             try:
-                fcntl.ioctl(*arguments)
+                if argument:
+                    fcntl.ioctl(fd, request, argument)
+                else:  # it is 0 anyway, and CPython learns by two exceptions that it is a number
+                    fcntl.ioctl(fd, request)
             except InterruptedError:
                 continue
             return
