@@ -422,12 +422,14 @@ def test_a_trio_without_its_insides_is_asked_publicly(
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("waited", [False, True], ids=["first receive", "after a wait"])
-async def test_a_receive_in_a_cancelled_scope_leaves_the_bytes_that_are_there(
-    waited: bool, far: Far, anyio_backend: Any, request: pytest.FixtureRequest
-) -> None:
-    if waited and anyio_backend == ("asyncio", {"use_uvloop": True}):
-        reason = "uvloop makes the attempt before AnyIO delivers the cancellation, which then passes over the task"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+async def test_a_receive_in_a_cancelled_scope_loses_no_bytes(waited: bool, far: Far, anyio_backend: Any) -> None:
+    """The bytes stay for the next receive. After a wait on uvloop this receive returns them, as any call may that
+    is over before it is cancelled: the registration is in place, and uvloop reads before it runs the callback in
+    which AnyIO delivers the cancellation. The next call is cancelled then. To ask for the cancellation
+    before each wait would cost every receive.
+    """
+    comes_first = waited and anyio_backend == ("asyncio", {"use_uvloop": True})
+    received = b""
     async with await open_serial_port(far.path, backend=PtyBackend()) as port:
         if waited:
             with anyio.move_on_after(0.005):
@@ -435,9 +437,12 @@ async def test_a_receive_in_a_cancelled_scope_leaves_the_bytes_that_are_there(
         far.write(b"late")
         with anyio.CancelScope() as scope:
             scope.cancel()
-            await port.receive()
+            received = await port.receive()
+            await anyio.lowlevel.checkpoint()
         assert scope.cancelled_caught
-        assert await port.receive() == b"late"
+        assert received == (b"late" if comes_first else b"")
+        if not comes_first:
+            assert await port.receive() == b"late"
 
 
 @pytest.mark.anyio

@@ -232,9 +232,8 @@ def _device_path(path: "str | os.PathLike[str] | PortInfo") -> "tuple[str, PortI
     name: object = path
     if isinstance(path, (str, os.PathLike)):
         name = os.fspath(path)
-    elif hasattr(path, "device"):  # a PortInfo, whose module need not be loaded for this
-        info = path
-        name = info.device
+    elif (device := getattr(path, "device", None)) is not None:  # a PortInfo, whose module need not be loaded for this
+        info, name = path, device
     if not isinstance(name, str):
         raise TypeError(f"path must be a str, a path or a PortInfo (got {path!r})")
     if not name or "\0" in name:

@@ -37,7 +37,8 @@ _STATES = ("open", "disconnected", "closed", "of the parent process")
 
 
 def _is_port_info(value: object) -> bool:
-    return hasattr(value, "device") and not hasattr(value, "is_open")  # a backend may have a device too
+    discovery = sys.modules.get("anyserial.discovery")  # without it there is no PortInfo
+    return discovery is not None and isinstance(value, discovery.PortInfo)
 
 
 def _use_open(name: str, path: Any, *, is_awaited: bool) -> str:
@@ -105,7 +106,12 @@ class Face:
             raise _no_attribute(self, name)
 
         def __dir__(self) -> "Iterable[str]":
-            return [name for name in super().__dir__() if name not in ASSIGNED or hasattr(self, name)]
+            from inspect import getattr_static  # noqa: PLC0415  # slow to import, and rarely needed
+
+            def is_foreign(name: str) -> bool:
+                return name not in self.__dict__ and isinstance(getattr_static(self, name, None), _Assigned)
+
+            return [name for name in super().__dir__() if name not in ASSIGNED or not is_foreign(name)]
 
         locals().update({name: _Assigned(name) for name in ASSIGNED})
 
