@@ -1,7 +1,7 @@
 """Clients that mean harm: the server survives each, serves the next one, and holds no more than before.
 
 Each attack is repeated until what a client leaves behind would show in the memory of the process. That takes minutes,
-so most of this runs with ANYSERIAL_STRESS=full only, in a step of the gate.
+so all of this runs with ANYSERIAL_STRESS=full only, in a step of the gate.
 """
 
 import gc
@@ -26,10 +26,9 @@ from anyserial.network import PortServer, serve
 from anyserial.testing import serial_port_pair
 from network_peer import PATIENCE, connected, port_of
 
-pytestmark = pytest.mark.anyio
-
 FULL = os.environ.get("ANYSERIAL_STRESS") == "full"
-full = pytest.mark.skipif(not FULL, reason="takes minutes: ANYSERIAL_STRESS=full")
+pytestmark = [pytest.mark.anyio, pytest.mark.skipif(not FULL, reason="takes minutes: ANYSERIAL_STRESS=full")]
+
 ROUNDS = 4
 CROWD = 1000  # more than may wait; each has two descriptors in this process
 MORE_MEMORY = 4 << 20  # bytes that the process may have grown by
@@ -204,7 +203,6 @@ async def is_served(server: PortServer) -> None:
     await until(lambda: server.client is None and not server._waiting)
 
 
-@full
 async def test_no_attack_leaves_anything() -> None:
     async with bench() as (server, device), busy(device):
         for act in ATTACKS:
@@ -219,7 +217,6 @@ async def test_no_attack_leaves_anything() -> None:
             assert more < MORE_MEMORY, (act.__name__, more)
 
 
-@full
 async def test_a_crowd_is_turned_away_and_the_client_notices_nothing(many_descriptors: None) -> None:
     async with bench() as (server, device), connected(server) as client:
         before = descriptors(), memory()
@@ -284,7 +281,7 @@ async def test_a_client_that_leaves_while_the_device_is_unplugged_leaves_nothing
         server: PortServer = await tasks.start(partial(serve, path, 0))
         await is_served(server)
         before = descriptors()
-        for number in range(4 if FULL else 2):
+        for number in range(4):
             client = await anyio.connect_tcp("127.0.0.1", port_of(server))
             await client.send(WANTED + setting(Command.CONTROL, Control.BREAK_ON) + b"x" * 5000)
             await until(lambda: server.client is not None)

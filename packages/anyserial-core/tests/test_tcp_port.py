@@ -4,6 +4,8 @@ import errno
 import os
 import socket
 import struct
+import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -30,6 +32,7 @@ from anyserial import (
 )
 from anyserial._network import connecting
 from anyserial._network.address import RFC2217_OPTIONS, TCP_OPTIONS, parse
+from anyserial._network.inbox import Inbox
 from servers import PATIENCE
 
 # Every coroutine test runs on each runtime.
@@ -485,3 +488,31 @@ async def test_a_flood_holds_up_the_peer_and_not_the_memory(listener: Listener) 
             assert port.input_waiting() < 1 << 21
         with anyio.fail_after(PATIENCE):
             assert await port.receive() == bytes(65536)
+
+
+async def test_what_takes_long_to_parse_does_not_hold_up_the_event_loop(
+    listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed = 0
+
+    def put(_inbox: Inbox, _data: bytes) -> None:
+        nonlocal parsed
+        parsed += 1
+        time.sleep(0.02)  # as long as a message of a hostile peer may take
+
+    monkeypatch.setattr(Inbox, "put", put)
+    async with open_serial_port(listener.url, close_timeout=0) as port:
+        far = listener.accept()
+
+        def flood() -> None:
+            with suppress(OSError):
+                while True:
+                    far.sendall(bytes(1 << 16))
+
+        thread = threading.Thread(target=flood)
+        thread.start()
+        with anyio.fail_after(PATIENCE):
+            while not parsed:  # until the flood has begun
+                await port.reset_input_buffer()
+        assert parsed <= 6
+    thread.join(PATIENCE)

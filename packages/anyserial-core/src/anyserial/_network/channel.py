@@ -16,13 +16,14 @@ A write that fails ends the connection for every call but a receive: what arrive
 What the bytes mean belongs to the protocol (`wire.Plain`, `session.Session`); the socket to `connection`.
 """
 
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
 
 from anyserial._errno import closed_error
-from anyserial._network.leaving import FIRST_PAUSE, LONGEST_PAUSE, READS, let_output_leave
+from anyserial._network.leaving import FIRST_PAUSE, LONGEST_LOOK, LONGEST_PAUSE, READS, let_output_leave
 from anyserial.exceptions import SerialDisconnectedError
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ class Channel:
             if self.wire.output:
                 self._push_now()
             return False  # a thread waits for what comes, and reads it
+        end = monotonic() + LONGEST_LOOK
         try:
             for _ in range(READS):  # a flood must not hold up the event loop
                 if self._is_closed or self._ended is not None or self.wire.inbox.is_full:
@@ -128,6 +130,8 @@ class Channel:
                     if self.wire.output:
                         self._push_now()
                     return False
+                if monotonic() >= end:
+                    break
         finally:
             if threads is not None:
                 threads.release("reader")
@@ -136,9 +140,10 @@ class Channel:
     def discard_input(self) -> None:
         """Discard what has arrived by now."""
         inbox = self.wire.inbox
+        end = monotonic() + 5 * LONGEST_LOOK
         for _ in range(READS):
             inbox.clear()
-            if not self.look():
+            if not self.look() or monotonic() >= end:
                 break
         inbox.clear()
         self.tell()
@@ -354,7 +359,7 @@ class Channel:
             waiter = self._connection.waiter()
             try:
                 # The attempt is made afterwards, by the task itself: a cancelled wait has written nothing.
-                await waiter.write(_is_writable, None)
+                await waiter.write(lambda _: True, None)
             except anyio.ClosedResourceError:
                 pass
             except BaseException:
@@ -442,7 +447,3 @@ class Channel:
         self._is_closed = True
         self.tell()
         self._connection.close(discard=True)
-
-
-def _is_writable(_argument: object) -> bool:
-    return True

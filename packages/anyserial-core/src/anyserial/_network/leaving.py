@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
     from anyserial._network.connection import Connection
 
-__all__ = ("FIRST_PAUSE", "LONGEST_PAUSE", "READS", "let_output_leave")
+__all__ = ("FIRST_PAUSE", "LONGEST_LOOK", "LONGEST_PAUSE", "READS", "let_output_leave")
 
 READS: Final = 16  # in a row; a flood must not hold up the event loop
+LONGEST_LOOK: Final = 0.01  # seconds of reading, after which the rest has to wait: hostile input is slow to parse
 FIRST_PAUSE: Final = 0.001  # seconds between two looks at the kernel's queue; doubled each time
 LONGEST_PAUSE: Final = 0.02
 
