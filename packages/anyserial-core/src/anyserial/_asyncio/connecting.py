@@ -77,11 +77,11 @@ async def create_serial_connection[P: asyncio.BaseProtocol](
         url, backend, sink = await asyncio.to_thread(_target_of, url)
     serial = await _opened(Opening(url, config, backend))
     serial.attach(running)
-    if sink is not None:
-        from anyserial._looking.tapping import Tap  # noqa: PLC0415  # few ports need it
-
-        Tap(serial, sink)
     try:
+        if sink is not None:
+            from anyserial._looking.tapping import Tap  # noqa: PLC0415  # few ports need it
+
+            Tap(serial, sink)
         protocol = protocol_factory()
         transport = SerialTransport(running, protocol, serial)
     except BaseException:
