@@ -378,7 +378,7 @@ SITUATIONS: dict[str, Callable[[Path], str | tuple[str, ...]]] = {
     "The serial port is closed": closed,
     "The port was opened by the parent process": forked,
     "Already receiving from this port": two_receivers,
-    "The serial driver does not take a setting": refused_setting,
+    "The serial driver does not accept a setting": refused_setting,
     "The serial driver does not have modem lines": no_modem_lines,
     "A setting from another library": foreign_settings,
     "It is not a port until it is awaited": not_awaited,

@@ -239,7 +239,7 @@ def test_a_missing_feature_is_named(simulated: Any, name: str, call: Call, featu
     kernel.refused[name] = errno.ENOTTY
     with pytest.raises(UnsupportedFeatureError) as caught:
         call(port)
-    remark = " (it is a pseudo-terminal, which has no line)" if is_pty else ""
+    remark = "; a pseudo-terminal has no line" if is_pty else ""
     assert caught.value.strerror == f"the serial driver does not have {feature}{remark}"
 
 

@@ -231,7 +231,7 @@ def test_a_refusal_of_a_device_that_is_going_is_a_disconnect(simulated: Any) -> 
 @pytest.mark.parametrize(
     ("kept", "named"),
     [
-        (struct.pack("=3I20s", 0x03, 100, 0, b""), "delay_before_send=0.25 .the driver set 0.1."),
+        (struct.pack("=3I20s", 0x03, 100, 0, b""), "delay_before_send=0.25 .it set 0.1."),
         (struct.pack("=3I20s", 0x05, 250, 0, b""), "rs485.rts_on_send=True, rs485.rts_after_send=False"),
         (struct.pack("=3I20s", 0x00, 0, 0, b""), "rs485.enabled=True"),
     ],
@@ -498,11 +498,11 @@ def _ftdi(asked: Attributes) -> Attributes:
 @pytest.mark.parametrize(
     ("driver", "config", "named"),
     [
-        (_uart, SerialConfig(baudrate=250000), "baudrate=250000 .the driver set 9600."),
+        (_uart, SerialConfig(baudrate=250000), "baudrate=250000 .it set 9600."),
         (_gadget, SerialConfig(baudrate=9600, stop_bits=2), "stop_bits='2'"),
         (_gadget, SerialConfig(baudrate=9600, flow_control=FlowControl(rts_cts=True)), "rts_cts=True"),
         (_gadget, SerialConfig(), "baudrate=115200"),
-        (_ftdi, SerialConfig(byte_size=6), "byte_size='6' .the driver set '8'."),
+        (_ftdi, SerialConfig(byte_size=6), "byte_size='6' .it set '8'."),
         (_ftdi, SerialConfig(baudrate=4000000), "baudrate=4000000"),
     ],
 )

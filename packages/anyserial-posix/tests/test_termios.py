@@ -150,12 +150,12 @@ def test_what_the_driver_dropped_is_named_with_both_values() -> None:
     )
     have = _termios.wanted(SerialConfig(baudrate=115200), flags)
     assert _termios.dropped(want, have) == [
-        "baudrate=250000 (the driver set 115200)",
-        "byte_size='7' (the driver set '8')",
-        "parity='even' (the driver set 'none')",
-        "stop_bits='2' (the driver set '1')",
-        "flow_control.xon_xoff=True (the driver set False)",
-        "flow_control.rts_cts=True (the driver set False)",
+        "baudrate=250000 (it set 115200)",
+        "byte_size='7' (it set '8')",
+        "parity='even' (it set 'none')",
+        "stop_bits='2' (it set '1')",
+        "flow_control.xon_xoff=True (it set False)",
+        "flow_control.rts_cts=True (it set False)",
     ]
 
 

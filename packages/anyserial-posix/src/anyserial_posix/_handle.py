@@ -135,7 +135,7 @@ class Handle:
     @property
     def remark(self) -> str:
         """What to add to a message about something that the driver does not have or take."""
-        return " (it is a pseudo-terminal, which has no line)" if self.is_pty else ""
+        return "; a pseudo-terminal has no line" if self.is_pty else ""
 
     @contextmanager
     def translated(self, context: "ErrorContext", feature: str | None = None) -> "Generator[None]":

@@ -36,7 +36,7 @@ def refuses_values(
         UnsupportedConfigurationError: The policy is RAISE.
     """
     if found and config.unsupported_policy is not UnsupportedPolicy.IGNORE:
-        message = f"the serial driver does not take {', '.join(found)}{port.remark}"
+        message = f"the serial driver does not accept {', '.join(found)}{port.remark}"
         if config.unsupported_policy is UnsupportedPolicy.WARN:
             _warn(message, port.path)
         else:
@@ -58,7 +58,7 @@ def lacks_feature(config: "SerialConfig", feature: str, port: "Handle", cause: O
 
 
 def _with_hint(message: str) -> str:
-    return f"{message}; unsupported_policy='raise' refuses that, 'warn' and 'ignore' go on without"
+    return f"{message}; to go on without it, set unsupported_policy to 'warn' or 'ignore'"
 
 
 def _warn(message: str, path: str) -> None:

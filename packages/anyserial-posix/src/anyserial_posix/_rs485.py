@@ -71,5 +71,5 @@ def refused(asked: bytes, got: bytes) -> list[str]:
         ("delay_after_send", after, got_after),
     ):
         if asked_ms != got_ms:
-            found.append(f"rs485.{name}={asked_ms / 1000} (the driver set {got_ms / 1000})")
+            found.append(f"rs485.{name}={asked_ms / 1000} (it set {got_ms / 1000})")
     return found

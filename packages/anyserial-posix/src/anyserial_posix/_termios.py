@@ -256,17 +256,17 @@ def dropped(want: LineSettings, have: LineSettings) -> list[str]:
     """
     found: list[str] = []
     if abs(have.baudrate - want.baudrate) > want.baudrate * RATE_TOLERANCE:
-        found.append(f"baudrate={want.baudrate} (the driver set {have.baudrate})")
+        found.append(f"baudrate={want.baudrate} (it set {have.baudrate})")
     if have.byte_size is not want.byte_size:
-        found.append(f"byte_size={want.byte_size.value!r} (the driver set {have.byte_size.value!r})")
+        found.append(f"byte_size={want.byte_size.value!r} (it set {have.byte_size.value!r})")
     if have.parity is not want.parity:
-        found.append(f"parity={want.parity.value!r} (the driver set {have.parity.value!r})")
+        found.append(f"parity={want.parity.value!r} (it set {have.parity.value!r})")
     if (have.stop_bits is StopBits.ONE) is not (want.stop_bits is StopBits.ONE):
-        found.append(f"stop_bits={want.stop_bits.value!r} (the driver set {have.stop_bits.value!r})")
+        found.append(f"stop_bits={want.stop_bits.value!r} (it set {have.stop_bits.value!r})")
     for name in ("xon_xoff", "rts_cts", "dtr_dsr"):
         asked, got = getattr(want, name), getattr(have, name)
         if asked is not got:
-            found.append(f"flow_control.{name}={asked} (the driver set {got})")
+            found.append(f"flow_control.{name}={asked} (it set {got})")
     return found
 
 

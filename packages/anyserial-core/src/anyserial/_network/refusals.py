@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ("beyond_the_line", "lacks", "refuse_values", "unconfirmed", "unusual")
 
-_HINT = "unsupported_policy='raise' refuses that, 'warn' and 'ignore' go on without"
+_HINT = "to go on without it, set unsupported_policy to 'warn' or 'ignore'"
 _DEFAULTS = SerialConfig()
 _LINE_SETTINGS = ("baudrate", "byte_size", "parity", "stop_bits", "flow_control")
 _HOST_SETTINGS = ("exclusive", "rs485")  # of the system that has the hardware
@@ -69,7 +69,7 @@ def refuse_values(config: SerialConfig, found: "Sequence[str]", path: str) -> No
     Raises:
         UnsupportedConfigurationError: The policy is RAISE.
     """
-    if found and (message := _message(config, f"the server does not take {', '.join(found)}", path)):
+    if found and (message := _message(config, f"the server does not accept {', '.join(found)}", path)):
         raise UnsupportedConfigurationError(errno.EINVAL, message, path)
 
 
