@@ -19,7 +19,8 @@ async def test_talk(recorded_port):
 """
 
 
-def test_a_test_is_recorded_and_then_replayed(pytester: pytest.Pytester) -> None:
+def test_a_test_is_recorded_and_then_replayed(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # most of a short run is the import of the others
     pytester.makeconftest(
         """
         import pytest
@@ -32,7 +33,7 @@ def test_a_test_is_recorded_and_then_replayed(pytester: pytest.Pytester) -> None
         """
     )
     pytester.makepyfile(test_it=TEST)
-    options = ("-W", "error", "-p", "no:cacheprovider")
+    options = ("-W", "error", "-p", "no:cacheprovider", "-p", "anyio")
     file = pytester.path / "meter.rec"
 
     with virtual_serial_port(SimulatedDevice().on(b"?\n", b"42\n")) as port:

@@ -42,9 +42,21 @@ def test_each_bug_is_caught_by_its_test(tmp_path: Path) -> None:
         text = f"from contextlib import suppress\n{suite.replace(right, wrong)}"
         (tmp_path / f"test_wrong_{number}.py").write_text(text)
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=no", "-rf", str(tmp_path)],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "anyio",
+            "--tb=no",
+            "-rf",
+            str(tmp_path),
+        ],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONDEVMODE": "0"},
+        env={**os.environ, "PYTHONDEVMODE": "0", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
         timeout=90,

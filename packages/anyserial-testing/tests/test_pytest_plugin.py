@@ -10,14 +10,17 @@ HEADER = 'anyserial record 1\npath "/dev/ttyUSB0"\nconfig\n'
 
 
 @pytest.fixture
-def run(pytester: pytest.Pytester) -> pytest.Pytester:
+def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # most of a short run is the import of the others
     pytester.makeconftest('pytest_plugins = ["anyserial_testing.pytest_plugin"]')
     return pytester
 
 
 def result_of(run: pytest.Pytester, text: str, *options: str) -> pytest.RunResult:
     run.makepyfile(test_it=f"import anyio\nimport pytest\n\n{text}")
-    return run.runpytest_subprocess("-W", "error", "-p", "no:cacheprovider", "-p", "no:pytester", *options)
+    return run.runpytest_subprocess(
+        "-W", "error", "-p", "no:cacheprovider", "-p", "no:pytester", "-p", "anyio", *options
+    )
 
 
 def test_serial_pair_is_open_and_closed_afterwards(run: pytest.Pytester) -> None:
