@@ -234,6 +234,8 @@ def test_replay_does_again_what_chance_did() -> None:
         (lambda: Fault("parity", "write", at_byte=1), "on must be 'read' for parity"),
         (lambda: Fault("eio", at_byte=-1), "at_byte must be an integer, 0 or more"),
         (lambda: Fault("eio", at_operation=0), "at_operation must be an integer, 1 or more"),
+        (lambda: Fault("eintr", probability=1), "eintr with a probability of 1 needs times"),
+        (lambda: Fault("eagain", on="write", probability=1.0), "eagain with a probability of 1 needs times"),
         (lambda: Fault("eio", probability=1.5), "probability must be above 0 and at most 1"),
         (lambda: Fault("eio", at_byte=1, size=2), "size is for short_read and short_write"),
         (lambda: Fault("eio", at_byte=1, seconds=2), "seconds is for stall and replug"),

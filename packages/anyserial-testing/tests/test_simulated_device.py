@@ -410,6 +410,47 @@ async def test_scheduled_fault_of_a_read(fault: Fault, received: bytes, seconds:
     assert {item.kind for item in plan.fired} == {fault.kind}
 
 
+async def test_stalled_read_waits_while_more_arrives() -> None:
+    device, start = SimulatedDevice(), anyio.current_time()
+    plan = FaultPlan(schedule=(Fault("stall", at_byte=2, seconds=1.0, times=2),))
+    async with simulated_port(device, SLOW, faults=plan) as port:
+        device.send(b"123456")
+        assert await receive(port, 6) == b"123456"
+        assert anyio.current_time() - start == pytest.approx(2.03)
+
+
+async def test_plan_that_has_unplugged_is_printed_as_it_was_given() -> None:
+    plan = FaultPlan(schedule=(Fault("hangup", at_byte=2),))
+    device = SimulatedDevice(paced=False)
+    async with simulated_port(device, faults=plan) as port:
+        device.send(b"123")
+        with pytest.raises(SerialDisconnectedError):
+            await receive(port, 3)
+    assert str(plan).startswith("hangup read at_byte=2  # hangup read at byte 2")
+    assert FaultPlan.parse(str(plan)) == FaultPlan(schedule=plan.schedule)
+    plan.disconnected = True
+    assert str(plan).startswith("disconnected=True; hangup")
+
+
+async def test_replay_of_a_fault_at_a_byte_splits_the_operation_before_too() -> None:
+    plan = FaultPlan(schedule=(Fault("eio", on="write", at_byte=2, times=2),))
+    for _ in range(2):
+        async with simulated_port(SimulatedDevice(), faults=plan) as port:
+            for _ in range(2):
+                with pytest.raises(SerialError):
+                    await port.send(b"12345\n")
+        assert [(at.byte, at.operation) for at in plan.fired] == [(2, 2), (2, 3)]
+        plan = plan.replay()
+
+
+@pytest.mark.parametrize("kind", ["eintr", "eagain"])
+async def test_call_survives_any_number_of_interruptions(kind: Literal["eintr", "eagain"]) -> None:
+    device = SimulatedDevice(paced=False).on(b"A\n", b"B")
+    schedule = (Fault(kind, at_operation=1, times=3000), Fault(kind, on="write", probability=1, times=3000))
+    async with simulated_port(device, faults=FaultPlan(schedule=schedule)) as port:
+        assert await ask(port, b"A\n", 1) == b"B"
+
+
 async def test_stalled_write_and_a_time_on_the_virtual_clock() -> None:
     device = SimulatedDevice(paced=False).on(None, None)
     plan = FaultPlan(schedule=(Fault("stall", "write", after=10, seconds=5),))

@@ -1,6 +1,6 @@
 """Waiting until something happens on a simulated line, or is due."""
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from anyserial._spi import signal
 
@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from anyserial_testing._line import Line
 
 __all__ = ("Changed",)
+
+_LEAST: Final = 1e-9  # seconds; a wait that is too short for a float to show would leave a virtual clock where it is
 
 
 class Changed:
@@ -44,7 +46,7 @@ class Changed:
             if self._has_changed:
                 await anyio.lowlevel.checkpoint()
                 return
-            with anyio.move_on_after(None if when is None else max(0.0, when - self._line.now)):
+            with anyio.move_on_after(None if when is None else max(_LEAST, when - self._line.now)):
                 await awaited.wait(external=True)
         finally:
             self._signal = None

@@ -51,6 +51,7 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
 }
 DAMAGE: Final = frozenset({"parity", "framing", "break", "overrun"})
 _PAUSES: Final = frozenset({"stall", "replug"})
+_REPEATED: Final = frozenset({"eagain", "eintr"})  # the call is made again at once
 _SHORT: Final = frozenset({"short_read", "short_write"})
 _TRIGGERS: Final = ("at_byte", "at_operation", "after", "probability")
 _WORD: Final = re.compile(r"([a-z_]+)=(\S+)")
@@ -89,7 +90,8 @@ class Fault:
         at_operation: Happens in this read that finds bytes, or in this write; 1 for the first.
         after: Happens in the first operation this many seconds after the port was first read or written,
             by the clock of the event loop that the port is used in (`time.monotonic` outside of one).
-        probability: Chance in each operation, or for damage of each byte; above 0, at most 1.
+        probability: Chance in each operation, or for damage of each byte; above 0, at most 1. ``eagain`` and
+            ``eintr`` need *times* with 1, because the call would never end.
         times: How often it happens; None for no limit. The default is 1, or no limit with *probability*.
         size: For short reads and writes: the most bytes that are moved, at least 1.
         seconds: For a stall and a replug: how long it lasts.
@@ -142,6 +144,8 @@ class Fault:
             check_seconds("probability", self.probability, zero=False)
             if self.probability > 1:
                 raise ValueError(f"probability must be above 0 and at most 1 (got {self.probability!r})")
+        if self.kind in _REPEATED and self.probability == 1 and self.times is None:
+            raise ValueError(f"{self.kind} with a probability of 1 needs times: a call that always meets it never ends")
         if self.times is not None:
             check_integer("times", self.times, 1, also=", or None")
         check_positive("size", self.size)

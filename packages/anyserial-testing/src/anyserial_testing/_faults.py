@@ -35,7 +35,7 @@ class _Live:
 
     _lock: threading.Lock
     _listener: weakref.WeakMethod[Callable[[], None]] | None
-    _given: dict[str, int]
+    _given: dict[str, int]  # values as the plan was given them, where they have changed since
     _running: Schedule
     _supported: tuple[str, frozenset[str]] | None
     _returns: float | None
@@ -120,6 +120,7 @@ class FaultPlan(_Live):
             object.__setattr__(self, "_running", Schedule(self.schedule, self.seed))
         elif name == "disconnected":
             object.__setattr__(self, "_returns", None)
+            self._given.pop("disconnected", None)
             # A fresh plan has no listener yet: its faults are set before.
             reference = getattr(self, "_listener", None)
             listener = reference and reference()
@@ -183,8 +184,8 @@ class FaultPlan(_Live):
     def replay(self) -> "FaultPlan":
         """Return a plan that does again what has happened, at the same bytes and operations.
 
-        Damage is pinned to its byte and everything else to its operation, so no draw and no clock is
-        needed. Flags and `short_write_max` are taken over as they are.
+        Damage, and what was planned for a byte, is pinned to the byte; everything else to its operation. So no draw
+        and no clock is needed. Flags and `short_write_max` are taken over as they are.
         """
         again: list[Fault] = []
         for at, cause in zip(self._running.fired, self._running.causes, strict=True):
@@ -193,10 +194,10 @@ class FaultPlan(_Live):
                 again.append(Fault(kind, at.on, at_byte=at.byte))
             elif cause is None:
                 again.append(Fault(kind, at.on, at_operation=at.operation))
+            elif cause.at_byte is not None:  # it also ends the operation before at that byte
+                again.append(replace(cause, at_byte=at.byte, times=1))
             else:
-                again.append(
-                    replace(cause, at_byte=None, at_operation=at.operation, after=None, probability=None, times=1)
-                )
+                again.append(replace(cause, at_operation=at.operation, after=None, probability=None, times=1))
         gone = self.disconnected and not any(at.kind in {"hangup", "replug"} for at in self.fired)
         return FaultPlan(
             short_write_max=self.short_write_max,
@@ -255,6 +256,7 @@ class FaultPlan(_Live):
             due = self._running.before(on, count)
         if due.fault is not None and due.fault.kind in {"hangup", "replug"}:
             self.disconnected = True
+            self._given["disconnected"] = False  # the printed plan has the fault instead
             if due.fault.kind == "replug":
                 self._returns = clock_in_use() + due.fault.seconds
         return due

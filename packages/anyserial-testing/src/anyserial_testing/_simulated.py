@@ -329,8 +329,7 @@ class SimulatedBackend:
         while faults.take("eintr_reads"):
             pass
         if not self._found and (self._line.received or faults.raise_eio_on_read):
-            if self._end_of_stall("read") is not None or faults.take("eagain_reads"):
-                self._line.wake()  # looked at again at once, as a descriptor that is still ready
+            if self._is_held_back():
                 return None
             if faults.raise_eio_on_read:
                 raise self._error(errno.EIO)
@@ -346,6 +345,15 @@ class SimulatedBackend:
             self._found.appendleft(item[max_bytes:])
         self._counts["rx"] += len(item[:max_bytes])
         return item[:max_bytes]
+
+    def _is_held_back(self) -> bool:
+        """Return whether a read finds nothing, though something has arrived."""
+        if self._end_of_stall("read") is not None:
+            return True
+        if self._faults.take("eagain_reads"):
+            self._line.wake()  # looked at again at once, as a descriptor that is still ready
+            return True
+        return False
 
     def _fetch(self, max_bytes: int) -> None:
         """Take up to *max_bytes* characters from the line, and note what is to be handed out for them."""
@@ -406,15 +414,17 @@ class SimulatedBackend:
         if not self._faults.is_scheduled:
             return count
         due = self._faults.before(on, count)
+        while due.fault is not None and due.fault.kind == "eintr":
+            due = self._faults.before(on, count)
         if due.fault is None:
             return due.limit
         if (number := _ERRNO.get(due.fault.kind)) is not None:
             raise self._error(number)
         if due.fault.kind == "stall":
             self._stalled[on] = self._line.now + due.fault.seconds
-            return 0
-        self._line.wake()
-        return 0 if due.fault.kind == "eagain" else self._meet(on, count)
+        else:
+            self._line.wake()  # an EAGAIN: the call looks again at once
+        return 0
 
     def _error(self, number: int) -> SerialError:
         return translate(OSError(number, os.strerror(number)), context="io", path=self._path, hung_up=self._is_gone)
