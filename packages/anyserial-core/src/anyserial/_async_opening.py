@@ -46,10 +46,10 @@ def open_serial_port(
     """Open a serial port.
 
     ``async with open_serial_port(path) as port:`` closes the port at the end of the block.
-    ``port = await open_serial_port(path)`` leaves that to you, or to ``async with port:``.
+    After ``port = await open_serial_port(path)``, close it yourself, or use ``async with port:``.
 
     The tty is opened in raw mode, without becoming the controlling terminal, and set as
-    *config* says. Input from before is kept unless the config says otherwise.
+    *config* says. Earlier input is kept, unless `SerialConfig.discard_input_on_open` is set.
 
     Args:
         path: The device's path (``"/dev/ttyUSB0"``, a by-id link), or what discovery found.
@@ -63,10 +63,10 @@ def open_serial_port(
 
     Raises:
         PortNotFoundError: There is no such device.
-        PortPermissionError: This user may not open it.
+        PortPermissionError: You may not open it.
         PortBusyError: Another program holds it exclusively.
         ConfigurationError: A field is not valid. This is raised by the call itself, before anything is opened.
-        UnsupportedConfigurationError: The driver refuses a setting.
+        UnsupportedConfigurationError: The driver does not support a setting.
         UnsupportedFeatureError: The platform lacks a mechanism that *config* asks for.
         UnsupportedPlatformError: anyserial has no driver for this operating system.
         SerialError: It is not a serial port, or the system refused for another reason.

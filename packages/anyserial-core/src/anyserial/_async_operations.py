@@ -27,7 +27,7 @@ class AsyncOperations(EventLoopPort):
 
     @uninterrupted
     async def receive_with_time(self, max_bytes: int = 65536) -> tuple[bytes, float]:  # noqa: C901  # as `receive`
-        """Receive as `receive` does, and tell when the bytes were read from the driver.
+        """Receive as `receive` does, and return when the bytes were read from the driver.
 
         The time is taken right after the read. On asyncio and uvloop the event loop reads as soon as it sees
         that the descriptor is readable, and the task may run later. On trio the task itself reads. So the bytes
@@ -93,21 +93,21 @@ class AsyncOperations(EventLoopPort):
 
     @uninterrupted
     async def configure(self, config: "SerialConfig") -> None:
-        """Apply new settings while the port is in use; a parked receive is not disturbed.
+        """Apply new settings while the port is in use; a waiting receive is not disturbed.
 
-        Calls are serialized. On failure the settings from before are in force, and
+        Calls run one after the other. On failure the previous settings are in force, and
         `config` still reports them.
 
         Args:
             config: The settings; build them with ``port.config.with_changes(...)``.
 
         Raises:
-            UnsupportedConfigurationError: The driver refuses a value.
+            UnsupportedConfigurationError: The driver does not support a value.
             UnsupportedFeatureError: The platform does not have a mechanism that was asked for.
             SerialDisconnectedError: The device is gone.
 
-        Cancellation: the settings are applied, all of them or none, and `config` tells which. It waits for a
-        driver that is at it, but not longer than 40 ms; a driver that takes longer finishes alone.
+        Cancellation: the settings are applied, all of them or none, and `config` says which. If the
+        driver has begun, the call waits for it, at most 40 ms; a driver that takes longer finishes alone.
         """
         check_config(config, fields="port.config.with_changes({})")
         await self._perform(operations.configure(self._port, config))
@@ -116,7 +116,8 @@ class AsyncOperations(EventLoopPort):
     async def reset_input_buffer(self) -> None:
         """Discard all received bytes that were not read yet, in the kernel and in the port.
 
-        Cancellation: the kernel's queue may have been emptied. It waits for a driver that is at it, at most 40 ms.
+        Cancellation: the kernel's queue may have been emptied. If the driver has begun, the call waits for it, at most
+        40 ms.
         """
         await self._perform(operations.reset_input(self._port))
 
@@ -124,9 +125,9 @@ class AsyncOperations(EventLoopPort):
     async def reset_output_buffer(self) -> None:
         """Discard output that has not left yet, as far as the driver can.
 
-        Most USB adapters cannot. On a pty this destroys what the far end has not read.
+        Most USB adapters cannot. On a pty this discards what the other end has not read.
 
-        Cancellation: the output may have been discarded. It waits for a driver that is at it, at most 40 ms.
+        Cancellation: the output may have been discarded. If the driver has begun, the call waits for it, at most 40 ms.
         """
         await self._perform(operations.reset_output(self._port))
 
@@ -146,9 +147,9 @@ class AsyncOperations(EventLoopPort):
     async def drain_exact(self) -> None:
         """Wait until the UART has sent its last bit.
 
-        First as `drain`; then the transmitter is polled (TIOCSERGETLSR) if the driver tells its
-        state, otherwise tcdrain(3) waits. You need this before you turn an RS-485 line round by hand,
-        for example.
+        First as `drain`; then the transmitter is polled (TIOCSERGETLSR) if the driver reports its
+        state, otherwise tcdrain(3) waits. You need this, for example, before you switch the direction of
+        an RS-485 line by hand.
 
         Raises:
             As `drain`.
@@ -159,7 +160,7 @@ class AsyncOperations(EventLoopPort):
 
     @uninterrupted
     async def send_break(self, duration: float = 0.25) -> None:
-        """Hold the line in the break condition, then release it, whatever happens meanwhile.
+        """Hold the line in the break condition, then release it, also after an error.
 
         Args:
             duration: Seconds, >= 0.
@@ -183,7 +184,8 @@ class AsyncOperations(EventLoopPort):
         Raises:
             UnsupportedFeatureError: The driver has no break.
 
-        Cancellation: the break may have been set or released. It waits for a driver that is at it, at most 40 ms.
+        Cancellation: the break may have been set or released. If the driver has begun, the call waits for it, at most
+        40 ms.
         """
         await self._perform(operations.set_break(self._port, on))
 
@@ -210,13 +212,13 @@ class AsyncOperations(EventLoopPort):
         """Set RTS and DTR, both in one system call (TIOCMSET).
 
         Args:
-            rts: True asserts it, None leaves it.
-            dtr: True asserts it, None leaves it.
+            rts: True asserts it, None leaves it unchanged.
+            dtr: True asserts it, None leaves it unchanged.
 
         Raises:
             UnsupportedFeatureError: The driver has no modem lines.
 
-        Cancellation: the lines may have been set. It waits for a driver that is at it, at most 40 ms.
+        Cancellation: the lines may have been set. If the driver has begun, the call waits for it, at most 40 ms.
         """
         await self._perform(operations.set_control_lines(self._port, rts, dtr))
 
@@ -224,12 +226,12 @@ class AsyncOperations(EventLoopPort):
     async def wait_modem_change(self, *, interval: float = 0.02) -> "ModemLines":
         """Wait until a modem line changes, and return the lines after the change.
 
-        The lines are polled (TIOCMGET), and their counters (TIOCGICOUNT) where the
-        driver has them, so that a pulse shorter than *interval* is not missed; the
-        lines returned may then equal those before.
+        The lines are polled (TIOCMGET), and their counters (TIOCGICOUNT) if the driver
+        has them, so that a pulse shorter than *interval* is not missed. After such a
+        pulse, the returned lines may equal those before.
 
         Args:
-            interval: Seconds between two looks, above 0. Without meaning on a port whose far end reports
+            interval: Seconds between two polls, above 0. Ignored on a port whose server reports
                 changes (``rfc2217://``).
 
         Raises:
@@ -245,7 +247,7 @@ class AsyncOperations(EventLoopPort):
         """Iterate over the changes of the modem lines, as `wait_modem_change`, without missing any in between.
 
         Args:
-            interval: Seconds between two looks, above 0.
+            interval: Seconds between two polls, above 0.
 
         Returns:
             An iterator that returns the lines after each change. Neither a cancellation nor an error ends it

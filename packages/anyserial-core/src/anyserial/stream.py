@@ -72,10 +72,10 @@ def __getattr__(name: str) -> Any:
 class SerialPort(AsyncOperations, ByteStream):
     """A serial port as an AnyIO byte stream.
 
-    Made by `open_serial_port`, `SerialPort.open` or `SerialConnectable.connect`; the
+    Returned by `open_serial_port`, `SerialPort.open` and `SerialConnectable.connect`; the
     constructor wraps a backend that is open already. One task may receive and one may
-    send at a time. A port that is not in use follows its caller to another event loop. If
-    two event loops use it at once, it raises anyio.BusyResourceError.
+    send at a time. You may use a port in another event loop later, but if two event loops
+    use it at the same time, it raises anyio.BusyResourceError.
 
     Every method raises `SerialClosedError` once the port is closed and
     `SerialDisconnectedError` once the device is gone.
@@ -149,7 +149,7 @@ class SerialPort(AsyncOperations, ByteStream):
             LineError: A byte was damaged (with `LineErrors.RAISE`); the port stays usable.
             anyio.BusyResourceError: Another task is receiving, or another event loop uses the port.
 
-        Cancellation: no byte is lost; bytes that were read already lead the next receive.
+        Cancellation: no byte is lost; the next receive returns bytes that were read already.
         """
         # Written out by hand, here and below, because every byte takes this path and a call costs as
         # much as ten lines.
@@ -274,7 +274,7 @@ class SerialPort(AsyncOperations, ByteStream):
     @uninterrupted
     @override
     async def send(self, item: bytes) -> None:
-        """Send all of *item*: return when the kernel has taken it.
+        """Send all of *item*, and return when the kernel has accepted it.
 
         Args:
             item: What to send; nothing if empty.
@@ -286,7 +286,7 @@ class SerialPort(AsyncOperations, ByteStream):
                 event loop uses the port.
 
         Cancellation: some, all or none of *item* may have been sent; the difference in
-        `PortStatistics.bytes_sent` tells how much.
+        `PortStatistics.bytes_sent` says how much.
         """
         data = item if item.__class__ is bytes else as_bytes(item)
         waiter = self._waiter
@@ -360,11 +360,10 @@ class SerialPort(AsyncOperations, ByteStream):
     async def aclose(self) -> None:
         """Close the port. A second call only waits for the first.
 
-        Queued output may leave for as long as it moves. If nothing has left for
-        `SerialConfig.close_timeout` seconds, the rest is given up: it is discarded where the driver can,
-        and a RuntimeWarning says how much. Where the driver cannot (USB adapters), the kernel's close may
-        take half a minute; a thread waits for that, and this call returns. A receive or send in another
-        task ends with `SerialClosedError`.
+        Waits for queued output as long as bytes leave. If none has left for `SerialConfig.close_timeout`
+        seconds, the rest is discarded if the driver can do that, and a RuntimeWarning says how much. If the
+        driver cannot (USB adapters), the kernel's close may take half a minute; a thread waits for it, and
+        this call returns. A receive or send in another task ends with `SerialClosedError`.
 
         Cancellation: the port is closed all the same, without waiting for output.
         """
