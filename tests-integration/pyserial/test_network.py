@@ -1,5 +1,6 @@
 """``rfc2217://`` and ``socket://`` with pySerial's names: a server made of `PortManager`, and an echo."""
 
+import select
 import socket
 import threading
 from collections.abc import Generator, Iterator
@@ -10,6 +11,8 @@ import anyserial
 import pytest
 from anyserial import pyserial as serial
 from anyserial.pyserial import rfc2217
+
+LIMIT = 10.0
 
 
 class Redirector:
@@ -162,3 +165,60 @@ def test_nobody_listens(scheme: str) -> None:
     with pytest.raises(serial.SerialException, match="could not open port") as refused:
         opened(f"{scheme}://127.0.0.1:{number}")
     assert isinstance(refused.value, anyserial.PortNotFoundError)
+
+
+@contextmanager
+def connected() -> Generator[tuple[Any, socket.socket]]:
+    """Give a port of ``socket://`` and the far end's socket."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: Any = serial.serial_for_url(f"socket://127.0.0.1:{listener.getsockname()[1]}", timeout=LIMIT)
+        far, _ = listener.accept()
+        with far, port:
+            yield port, far
+
+
+def is_readable(port: Any, seconds: float = LIMIT) -> bool:
+    return bool(select.select([port], [], [], seconds)[0])
+
+
+def test_a_program_waits_for_the_socket_itself() -> None:
+    with connected() as (port, far):
+        assert not is_readable(port, 0)
+        far.sendall(b"abcdef\nrest")
+        assert is_readable(port)
+        # However a byte is asked for or counted, those behind it stay where the program sees them.
+        assert port.read(1) == b"a"
+        assert port.in_waiting == 10
+        assert is_readable(port, 0)
+        port.timeout = 0
+        assert port.read(2) == b"bc"
+        assert is_readable(port, 0)
+        assert port.readline() == b"def\n"
+        assert is_readable(port, 0)
+        assert port.read(10) == b"rest"
+        assert not is_readable(port, 0)
+        assert port.in_waiting == 0
+        far.sendall(b"old")
+        assert is_readable(port)
+        port.reset_input_buffer()
+        assert not is_readable(port, 0)
+
+
+def test_a_program_that_waits_itself_notices_the_end() -> None:
+    with connected() as (port, far):
+        port.fileno()
+        far.sendall(b"last")
+        far.shutdown(socket.SHUT_WR)
+        assert is_readable(port)
+        assert port.read(4) == b"last"
+        assert is_readable(port)
+        for ask in (lambda: port.in_waiting, lambda: port.read(1), lambda: port.write(b"x"), port.flush):
+            with pytest.raises(anyserial.SerialDisconnectedError):
+                ask()
+
+
+def test_a_closed_port_has_no_socket() -> None:
+    with connected() as (port, _):
+        port.close()
+        with pytest.raises(serial.PortNotOpenError):
+            port.fileno()

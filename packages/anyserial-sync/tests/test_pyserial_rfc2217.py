@@ -232,13 +232,15 @@ def test_a_class_takes_only_its_own_scheme() -> None:
     assert rfc2217.Serial().from_url("rfc2217://host:7?poll_modem") == ("host", 7)
 
 
-@pytest.mark.parametrize("kind", [rfc2217.Serial, protocol_socket.Serial])
-def test_a_program_sees_that_there_is_no_descriptor(kind: type[Any]) -> None:
+@pytest.mark.parametrize(
+    ("kind", "words"), [(rfc2217.Serial, "fileno"), (protocol_socket.Serial, "a port that is not open")]
+)
+def test_a_program_sees_that_there_is_no_descriptor(kind: type[Any], words: str) -> None:
     port = kind()
     assert not isinstance(port, serial.Serial)
     assert hasattr(port, "cancel_read")
     assert not hasattr(port, "fd")
-    with pytest.raises(OSError, match="fileno"):
+    with pytest.raises(OSError, match=words):
         port.fileno()
 
 

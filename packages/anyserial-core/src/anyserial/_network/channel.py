@@ -51,9 +51,11 @@ class Channel:
     Attributes:
         wire: The protocol.
         news: The events that calls wait for, until something changes.
+        reads_ahead: Whether what arrives may be read before a call asks for it.
     """
 
     _threads: "ThreadCalls | None" = None  # most channels have none
+    reads_ahead = True
 
     def __init__(self, connection: "Connection", wire: "Wire", path: str) -> None:
         self.wire = wire
@@ -93,8 +95,7 @@ class Channel:
         """
         if self._is_closed:
             raise closed_error(self._path)
-        error = self._broken or self._ended
-        if error is not None and (self._ended is not None or not receiving):
+        if (error := self._broken or self._ended) is not None and (self._ended is not None or not receiving):
             raise SerialDisconnectedError(*error.args, self._path) from error.__cause__
 
     def share(self, has_sent: "Callable[[int], object]") -> "ThreadCalls":
@@ -116,6 +117,9 @@ class Channel:
         Returns:
             Whether there may be more.
         """
+        if not self.reads_ahead:
+            self._ended = self._ended or self._connection.end()
+            return False
         threads = None if self._is_reading else self._threads
         if threads is not None and not threads.claim("reader"):
             if self.wire.output:
@@ -264,8 +268,7 @@ class Channel:
     def _pull(self, _argument: object = None) -> bool | None:
         """Read once, and file what came; None if nothing has. The attempt of `Waiter.read`."""
         try:
-            data = self._connection.receive_now()
-            if data is None:
+            if (data := self._connection.receive_now()) is None:
                 return None
         except SerialDisconnectedError as exc:
             self._ended = exc
@@ -385,10 +388,8 @@ class Channel:
             threads.release("writer")
 
     def _push_all(self) -> bool:
-        output = self.wire.output
-        while output:
-            sent = self._connection.send_now(output)
-            if sent is None:
+        while output := self.wire.output:
+            if (sent := self._connection.send_now(output)) is None:
                 return False
             del output[:sent]
         return True

@@ -14,6 +14,7 @@ import errno
 import os
 import socket
 import struct
+import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -122,7 +123,7 @@ class Connection:
             except OSError as exc:
                 raise self._broken(exc) from exc
         if not data:
-            raise SerialDisconnectedError(errno.ECONNRESET, f"{self._address} closed the connection", self._address.url)
+            raise self._closed()
         return data
 
     def send_now(self, data: "bytes | bytearray | memoryview") -> int | None:
@@ -139,16 +140,33 @@ class Connection:
             raise self._broken(exc) from exc
         return count
 
+    def end(self) -> SerialDisconnectedError | None:
+        """Return what has ended the connection; None while something may still be read. Nothing is taken."""
+        try:
+            data = self.receive(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return None
+        except OSError as exc:
+            return self._broken(exc)
+        return None if data else self._closed()
+
     def unsent(self) -> int:
         """Return how many bytes the kernel holds that the peer's has not acknowledged; 0 where it cannot tell."""
-        try:
-            from fcntl import ioctl  # noqa: PLC0415  # not on every platform
-            from termios import TIOCOUTQ  # noqa: PLC0415
+        return self._ask("TIOCOUTQ")
 
-            held = ioctl(self.fileno, TIOCOUTQ, bytes(4))
-        except (ImportError, OSError):
+    def unread(self) -> int:
+        """Return how many bytes the kernel holds that were not read; 0 where it cannot tell."""
+        return self._ask("FIONREAD")
+
+    def _ask(self, name: str) -> int:
+        try:
+            import termios  # noqa: PLC0415  # not on every platform
+            from fcntl import ioctl  # noqa: PLC0415
+
+            held = ioctl(self.fileno, getattr(termios, name), bytes(4))
+        except (ImportError, AttributeError, OSError):
             return 0
-        return int.from_bytes(held, "little" if struct.pack("=H", 1)[0] else "big")
+        return int.from_bytes(held, sys.byteorder)
 
     def close(self, *, discard: bool = False) -> None:
         """Close the connection; from the event loop that uses it, or from a finalizer.
@@ -179,6 +197,9 @@ class Connection:
         """Close a connection that was forgotten."""
         if hasattr(self, "fileno"):
             self.close()
+
+    def _closed(self) -> SerialDisconnectedError:
+        return SerialDisconnectedError(errno.ECONNRESET, f"{self._address} closed the connection", self._address.url)
 
     def _broken(self, exc: OSError) -> SerialDisconnectedError:
         why = (exc.strerror or str(exc)).lower()

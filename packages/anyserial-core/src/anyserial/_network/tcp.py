@@ -38,6 +38,7 @@ class TcpBackend:
         self.actual_baudrate: int | None = None
         self._config = SerialConfig()
         self._channel: Channel | None = None
+        self._connection: Connection | None = None
         self.port_info: PortInfo | None = None
 
     @property
@@ -63,7 +64,7 @@ class TcpBackend:
         """
         address = parse(path, TCP_OPTIONS)
         refusals.lacks(config, _WHAT, refusals.unusual(config), path)
-        connection = Connection(await connect(address), address)
+        self._connection = connection = Connection(await connect(address), address)
         self._channel = Channel(connection, Plain(), path)
         self.path = path
         self.port_info = address.describe("raw TCP connection")
@@ -106,9 +107,12 @@ class TcpBackend:
         """Return how many bytes have arrived."""
         channel = self._open_channel()
         channel.look()
-        if not channel.wire.inbox:
+        size = channel.wire.inbox.size
+        if not channel.reads_ahead and self._connection is not None:
+            size += self._connection.unread()
+        if not size:
             channel.check()
-        return channel.wire.inbox.size
+        return size
 
     def output_waiting(self) -> int:
         """Return how many bytes the server's system has not acknowledged (on Linux; elsewhere 0)."""
@@ -127,7 +131,11 @@ class TcpBackend:
         """Discard what has arrived."""
         channel = self._open_channel()
         channel.check()
-        channel.discard_input()
+        ahead, channel.reads_ahead = channel.reads_ahead, True
+        try:
+            channel.discard_input()
+        finally:
+            channel.reads_ahead = ahead
 
     async def reset_output_buffer(self) -> None:
         """Do nothing: what TCP has taken cannot be taken back."""

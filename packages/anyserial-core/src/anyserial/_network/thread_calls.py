@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ("ThreadCalls",)
 
-_LEAST: Final = 4096  # bytes a read; what is not asked for is kept by the port
+_LEAST: Final = 4096  # bytes a read; what is not asked for is kept by the port, unless the program waits itself
 _MOST: Final = 65536  # bytes of one send
 _QUIET: Final = 4096  # bytes sent without looking whether the peer has asked for a pause
 
@@ -57,7 +57,7 @@ class ThreadCalls:
         catch_up: Set by the blocking face: has the event loop call `Channel.catch_up`, soon.
     """
 
-    __slots__ = ("_channel", "_connection", "_has_sent", "_places", "_since_look", "_wire", "catch_up")
+    __slots__ = ("_channel", "_connection", "_has_sent", "_least", "_places", "_since_look", "_wire", "catch_up")
 
     def __init__(
         self, channel: "Channel", connection: "Connection", wire: "Wire", has_sent: "Callable[[int], object]"
@@ -68,6 +68,7 @@ class ThreadCalls:
         self._has_sent = has_sent
         self._places: dict[str, object] = {}
         self._since_look = 0
+        self._least = _LEAST
         self.catch_up: Callable[[], object] = channel.catch_up
 
     # For the event loop
@@ -90,6 +91,12 @@ class ThreadCalls:
 
     def fileno(self) -> int:
         """Return the descriptor to wait for."""
+        return self._connection.fileno
+
+    def share_descriptor(self) -> int:
+        """Return the descriptor for a program that waits itself: from now on, no read takes more than it returns."""
+        self._least = 1
+        self._channel.reads_ahead = False
         return self._connection.fileno
 
     def begin(self, me: object) -> bool:
@@ -117,7 +124,7 @@ class ThreadCalls:
         connection = self._connection
         unfiled = connection.unfiled
         try:
-            unfiled.extend(map(connection.receive, (max(size, _LEAST),)))
+            unfiled.extend(map(connection.receive, (max(size, self._least),)))
         except BlockingIOError:
             return False
         except OSError as exc:

@@ -19,7 +19,7 @@ from anyserial_sync._serial_port import SerialPort
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from anyserial._spi import Steps
+    from anyserial._spi import Steps, ThreadCalls
     from anyserial.backend import AsyncSerialBackend, SerialBackend
     from anyserial.config import SerialConfig
     from anyserial.discovery import PortInfo
@@ -262,6 +262,15 @@ class Link(SerialPort):
             transport.backend.reset_input_buffer()  # discarding input waits for no driver
         else:
             self.reset_input_buffer()
+
+    def share_socket(self) -> int:
+        """Return the descriptor of a port over TCP, for a program that waits itself.
+
+        Raises:
+            UnsupportedFeatureError: The port has none.
+        """
+        calls: ThreadCalls | None = getattr(self._port.transport, "thread_calls", None)
+        return self.fileno() if calls is None else calls.share_descriptor()
 
     def abandon(self) -> None:
         """Close the port without waiting, and leave its output to the kernel."""

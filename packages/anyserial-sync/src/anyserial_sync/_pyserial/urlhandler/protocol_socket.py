@@ -36,6 +36,17 @@ class Serial(NetworkSerial):
         self._opened_link()
 
     @override
+    def fileno(self) -> int:
+        """Return the socket's descriptor, for waiting. From then on, no read takes more from it than it returns.
+
+        Raises:
+            PortNotOpenError: The port is not open.
+        """
+        link = self._opened_link()
+        self._descriptor_is_shared = True
+        return link.share_socket()
+
+    @override
     def _reconfigure_port(self, force_update: bool = False) -> None:
         self._check_open()
 
