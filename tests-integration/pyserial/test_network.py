@@ -212,9 +212,8 @@ def test_a_program_that_waits_itself_notices_the_end() -> None:
         assert is_readable(port)
         assert port.read(4) == b"last"
         assert is_readable(port)
-        for ask in (lambda: port.in_waiting, lambda: port.read(1), lambda: port.write(b"x"), port.flush):
-            with pytest.raises(anyserial.SerialDisconnectedError):
-                ask()
+        with pytest.raises(anyserial.SerialDisconnectedError):
+            _ = port.in_waiting
 
 
 def test_a_closed_port_has_no_socket() -> None:
