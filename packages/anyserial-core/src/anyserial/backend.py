@@ -51,6 +51,9 @@ class SerialBackend(Protocol):
       the count to *counts*; returns whether anything was taken.
 
     ``items.extend(map(os.read, (fd,), (max_bytes,)))`` is such a step.
+
+    An attribute ``has_device`` is optional as well: False if no device is behind the open port, so that opening does
+    not ask discovery about it.
     """
 
     @property
