@@ -13,7 +13,7 @@ __all__ = ("EXTRAS", "LOWEST", "NEEDED_TOGETHER", "PARTS", "SHAPES", "Shape", "f
 
 PARTS = tuple(name for name in distributions() if name not in {CORE, METAPACKAGE})
 # Tests of several parts, and what they need beside those: pySerial is the other end of some.
-# AnyIO before 4.14 hides with an AttributeError that no descriptor is left, so that test is not among them.
+# AnyIO 4.11 hides with an AttributeError that no descriptor is left, so that test is not among them.
 NEEDED_TOGETHER = ("pyserial>=3.5",)
 EVERYWHERE = (
     "network",
