@@ -1,5 +1,6 @@
 """Raw TCP: a port that is a connection, on every runtime."""
 
+import asyncio
 import errno
 import os
 import socket
@@ -33,6 +34,7 @@ from anyserial import (
 from anyserial._network import connecting
 from anyserial._network.address import RFC2217_OPTIONS, TCP_OPTIONS, parse
 from anyserial._network.inbox import Inbox
+from anyserial._network.session import Session
 from servers import PATIENCE
 
 # Every coroutine test runs on each runtime.
@@ -516,3 +518,40 @@ async def test_what_takes_long_to_parse_does_not_hold_up_the_event_loop(
                 await port.reset_input_buffer()
         assert parsed <= 6
     thread.join(PATIENCE)
+
+
+async def test_a_peer_that_never_falls_silent_cannot_keep_a_receive_from_being_cancelled(
+    listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = threading.Event()
+
+    def talk() -> None:
+        far = listener.accept()
+        with suppress(OSError):
+            for _ in range(200):  # an end, for a client that does not notice the cancellation
+                if done.is_set():
+                    return
+                far.sendall(b"\xff\xf1" * 30_000)  # NOP, which is no data
+            far.sendall(b"at last")
+
+    def feed(session: Session, data: bytes) -> None:
+        # While what came is parsed, before the task is woken for it: AnyIO then finds the task woken at each attempt.
+        if not scope.cancel_called:
+            try:
+                asyncio.get_running_loop().call_soon(scope.cancel)
+            except RuntimeError:
+                scope.cancel()
+        parse(session, data)
+
+    parse = Session.feed
+    talking = threading.Thread(target=talk)
+    talking.start()
+    try:
+        async with open_serial_port(listener.url.replace("tcp", "rfc2217") + "?timeout=0.05") as port:
+            with anyio.CancelScope() as scope:
+                monkeypatch.setattr(Session, "feed", feed)
+                await port.receive()
+            assert scope.cancelled_caught
+    finally:
+        done.set()
+        talking.join()

@@ -149,6 +149,7 @@ def test_a_method_of_one_port_alone_is_replaced(rig: Rig, driver: Driver, monkey
         assert (driver.config.dtr_on_open, driver.config.rts_on_open) == (None, True)
 
 
+@pytest.mark.usefixtures("driver")
 def test_a_port_is_closed_if_what_a_program_replaces_fails(rig: Rig) -> None:
     class Failing(Serial):
         def _update_rts_state(self) -> None:

@@ -172,7 +172,7 @@ def open_watcher(*, interval: float = 1.0) -> "Watcher":
     The first events are an ``"added"`` for each port present.
 
     Args:
-        interval: Seconds between two looks where only looking helps, > 0.
+        interval: Seconds between two listings where the system reports no changes, > 0.
 
     Raises:
         UnsupportedPlatformError: This platform is not known.

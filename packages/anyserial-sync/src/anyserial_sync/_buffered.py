@@ -37,7 +37,7 @@ class BufferedReceiving(BlockingPort):
     """The methods that `anyio.streams.buffered.BufferedByteReceiveStream` adds to the async port, and lines."""
 
     def receive_with_time(self, max_bytes: int = 65536, *, timeout: float | None = None) -> tuple[bytes, float]:
-        """Receive as `receive` does, and tell when the bytes were read from the driver.
+        """Receive as `receive` does, and return when the bytes were read from the driver.
 
         The time is taken right after the read, so the bytes arrived before it. They may have arrived any time
         earlier: the thread may have had to wait for the processor, and drivers hold bytes back (an FTDI adapter

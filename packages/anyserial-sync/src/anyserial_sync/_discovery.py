@@ -62,7 +62,7 @@ def find_serial_port(
     backend: "DiscoveryBackend" = "native",
     timeout: float | None = None,
 ) -> "PortInfo | None":
-    """Find the first port that matches everything given.
+    """Find the first port that matches all filters.
 
     Args:
         vid: USB vendor id, 0 to 0xFFFF.
@@ -134,7 +134,7 @@ def watch_serial_ports(*, interval: float = 1.0, timeout: float | None = None) -
     Reports the same events at the same times as `anyserial.watch_serial_ports`.
 
     Args:
-        interval: Seconds between two looks where the system does not report changes, > 0.
+        interval: Seconds between two listings where the system reports no changes, > 0.
         timeout: Seconds to wait for each event; None waits without limit.
 
     Raises:

@@ -34,7 +34,7 @@ def open_serial_port(
     """Open a serial port.
 
     The tty is opened in raw mode, without becoming the controlling terminal, and set as
-    *config* says. Input from before is kept unless the config says otherwise.
+    *config* says. Earlier input is kept, unless `SerialConfig.discard_input_on_open` is set.
 
     Args:
         path: The device's path (``"/dev/ttyUSB0"``, a by-id link), or what discovery found.
@@ -54,10 +54,10 @@ def open_serial_port(
         TimeoutError: The port was not open in time. Nothing is left open. (If the driver takes longer than
             another `SerialConfig.close_timeout`, a thread closes the port later.)
         PortNotFoundError: There is no such device.
-        PortPermissionError: This user may not open it.
+        PortPermissionError: You may not open it.
         PortBusyError: Another program holds it exclusively.
         ConfigurationError: A field is not valid; nothing was opened.
-        UnsupportedConfigurationError: The driver refuses a setting.
+        UnsupportedConfigurationError: The driver does not support a setting.
         UnsupportedFeatureError: The platform lacks a mechanism that *config* asks for.
         UnsupportedPlatformError: anyserial has no driver for this operating system.
         SerialError: It is not a serial port, or the system refused for another reason.

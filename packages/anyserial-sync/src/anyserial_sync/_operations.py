@@ -23,9 +23,9 @@ class BlockingOperations(BlockingPort):
     """Everything that a port does except receiving and sending."""
 
     def configure(self, config: "SerialConfig", *, timeout: float | None = None) -> None:
-        """Apply new settings while the port is in use; a parked receive is not disturbed.
+        """Apply new settings while the port is in use; a waiting receive is not disturbed.
 
-        Calls are serialized. On failure the settings from before are in force, and
+        Calls run one after the other. On failure the previous settings are in force, and
         `config` still reports them.
 
         Args:
@@ -33,7 +33,7 @@ class BlockingOperations(BlockingPort):
             timeout: Seconds that it may take; None takes `default_timeout`.
 
         Raises:
-            UnsupportedConfigurationError: The driver refuses a value.
+            UnsupportedConfigurationError: The driver does not support a value.
             UnsupportedFeatureError: The platform does not have a mechanism that was asked for.
             SerialDisconnectedError: The device is gone.
             SerialClosedError: The port is closed, or was closed meanwhile.
@@ -59,7 +59,7 @@ class BlockingOperations(BlockingPort):
     def reset_output_buffer(self, *, timeout: float | None = None) -> None:
         """Discard output that has not left yet, as far as the driver can.
 
-        Most USB adapters cannot. On a pty this destroys what the far end has not read.
+        Most USB adapters cannot. On a pty this discards what the other end has not read.
 
         Args:
             timeout: Seconds that it may take; None takes `default_timeout`.
@@ -89,9 +89,9 @@ class BlockingOperations(BlockingPort):
     def drain_exact(self, *, timeout: float | None = None) -> None:
         """Wait until the UART has sent its last bit.
 
-        First as `drain`; then the transmitter is polled (TIOCSERGETLSR) if the driver tells its
-        state, otherwise tcdrain(3) waits. You need this before you turn an RS-485 line round by hand,
-        for example. tcdrain cannot be interrupted; if this call is, tcdrain goes on in a daemon thread.
+        First as `drain`; then the transmitter is polled (TIOCSERGETLSR) if the driver reports its
+        state, otherwise tcdrain(3) waits. You need this, for example, before you switch the direction of
+        an RS-485 line by hand. tcdrain cannot be interrupted; if this call is, tcdrain goes on in a daemon thread.
 
         Args:
             timeout: Seconds to wait; 0 looks once (tcdrain gets 10 ms), None takes `default_timeout`.
@@ -102,7 +102,7 @@ class BlockingOperations(BlockingPort):
         self._perform_as_sender(operations.drain_exact(self._port), timeout)
 
     def send_break(self, duration: float = 0.25, *, timeout: float | None = None) -> None:
-        """Hold the line in the break condition, then release it, whatever happens meanwhile.
+        """Hold the line in the break condition, then release it, also after an error.
 
         Args:
             duration: Seconds, >= 0.
@@ -167,8 +167,8 @@ class BlockingOperations(BlockingPort):
         """Set RTS and DTR, both in one system call (TIOCMSET).
 
         Args:
-            rts: True asserts it, None leaves it.
-            dtr: True asserts it, None leaves it.
+            rts: True asserts it, None leaves it unchanged.
+            dtr: True asserts it, None leaves it unchanged.
             timeout: Seconds that it may take; None takes `default_timeout`.
 
         Raises:
@@ -182,13 +182,13 @@ class BlockingOperations(BlockingPort):
     def wait_modem_change(self, *, interval: float = 0.02, timeout: float | None = None) -> "ModemLines":
         """Wait until a modem line changes, and return the lines after the change.
 
-        The lines are polled (TIOCMGET), and their counters (TIOCGICOUNT) where the
-        driver has them, so that a pulse shorter than *interval* is not missed; the
-        lines returned may then equal those before. This misses a change between two
+        The lines are polled (TIOCMGET), and their counters (TIOCGICOUNT) if the driver
+        has them, so that a pulse shorter than *interval* is not missed. After such a
+        pulse, the returned lines may equal those before. This misses a change between two
         calls; `modem_changes` does not.
 
         Args:
-            interval: Seconds between two looks, above 0.
+            interval: Seconds between two polls, above 0.
             timeout: Seconds to wait; None takes `default_timeout`.
 
         Raises:
@@ -204,7 +204,7 @@ class BlockingOperations(BlockingPort):
         """Iterate over the changes of the modem lines, as `wait_modem_change`, without missing any in between.
 
         Args:
-            interval: Seconds between two looks, above 0.
+            interval: Seconds between two polls, above 0.
             timeout: Seconds to wait for each change; None takes `default_timeout`.
 
         Returns:

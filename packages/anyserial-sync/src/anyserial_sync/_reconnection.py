@@ -158,7 +158,7 @@ class Reconnection:
             TimeoutError: There was no port in time. The next call goes on waiting.
             PortBusyError: The device has been there for `settle` seconds, and another program holds it.
             PortPermissionError: The device has been there for `settle` seconds, and you may not open it.
-            UnsupportedConfigurationError: The driver refuses a setting.
+            UnsupportedConfigurationError: The driver does not support a setting.
             UnsupportedFeatureError: The platform lacks a mechanism that the settings ask for.
             UnsupportedPlatformError: anyserial has no driver for this operating system.
             SerialError: The path leads to something that is not a serial port.

@@ -53,7 +53,7 @@ BURST = 4095  # the most that one read of a Linux tty returns; after such a read
 class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProvider):
     """A serial port with blocking methods.
 
-    Made by `open_serial_port`, `SerialPort.open` or `SerialConnectable.connect`; the
+    Returned by `open_serial_port`, `SerialPort.open` and `SerialConnectable.connect`; the
     constructor wraps a backend that is open already. Any thread may use it: one may
     receive and one may send at a time, and a second one gets anyio.BusyResourceError
     at once. Every method takes a ``timeout`` in seconds: None takes `default_timeout`,
@@ -259,7 +259,7 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
         return self.receive(limit, timeout=timeout)
 
     def send(self, item: bytes, *, timeout: float | None = None) -> None:  # noqa: C901  # the hot path
-        """Send all of *item*: return when the kernel has taken it.
+        """Send all of *item*, and return when the kernel has accepted it.
 
         Args:
             item: What to send; nothing if empty.
@@ -267,7 +267,7 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
 
         Raises:
             TimeoutError: Not all of it was taken in time; the difference in
-                `PortStatistics.bytes_sent` tells how much was.
+                `PortStatistics.bytes_sent` says how much was.
             SerialDisconnectedError: The device is gone; some of *item* may have been sent.
             SerialClosedError: The port is closed, or was closed meanwhile.
             SerialCancelledError: `cancel_send` was called meanwhile; as for a timeout.
@@ -388,10 +388,10 @@ class SerialPort(BufferedReceiving, BlockingOperations, anyio.TypedAttributeProv
     def close(self, *, timeout: float | None = None) -> None:
         """Close the port. Any thread may do so, and a second call only waits for the first.
 
-        Queued output may leave for as long as it moves. If nothing has left for *timeout* seconds, the rest
-        is given up: it is discarded where the driver can, and a RuntimeWarning says how much. Where the
-        driver cannot (USB adapters), the kernel's close may take half a minute; a daemon thread waits for
-        that, and this call returns. A call in another thread is woken at once and raises `SerialClosedError`.
+        Waits for queued output as long as bytes leave. If none has left for *timeout* seconds, the rest is
+        discarded if the driver can do that, and a RuntimeWarning says how much. If the driver cannot (USB
+        adapters), the kernel's close may take half a minute; a daemon thread waits for it, and this call
+        returns. A call in another thread is woken at once and raises `SerialClosedError`.
 
         Args:
             timeout: Seconds that queued output may stand still before it is discarded; 0 discards it at

@@ -24,6 +24,7 @@ import anyio.lowlevel
 
 from anyserial._errno import closed_error
 from anyserial._network.leaving import FIRST_PAUSE, LONGEST_LOOK, LONGEST_PAUSE, READS, let_output_leave
+from anyserial._network.wire import MOST, QUIET
 from anyserial.exceptions import SerialDisconnectedError
 
 if TYPE_CHECKING:
@@ -35,9 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ("Channel",)
 
-_MOST = 65536  # bytes of one send
 _CALLS_IN_A_ROW = 32  # before other tasks get their turn
-_QUIET = 4096  # bytes sent without looking whether the peer has asked for a pause
 
 
 class Channel:
@@ -171,6 +170,8 @@ class Channel:
                 self.check(receiving=receiving)
             if interruptions != self._interruptions:
                 raise closed_error(self._path)
+            if not first:  # a peer that always has more to say would keep AnyIO from cancelling this call
+                await anyio.lowlevel.checkpoint_if_cancelled()
             if self._is_reading or self.wire.inbox.is_full:
                 await self._hear_news()
                 continue
@@ -293,7 +294,7 @@ class Channel:
         """
         await self._checkpoint()
         wire = self.wire
-        data = data[:_MOST]
+        data = data[:MOST]
         while (count := self.send_now(data)) is None:
             if wire.is_suspended:
                 await self.until(lambda: not wire.is_suspended)
@@ -310,15 +311,15 @@ class Channel:
             SerialDisconnectedError: The connection has ended.
         """
         wire = self.wire
-        if self._since_look >= _QUIET and not self._is_reading:
+        if self._since_look >= QUIET and not self._is_reading:
             self._since_look = 0
             self.look()
         if self._is_closed or self._ended is not None or self._broken is not None:
             self.check()
         if wire.is_suspended or self._is_writing:
             return None
-        if len(data) > _MOST:
-            data = data[:_MOST]
+        if len(data) > MOST:
+            data = data[:MOST]
         threads = self._threads
         if threads is not None and not threads.claim("writer"):
             return None
@@ -399,8 +400,7 @@ class Channel:
         try:
             self._push()
         except SerialDisconnectedError as exc:
-            if self._broken is None:
-                self._broken = exc
+            self._broken = self._broken or exc
 
     def unsent(self) -> int:
         """Return how many bytes are on their way, as far as the kernel tells."""

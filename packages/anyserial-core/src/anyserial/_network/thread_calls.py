@@ -15,6 +15,8 @@ How a thread waits, and how it is interrupted, belongs to the blocking face.
 
 from typing import TYPE_CHECKING, Final
 
+from anyserial._network.wire import MOST, QUIET
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
 __all__ = ("ThreadCalls",)
 
 _LEAST: Final = 4096  # bytes a read; what is not asked for is kept by the port, unless the program waits itself
-_MOST: Final = 65536  # bytes of one send
-_QUIET: Final = 4096  # bytes sent without looking whether the peer has asked for a pause
 
 
 class _Writing:
@@ -149,10 +149,10 @@ class ThreadCalls:
         wire = self._wire
         if wire.is_suspended or wire.output or self._channel.has_ended:
             return False
-        if wire.can_suspend and self._since_look >= _QUIET:
+        if wire.can_suspend and self._since_look >= QUIET:
             self._since_look = 0
             return False
-        writing = _Writing(counts, data[:_MOST])
+        writing = _Writing(counts, data[:MOST])
         try:
             try:
                 if self._places.setdefault("writer", writing) is not writing or wire.output:

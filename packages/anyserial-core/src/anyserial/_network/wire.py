@@ -3,14 +3,17 @@
 How the bytes come and go belongs to `channel`.
 """
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from anyserial._network.inbox import Inbox
 
 if TYPE_CHECKING:
     from anyserial._port.contract import Items
 
-__all__ = ("Plain", "Wire")
+__all__ = ("MOST", "QUIET", "Plain", "Wire")
+
+MOST: Final = 65536  # bytes of one send
+QUIET: Final = 4096  # bytes sent without looking whether the peer has asked for a pause
 
 
 class Wire(Protocol):
