@@ -8,7 +8,7 @@ What the operations do is in `_port.operations`, how they are carried out in `_r
 """
 
 import weakref
-from typing import TYPE_CHECKING, Any, Never, cast, override
+from typing import TYPE_CHECKING, Never, cast, override
 
 import anyio
 
@@ -21,8 +21,6 @@ from anyserial._readiness import NOWHERE
 from anyserial.exceptions import LineError, SerialDisconnectedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from anyserial._port.engine import Steps
     from anyserial._port.lifecycle import Lifecycle
     from anyserial._port.self_waiting import SelfWaitingTransport
@@ -188,8 +186,11 @@ class EventLoopPort(Face):
             SerialClosedError: The port was closed meanwhile.
             SerialDisconnectedError: The device was unplugged meanwhile.
         """
-        got = self._reclaimed(exc, waiter, waiter.reclaim)
-        if got is None:
+        if isinstance(exc, Exception):
+            self._wait_failed(exc, waiter)
+            return
+        got = waiter.reclaim()
+        if got is None:  # first, as nearly every cancellation ends here
             return
         if isinstance(got, (bytes, LineError)):
             self._pushback.give_back(got)
@@ -198,25 +199,26 @@ class EventLoopPort(Face):
             self._pushback.give_back(cast("tuple[bytes, float]", got)[0])
         elif isinstance(got, int) and view is not None:
             self._pushback.give_back(bytes(view[:got]))
+        elif isinstance(got, SerialDisconnectedError):
+            self._port.unplug(got)
 
     def _write_wait_ended(self, exc: BaseException, waiter: "Waiter") -> None:
         """Find out why the wait of a send ended; if it was cancelled, count what was written for it."""
-        got = self._reclaimed(exc, waiter, waiter.reclaim_write)
+        if isinstance(exc, Exception):
+            self._wait_failed(exc, waiter)
+            return
+        got = waiter.reclaim_write()
         if isinstance(got, int):
             self._port.bytes_sent += got
-
-    def _reclaimed(self, exc: BaseException, waiter: "Waiter", reclaim: "Callable[[], Any]") -> Any:
-        """Return what a wait that *exc* has ended had got already; raise what an ended port answers."""
-        if isinstance(exc, Exception):
-            if isinstance(exc, anyio.ClosedResourceError):
-                raise self._lifecycle.refusal() from None
-            if isinstance(exc, TypeError):
-                self._check_loop(waiter)
-            return None
-        got = reclaim()
-        if isinstance(got, SerialDisconnectedError):
+        elif isinstance(got, SerialDisconnectedError):
             self._port.unplug(got)
-        return got
+
+    def _wait_failed(self, exc: Exception, waiter: "Waiter") -> None:
+        """Raise what a port that has ended answers to a wait, and what a port in use elsewhere does."""
+        if isinstance(exc, anyio.ClosedResourceError):
+            raise self._lifecycle.refusal() from None
+        if isinstance(exc, TypeError):
+            self._check_loop(waiter)
 
     def _check_loop(self, waiter: "Waiter") -> None:
         """Refuse a wait in the other event loop of this thread: the host's, or that of a trio guest run in it.

@@ -251,7 +251,7 @@ class _Direction:
         """End a wait whose task was cancelled; return what the attempt returned or raised, or None."""
         future, self._future = self._future, None
         self._attempt = self._argument = None
-        if future is None or not future.done() or future.cancelled():
+        if future is None or future.cancelled() or not future.done():
             return None
         return future.exception() or future.result()
 
