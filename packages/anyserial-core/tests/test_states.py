@@ -2,9 +2,11 @@
 
 import asyncio
 import errno
+import gc
 import os
 import sys
 import threading
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
@@ -76,6 +78,26 @@ async def test_every_call_notices_a_hang_up(far: Far, backend: PtyBackend, name:
     with pytest.raises(SerialClosedError):
         await CALLS[name](port)
     assert backend.names().count("close") == 1
+
+
+@pytest.mark.parametrize("name", ["receive", "send", "drain", "configure", "modem_changes"])
+async def test_a_port_that_was_unplugged_and_closed_needs_no_collector(far: Far, name: str) -> None:
+    async def use() -> "weakref.ref[SerialPort]":
+        port = await open_serial_port(far.path, backend=PtyBackend())
+        far.hang_up()
+        with pytest.raises(SerialDisconnectedError):
+            await CALLS[name](port)
+        with pytest.raises(SerialDisconnectedError):
+            await port.receive()
+        await port.aclose()
+        return weakref.ref(port)
+
+    gc.disable()
+    try:
+        seen = await use()
+        await until(lambda: seen() is None)  # a worker may have it for a moment
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("query", ["input_waiting", "output_waiting"])

@@ -2,11 +2,13 @@
 
 import asyncio
 import errno
+import gc
 import os
 import socket
 import struct
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -555,3 +557,27 @@ async def test_a_peer_that_never_falls_silent_cannot_keep_a_receive_from_being_c
     finally:
         done.set()
         talking.join()
+
+
+@pytest.mark.parametrize("how", ["ends", "resets"])
+async def test_a_port_whose_peer_has_gone_needs_no_collector(listener: Listener, how: str) -> None:
+    async def use() -> "weakref.ref[SerialPort]":
+        port = await open_serial_port(listener.url)
+        far = listener.accept()
+        if how == "resets":
+            far.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        far.close()
+        for call in (port.receive, lambda: port.send(b"x")):
+            with pytest.raises(SerialDisconnectedError):
+                await call()
+        await port.aclose()
+        return weakref.ref(port)
+
+    gc.disable()
+    try:
+        seen = await use()
+        with anyio.fail_after(PATIENCE):
+            while seen() is not None:  # noqa: ASYNC110  # a worker may have it for a moment
+                await anyio.sleep(0.001)
+    finally:
+        gc.enable()

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 import warnings
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -175,3 +176,31 @@ def test_what_happens_in_a_forked_child(rig: Rig, run_in_child: RunInChild, even
     assert rig.backend.is_open
     rig.port.send(b"still the parent's")
     assert os.read(rig.master, 100) == b"still the parent's"
+
+
+@pytest.mark.parametrize("name", ["receive", "send", "configure"])
+def test_a_port_that_was_unplugged_and_closed_needs_no_collector(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def gone(*_: object) -> None:
+        raise SerialDisconnectedError(errno.ENODEV, "gone", rig.port.path)
+
+    backend: object = rig.backend
+    monkeypatch.setattr(type(backend), "configure", gone)  # which a worker calls
+    rig.hang_up()
+    with pytest.raises(SerialDisconnectedError):
+        {
+            "receive": rig.port.receive,
+            "send": lambda: rig.port.send(b"x"),
+            "configure": lambda: rig.port.configure(rig.port.config),
+        }[name]()
+    with pytest.raises(SerialDisconnectedError):
+        rig.port.receive()
+    rig.port.close()
+    seen = weakref.ref(rig.port)
+    gc.disable()
+    try:
+        del rig.port
+        _until(lambda: seen() is None)  # a worker may have it for a moment
+    finally:
+        gc.enable()

@@ -104,8 +104,9 @@ class _OnWorkers:
                     with anyio.move_on_after(GRACE, shield=True):
                         await over.wait()
             raise
-        if job.error is not None:
-            engine.error(job.error)
+        error, job.error = job.error, None  # its traceback will lead to this job
+        if error is not None:
+            engine.error(error)
         else:
             engine.result(job.result)
 

@@ -155,8 +155,9 @@ class _Run[T]:
         post(job)
         deadline = monotonic() + POLL_GRACE if self._polls else self._deadline
         wait_for(job, self._bell, deadline, self._port.path, partial(self._check, me))
-        if job.error is not None:
-            self._engine.error(job.error)
+        error, job.error = job.error, None  # its traceback will lead to this job
+        if error is not None:
+            self._engine.error(error)
         else:
             self._engine.result(job.result)
         self._job = job

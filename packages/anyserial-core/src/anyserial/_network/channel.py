@@ -432,15 +432,14 @@ class Channel:
         self.interrupt()
         has_left = False
         try:
-            has_left = (
-                self._ended is not None
-                or self._broken is not None
-                or await let_output_leave(self._connection, self._push, self.unsent, patience)
+            has_left = bool(self._ended or self._broken) or await let_output_leave(
+                self._connection, self._push, self.unsent, patience
             )
         finally:
             if has_left:
                 self._connection.finish()
             self._connection.close(discard=not has_left)
+            self._ended = self._broken = None  # their tracebacks lead to the frames of calls, and so to the port
             self.tell()
 
     def abandon(self) -> None:
@@ -448,3 +447,4 @@ class Channel:
         self._is_closed = True
         self.tell()
         self._connection.close(discard=True)
+        self._ended = self._broken = None

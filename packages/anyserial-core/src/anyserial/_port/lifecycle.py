@@ -139,6 +139,7 @@ class Lifecycle:
     def close(self) -> None:
         """End the port in an orderly way, and wake everything that waits. A second call completes an unfinished one."""
         self._happen("close")
+        self.cause = None  # its traceback leads to the frames of a call, and so to the port
 
     def unplug(self, cause: BaseException | None) -> None:
         """Note that the device is gone, wake everything that waits, and have the descriptor closed."""
