@@ -159,7 +159,7 @@ class Opening:
         backend = self.backend
         with loading(self.device):
             # On the worker: an import would hold up an event loop. The errors of an open port need the second.
-            # In this form, because every open comes here, and ``from anyserial import`` takes five times as long.
+            # In this form, because every open comes here, and ``from anyserial import`` takes longer.
             import anyserial._drivers as drivers  # noqa: PLC0415
             import anyserial._errno  # noqa: F401, PLC0415  # pyright: ignore[reportUnusedImport]
 

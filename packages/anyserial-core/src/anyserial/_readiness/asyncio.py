@@ -142,7 +142,7 @@ class AsyncioSignal:
             awaited.discard(self)
 
     async def wait_at_most(self, seconds: float) -> None:
-        """See `Signal.wait_at_most`; for a twentieth of what a cancel scope costs."""
+        """See `Signal.wait_at_most`; with a timer, which costs less than a cancel scope."""
         timer = self._loop.call_later(seconds, _settle, self._future)
         try:
             await self.wait()
