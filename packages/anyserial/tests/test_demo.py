@@ -10,6 +10,7 @@ from typing import Any
 
 import anyserial_cli
 import anyserial_discovery
+import anyserial_posix
 import pytest
 from anyserial import PortInfo, SerialConfig, open_serial_port
 from anyserial.exceptions import SerialError
@@ -64,6 +65,8 @@ def test_what_a_device_calls_itself_cannot_drive_the_terminal(
         return odd
 
     monkeypatch.setattr(anyserial_discovery, "port_info_for", describes)
+    # A pty has no device, so discovery would not be asked.
+    monkeypatch.setattr(type(anyserial_posix.create_backend()), "has_device", True)
     demo(device.path)
     out = capsys.readouterr().out
     assert r"A\x1b[2J\nforged" in out
