@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
+FULL = os.environ.get("ANYSERIAL_STRESS") == "full"
 WARM_UP = 300  # cycles
-# Allocated blocks that the second half may add: one per two cycles of the short run, three per hundred of the full one.
-# A leak grows with the cycles. What levels off is a cache: splitting an exception group makes a new string "derive",
-# and the interpreter's cache of attributes keeps each one until another takes its slot (some 380 blocks on trio).
+# Allocated blocks that the second half may add: three per hundred cycles. A leak grows with the cycles. What levels off
+# is a cache: splitting an exception group makes a new string "derive", and the interpreter's cache of attributes keeps
+# each one until another takes its slot (some 380 blocks on trio). A few hundred cycles would show little but that, so
+# memory is looked at only with ANYSERIAL_STRESS=full, in a step of the gate.
 BLOCKS_LEFT = 150
 
 
@@ -92,7 +94,7 @@ async def cycle(far: Any, rng: "random.Random") -> bool:
 async def test_open_and_close_leave_nothing(far: Any, rng: "random.Random", count: "Callable[[int, int], int]") -> None:
     before = descriptors()
     cancelled = 0
-    cycles = count(600, 10_000)
+    cycles = count(300, 10_000)
 
     async def cycle_through(times: int) -> int:
         nonlocal cancelled
@@ -103,11 +105,13 @@ async def test_open_and_close_leave_nothing(far: Any, rng: "random.Random", coun
         return sys.getallocatedblocks()
 
     with anyio.fail_after(300):
-        await cycle_through(WARM_UP)
+        if FULL:
+            await cycle_through(WARM_UP)
         cancelled = 0
         blocks = await cycle_through(cycles // 2)
         left = await cycle_through(cycles // 2) - blocks
-    assert left < BLOCKS_LEFT, f"{left} blocks of memory left by the last {cycles // 2} cycles"
+    if FULL:
+        assert left < BLOCKS_LEFT, f"{left} blocks of memory left by the last {cycles // 2} cycles"
     assert cancelled > cycles / 4
     assert descriptors() == before
     assert not workers()

@@ -183,8 +183,8 @@ class _Pool:
 
     def __init__(self) -> None:
         # Imported with the first port: not at import time, which would be slow, and not at exit, when it would fail.
-        # `queue` would load `heapq` and its Python classes beside these two.
-        from _queue import Empty, SimpleQueue  # noqa: PLC0415
+        # Not from `_queue`, which gevent and eventlet do not replace: its queue would stop all their threads.
+        from queue import Empty, SimpleQueue  # noqa: PLC0415
         from threading import Thread  # noqa: PLC0415
 
         self.jobs: SimpleQueue[Callable[[], object] | None] = SimpleQueue()

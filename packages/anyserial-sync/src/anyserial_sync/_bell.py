@@ -4,10 +4,10 @@ It is made of a queue written in C, for two reasons. `wake` may be called from a
 handler in the middle of `wait` on the same thread. And an interruption leaves nothing half done.
 What the thread waits for is not known here.
 
-The queue comes from `_queue`, because `queue` would load `threading` and `heapq` with every import.
+`queue` is imported with the first bell, because it loads `threading` and `heapq`. `_queue` would not do: gevent and
+eventlet do not replace it, and its queue would stop all their threads.
 """
 
-from _queue import Empty, SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -24,9 +24,12 @@ class Bell:
 
     is_event_loop = False
 
-    __slots__ = ("_rings", "ring")
+    __slots__ = ("_empty", "_rings", "ring")
 
     def __init__(self) -> None:
+        from queue import Empty, SimpleQueue  # noqa: PLC0415  # slow to import
+
+        self._empty = Empty
         self._rings: SimpleQueue[None] = SimpleQueue()
         self.ring = self._rings.put
 
@@ -45,7 +48,7 @@ class Bell:
             seconds = 0.0
         try:
             self._rings.get(timeout=LONGEST_WAIT if seconds is None else min(seconds, LONGEST_WAIT))
-        except Empty:
+        except self._empty:
             return False
         return True
 

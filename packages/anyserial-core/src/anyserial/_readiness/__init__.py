@@ -44,7 +44,7 @@ class Reply:
     __slots__ = ("_came", "_signal")
 
     def __init__(self) -> None:
-        from _queue import SimpleQueue  # noqa: PLC0415  # the workers have loaded it
+        from queue import SimpleQueue  # noqa: PLC0415  # the workers have loaded it
 
         self._came: SimpleQueue[None] = SimpleQueue()
         self._signal: Signal | None = None
@@ -58,7 +58,7 @@ class Reply:
 
     def comes_at_once(self) -> bool:
         """Return whether the worker has replied, after standing still for it if need be."""
-        from _queue import Empty  # noqa: PLC0415  # likewise
+        from queue import Empty  # noqa: PLC0415  # likewise
 
         if awaited:  # a driver takes longer, so others may too, and the waits for many ports would add up
             return not self._came.empty()
