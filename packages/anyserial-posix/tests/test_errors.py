@@ -425,6 +425,27 @@ def test_a_port_that_a_line_discipline_has_is_busy(simulated: Any, name: str, nu
     assert kernel.names()[-1] == "close"
 
 
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_tty_that_hangs_up_while_it_is_opened_is_not_busy(simulated: Any, refused: bool) -> None:
+    """Measured: TCGETS answers EINVAL, and TIOCGETD 27 (N_NULL), in the middle of a hang-up."""
+    kernel = simulated()
+    kernel.discipline = 27
+    kernel.while_patient = kernel.far.close
+    if refused:
+        kernel.refused["tcgets"] = errno.EINVAL
+    with pytest.raises(PortNotFoundError, match="no device behind it"):
+        kernel.open_backend()
+
+
+def test_a_port_that_hangs_up_while_it_is_configured_is_gone(simulated: Any) -> None:
+    kernel = simulated()
+    port = kernel.open_backend()
+    kernel.discipline = 27
+    kernel.while_patient = kernel.far.close
+    with pytest.raises(SerialDisconnectedError):
+        port.configure(SerialConfig(baudrate=300))
+
+
 def test_a_tty_that_cannot_tell_its_discipline_has_the_usual_one(simulated: Any) -> None:
     kernel = simulated()
     kernel.refused["tiocgetd"] = errno.ENOTTY

@@ -42,6 +42,9 @@ _CUT_OFF: Final = frozenset(
 # What a tty answers that another line discipline has: EIO to a read or write, the others to requests.
 _TAKEN: Final = frozenset({errno.EIO, errno.EINVAL, errno.ENOTTY, errno.EOPNOTSUPP})
 
+# The line discipline of a tty that is in the middle of a hang-up (drivers/tty/tty_ldisc.c, tty_ldisc_hangup).
+_HANGING_UP: Final = "null"
+
 # What drivers answer to a request that they do not have.
 NO_MECHANISM: Final = frozenset({errno.ENOTTY, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
 
@@ -85,8 +88,18 @@ class Handle:
             return None
         return self.platform.discipline(number)
 
-    def taken(self, discipline: str, cause: OSError | None = None, *, may_wait: bool = True) -> SerialError:
+    def taken(
+        self,
+        discipline: str,
+        cause: OSError | None = None,
+        *,
+        context: "ErrorContext" = "open",
+        may_wait: bool = True,
+    ) -> SerialError:
         """Return the error of a port that a line discipline has."""
+        if discipline == _HANGING_UP and may_wait and self.hung_up(UNPLUG_PATIENCE):
+            gone = os_error(errno.ENODEV if context == "open" else errno.EIO)
+            return translate(gone, context=context, path=self.path, hung_up=True)
         detail = f"its line discipline is {discipline}, so the kernel takes all that it receives"
         if may_wait and (holder := holders(self.system, self.path, self.fd)) is not None:
             detail = f"{detail}; {holder}"
@@ -119,7 +132,7 @@ class Handle:
         """
         hung_up = self.hung_up(UNPLUG_PATIENCE if may_wait and error.errno in _CUT_OFF else 0.0)
         if error.errno in _TAKEN and not hung_up and (discipline := self.discipline()) is not None:
-            return self.taken(discipline, error, may_wait=may_wait)
+            return self.taken(discipline, error, context=context, may_wait=may_wait)
         if error.errno == errno.EPIPE and context in {"ioctl", "configure"} and not hung_up:
             # No pipe is broken: a USB device refuses a control request with STALL, and cp210x, ch341
             # and others hand on what the USB core calls that.

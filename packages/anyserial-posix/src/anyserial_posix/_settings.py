@@ -131,7 +131,7 @@ class Settings:
         with self._handle.translated("configure"):
             before = self.attributes()
             if (discipline := self._handle.discipline()) is not None:
-                raise self._handle.taken(discipline)  # its rate is that link's now
+                raise self._handle.taken(discipline, context="configure")  # its rate is that link's now
         undo: _Undo = []
         try:
             if config.exclusive and not self._locked:
