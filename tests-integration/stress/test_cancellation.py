@@ -73,7 +73,7 @@ async def finish(port: SerialPort, far: Any, streams: "tuple[Stream, Stream]", s
 async def test_cancelled_by_a_scope_no_byte_is_lost_or_doubled(
     far: Any, rng: "random.Random", count: "Callable[[int, int], int]"
 ) -> None:
-    wanted = count(3000, 100_000)
+    wanted = count(1000, 100_000)
     streams = inward, outward = Stream(rng), Stream(rng)
     written = 0
     seen = [0, 0]
@@ -129,7 +129,7 @@ async def test_cancelled_by_a_scope_no_byte_is_lost_or_doubled(
 def test_cancelled_as_a_task_no_byte_is_lost_or_doubled(
     loop_factory: str, far: Any, rng: "random.Random", count: "Callable[[int, int], int]"
 ) -> None:
-    wanted = count(1000, 20_000)
+    wanted = count(400, 20_000)
 
     async def main() -> None:
         streams = inward, outward = Stream(rng), Stream(rng)

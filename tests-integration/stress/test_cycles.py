@@ -94,7 +94,7 @@ async def cycle(far: Any, rng: "random.Random") -> bool:
 async def test_open_and_close_leave_nothing(far: Any, rng: "random.Random", count: "Callable[[int, int], int]") -> None:
     before = descriptors()
     cancelled = 0
-    cycles = count(300, 10_000)
+    cycles = count(120, 10_000)
 
     async def cycle_through(times: int) -> int:
         nonlocal cancelled
