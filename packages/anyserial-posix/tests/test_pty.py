@@ -465,7 +465,11 @@ def test_ptmx_under_another_name_is_refused_too(tmp_path: "Path", monkeypatch: p
     link = tmp_path / "modem"
     link.symlink_to("/dev/ptmx")
     opened: list[object] = []
-    monkeypatch.setattr(os, "open", lambda *arguments, **_: opened.append(arguments))
+
+    def note(path: object, _flags: int) -> None:
+        opened.append(path)
+
+    monkeypatch.setattr(os, "open", note)
     with pytest.raises(SerialError, match="makes a new pseudo-terminal"):
         anyserial_posix.create_backend().open(str(link), SerialConfig())
     assert opened == []
